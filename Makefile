@@ -1,0 +1,44 @@
+# Every target prepares what it needs: the first one typed installs everything into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Idle threads that spin would take the cores from their neighbours and make timings jump.
+export OMP_WAIT_POLICY := PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench install clean
+
+help: ## Show this list
+	@echo "make TARGET, on a machine with Python 3.11 or newer, git and make:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+demo: $(READY) ## Train SSD-MobileNet on drawn shapes (10 minutes on two cores), print scores and speed
+	@$(BIN)/python train.py experiment=demo
+
+test: $(READY) ## Run all tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal -q
+
+lint: $(READY) ## Check style (ruff) and that rooms import only downwards (import-linter)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## Time this project against torchvision and pycocotools, in turns
+	@$(BIN)/python benchmarks/speed.py
+
+install: $(READY) ## Install into .venv, again only when the requirements have changed
+
+clean: ## Remove .venv and caches; runs/ and data/ stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache build src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, and $(PYTHON) is not; try: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Installing into $(VENV); the first time takes some minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e .
+	@touch $@

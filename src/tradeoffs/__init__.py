@@ -1,0 +1,1 @@
+"""Speed and accuracy of vision models, measured the same way."""

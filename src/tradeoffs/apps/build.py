@@ -1,0 +1,56 @@
+"""Objects from a config: its `_target_` says which class, the rest are that class's arguments."""
+
+from __future__ import annotations
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, LightningModule
+
+from tradeoffs.errors import UserError
+
+# Keys of a choice that say something about it and are no argument of its class.
+ABOUT = {"task": ("name",), "model": ("task",), "data": ("root",)}
+
+
+def build_data(config: DictConfig) -> LightningDataModule:
+    """The data set, prepared, checked and read. Raises UserError for unusable data."""
+    data = build(
+        config,
+        "data",
+        image_size=config.image_size,
+        resize=config.resize,
+        augmentation=config.augmentation.geometry,
+        photometric=config.augmentation.photometric,
+        batch_size=config.batch_size,
+        workers=config.workers,
+        seed=config.seed,
+    )
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def build_task(config: DictConfig, num_classes: int) -> LightningModule:
+    """The task with its model, on random weights that depend on the seed alone."""
+    torch.manual_seed(config.seed)
+    backbone = build(config, "backbone")
+    model = build(config, "model", backbone=backbone, num_classes=num_classes)
+    if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
+        model = model.to(memory_format=torch.channels_last)
+    optimizer, schedule = instantiate(config.optimizer), instantiate(config.schedule, _convert_="all")
+    return build(config, "task", model=model, optimizer=optimizer, schedule=schedule, seed=config.seed)
+
+
+def build(config: DictConfig, choice: str, **parts: object) -> object:
+    """The object that the group `choice` describes; `parts` are arguments that are built already."""
+    settings = OmegaConf.to_container(config[choice], resolve=True)
+    for key in ABOUT.get(choice, ()):
+        settings.pop(key, None)
+    try:
+        return instantiate(settings, _convert_="all", **parts)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):  # Hydra wraps whatever a constructor raises
+            raise error.__cause__ from None
+        raise

@@ -1,0 +1,126 @@
+"""Settings: how a command line becomes a config, and what a config must satisfy before anything slow starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from tradeoffs.apps.mistakes import explain, one_line, unknown_choice
+from tradeoffs.apps.run_folder import existing_runs, load_run_config, register_resolvers
+from tradeoffs.errors import UserError
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+SAVED_RUN = "saved_run"  # in a defaults list: the settings of the run that `run=...` names
+
+
+def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) -> DictConfig:
+    """The config that `python <config_name>.py <overrides>` runs with, not yet checked.
+
+    Raises UserError for unknown names and for overrides that Hydra cannot read.
+    """
+    config = _compose_with_hydra(config_name, overrides, conf)
+    settle_name(config)
+    with open_dict(config):
+        config.pop("hydra")
+    return config
+
+
+def settle_name(config: DictConfig) -> None:
+    """Computes the run's name while the overrides it is made of are at hand: not in every process they are."""
+    if "name" in config:
+        config.name = config.name
+
+
+def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path = CONF) -> list[list[str]]:
+    """The overrides of every job that a command line starts; none if a sweeper other than Hydra's own decides."""
+    swept = [text for text, override in _parse(overrides) if override.is_sweep_override()]
+    if not multirun:
+        if swept:
+            raise UserError(f"{swept[0]} holds several values; add -m for a run with each, or put a list into [ ]")
+        return [list(overrides)]
+    fixed = [text for text in overrides if text not in swept]
+    sweeper = _compose_with_hydra(config_name, fixed, conf).hydra.sweeper
+    if not sweeper._target_.endswith(BasicSweeper.__name__):
+        return []
+    hydras = [text for text in overrides if text.startswith("hydra")]
+    axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
+        parsed = _parse(axes + [text for text in overrides if text not in hydras])
+        (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
+    return [job + hydras for job in batch]
+
+
+def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
+    """Every key that can be set once the groups are chosen as in `overrides`, dotted."""
+    decisive = [text for text in overrides if text.startswith("run=") or (conf / text.partition("=")[0]).is_dir()]
+    return [key for key, _ in leaves(compose(config_name, decisive, conf), inner=True)]
+
+
+def leaves(config: DictConfig, inner: bool = False) -> Iterator[tuple[str, object]]:
+    """Dotted keys with their unresolved values; with `inner`, those of the dictionaries in between too."""
+
+    def walk(node: dict, prefix: str) -> Iterator[tuple[str, object]]:
+        for key, value in node.items():
+            if inner or not isinstance(value, dict):
+                yield f"{prefix}{key}", value
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+
+    return walk(OmegaConf.to_container(config, resolve=False), "")
+
+
+def _without(key: str, overrides: Sequence[str]) -> list[str]:
+    return [text for text in overrides if text.partition("=")[0].lstrip("+") != key]
+
+
+def _parse(overrides: Sequence[str]) -> list[tuple[str, Override]]:
+    loader = GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
+    try:
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+    except HydraException as error:
+        raise explain(error) from error
+    return list(zip(overrides, parsed, strict=True))
+
+
+def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) -> DictConfig:
+    """The config with Hydra's own part, in which the overrides and the choices stand."""
+    register_resolvers()
+    if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
+        _offer_saved_run(overrides, conf)
+    try:
+        with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=config_name):
+            return hydra.compose(config_name, list(overrides), return_hydra_config=True)
+    except HydraException as error:
+        raise explain(error, lambda key: settings(config_name, _without(key, overrides), conf)) from error
+    except OmegaConfBaseException as error:
+        raise UserError(one_line(error)) from error
+    except ValueError as error:  # Hydra's word for a choice that is no name, as in model=null
+        raise _no_name(overrides, conf) or error from error
+
+
+def _no_name(overrides: Sequence[str], conf: Path) -> UserError | None:
+    for text, override in _parse(overrides):
+        group = override.key_or_group
+        if (conf / group).is_dir() and not isinstance(override.value(), str | list):
+            return unknown_choice(group, text.partition("=")[2], [file.stem for file in (conf / group).glob("*.yaml")])
+    return None
+
+
+def _offer_saved_run(overrides: Sequence[str], conf: Path) -> None:
+    """Lets a defaults list begin with a run's own settings, less the groups that the command line replaces."""
+    given = {override.key_or_group: override.value() for _, override in _parse(overrides)}
+    if "run" not in given:
+        raise UserError(f"run is missing; add run=FOLDER; {existing_runs()}")
+    saved = load_run_config(str(given["run"]))
+    kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in given or not (conf / key).is_dir()}
+    ConfigStore.instance().store(SAVED_RUN, kept)

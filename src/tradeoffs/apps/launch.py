@@ -1,0 +1,157 @@
+"""The front door: every entry point comes through here, and every mistake leaves as one line.
+
+Nothing here imports torch: a command line is composed and checked first, and only then is the work imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from tradeoffs.apps.config import CONF, compose, jobs, settle_name
+from tradeoffs.apps.rules import check
+from tradeoffs.apps.run_folder import register_resolvers
+from tradeoffs.apps.usage import usage
+from tradeoffs.errors import UserError
+
+CRASH, MISTAKE, INTERRUPTED = 1, 2, 130  # exit codes; 130 is a shell's for Ctrl-C
+# Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
+PATHS = ("run", "source", "output", "runs", "resume", "data.root", "backbone.weights")
+
+
+def launch(config_name: str, job: str, conf: Path = CONF) -> None:
+    """Runs `job` ("package.module:function") with the config that the command line asks for.
+
+    A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
+    """
+    try:
+        arguments = read_arguments()
+        if arguments.help:
+            print(usage(config_name, conf))
+            return
+        if arguments.cfg:
+            compose(config_name, arguments.overrides, conf)
+        elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
+            check_jobs(config_name, arguments.overrides, arguments.multirun, conf)
+        run_with_hydra(config_name, job, conf)
+    except UserError as error:
+        complain(error)
+        sys.exit(MISTAKE)
+    except KeyboardInterrupt:
+        print("\nstopped by Ctrl-C", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def read_arguments() -> Namespace:
+    """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
+    parser = get_args_parser()
+    parser.error = fail_to_read
+    arguments, unknown = parser.parse_known_intermixed_args()
+    if unknown:
+        raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
+    options = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    if not arguments.multirun:
+        arguments.overrides = [quote_path(override) for override in arguments.overrides]
+    sys.argv[1:] = options + arguments.overrides
+    return arguments
+
+
+def fail_to_read(message: str) -> NoReturn:
+    raise UserError(f"{message}; --help shows what there is")
+
+
+def quote_path(override: str) -> str:
+    """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
+    key, _, path = override.partition("=")
+    plain = re.fullmatch(r"""[\w./-]*|["'$].*""", path, re.ASCII)
+    if key.lstrip("+") not in PATHS or plain:
+        return override
+    return f"{key}='" + path.replace("'", "\\'") + "'"
+
+
+def check_jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path) -> None:
+    """Composes and checks every job before the first one starts."""
+    started = jobs(config_name, overrides, multirun, conf)
+    found = {" ".join(job): mistake for job in started if (mistake := mistake_in(config_name, job, conf))}
+    if not found:
+        return
+    first = next(iter(found.values()))
+    if len({str(mistake) for mistake in found.values()}) > 1:
+        lines = tuple(f"{job}: {mistake}" for job, mistake in found.items())
+        raise UserError(f"{len(found)} of {len(started)} jobs cannot run, so none was started:", lines)
+    if len(found) < len(started):
+        raise UserError(f"{len(found)} of {len(started)} jobs cannot run, so none was started: {first}", first.details)
+    raise first
+
+
+def mistake_in(config_name: str, job: Sequence[str], conf: Path) -> UserError | None:
+    try:
+        check(compose(config_name, job, conf), conf)
+    except UserError as mistake:
+        return mistake
+    return None
+
+
+class JobFailedError(Exception):
+    """A job of a sweep has failed and said why; the others go on. Its argument is the exit code."""
+
+
+def run_with_hydra(config_name: str, job: str, conf: Path) -> None:
+    module, _, function = job.partition(":")
+
+    def task(config: DictConfig):
+        with failures_shown():
+            settle_name(config)
+            check(config, conf)  # once more for sweepers that choose a job by the results of others
+            return getattr(import_module(module), function)(config)
+
+    task.__module__ = module  # Hydra calls the job after it
+    register_resolvers()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra itself prints what is raised and exits with 1
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf), config_name=config_name)(task)()
+    except JobFailedError as failure:
+        sys.exit(failure.args[0])
+
+
+@contextmanager
+def failures_shown() -> Iterator[None]:
+    """Says at once why a job fails. A single run ends then; in a sweep Hydra, told by an exception, goes on."""
+    try:
+        yield
+    except UserError as error:
+        complain(error)
+        if not in_sweep():
+            sys.exit(MISTAKE)
+        raise JobFailedError(MISTAKE) from None
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes an exit of Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
+    except Exception:
+        if not in_sweep():
+            raise
+        traceback.print_exc()
+        raise JobFailedError(CRASH) from None
+
+
+def in_sweep() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def complain(error: UserError) -> None:
+    print(error, *(f"  {line}" for line in error.details), sep="\n", file=sys.stderr, flush=True)

@@ -1,0 +1,116 @@
+"""What is left of a run: predictions, times, the record, and a summary on the screen."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.utilities import rank_zero_only
+from rich import print as print_pretty
+
+from tradeoffs.apps.run_folder import without_neutral
+from tradeoffs.measure.environment import describe_environment
+from tradeoffs.measure.protocol import measure_model
+from tradeoffs.results.record import Identity, Record, config_hash, write_record
+from tradeoffs.training.tables import score_table
+
+Outcome = dict[str, Any]
+
+MEASURING_SECONDS = 20  # aimed at for each batch size
+LARGE_BATCH = 8
+
+
+def report(
+    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, training: Outcome
+) -> float:
+    """Writes predictions.json and result.json of a task that has just been validated; returns its mAP."""
+    results = task.metric.coco_results()  # gathers from all processes
+    if rank_zero_only.rank == 0:
+        device = torch.device("cuda" if torch.cuda.is_available() and task.on_gpu else "cpu")
+        (folder / "predictions.json").write_text(json.dumps(results))
+        cost = measure_task(config, task, data, device) if config.measure else {}
+        record = Record(
+            who=identity(config),
+            accuracy=task.scores.to_dict(),
+            cost=cost,
+            training=training,
+            where=describe_environment(device),
+        )
+        record.who.git_commit = (record.where["git"] or {}).get("commit")
+        write_record(folder / "result.json", record)
+        show(record, folder)
+    return task.scores.summary["mAP"]
+
+
+def measure_task(config: DictConfig, task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+    """Times the task's model on images of the validation split."""
+    print("measuring time and memory ...")
+    images = next(iter(data.val_dataloader())).images[:LARGE_BATCH].to(device)
+    model = task.model.to(device).eval()
+    with torch.inference_mode():
+        model.predict(images)
+        began = time.perf_counter()
+        model.predict(images)
+    repeats = int(MEASURING_SECONDS / 2 / (time.perf_counter() - began))
+    return measure_model(
+        model,
+        images,
+        trained=True,
+        device=device,
+        batch_sizes=(1, LARGE_BATCH),
+        repeats=min(max(repeats, 5), 50),
+        warmup=3,
+    )
+
+
+def identity(config: DictConfig) -> Identity:
+    backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
+    return Identity(
+        name=config.name,
+        task=config.task.name,
+        model=config.model._target_.rpartition(".")[2].lower(),
+        backbone=backbone,
+        data=config.data.name,
+        image_size=config.image_size,
+        seed=config.seed,
+        config_hash=config_hash(without_neutral(config)),
+    )
+
+
+def show(record: Record, folder: Path) -> float:
+    """Prints the tables and where everything is; returns the mAP."""
+    per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
+    print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
+    for name, what in CONTENTS.items():
+        if (folder / name).exists():
+            print(f"{what:<24} {folder / name}")
+    return record.accuracy["summary"]["mAP"]
+
+
+CONTENTS = {
+    "result.json": "record of the run",
+    "config.yaml": "its settings",
+    "metrics.csv": "its curves",
+    "pictures": "pictures of predictions",
+    "predictions.json": "all predictions",
+    "checkpoints/best.ckpt": "best weights",
+}
+
+
+def cost_summary(cost: Outcome) -> Outcome:
+    """The figures people ask for first."""
+    if not cost:
+        return {}
+    single = cost["batches"]["1"]
+    return {
+        "parameters, million": cost["parameters"] / 1e6,
+        "multiply-adds, billion": cost["multiply_adds"] / 1e9,
+        "latency, ms": single["total_ms"]["median"],
+        "of that network, ms": single["network_ms"]["median"],
+        "images/s at batch 8": cost["images_per_second"],
+    }

@@ -1,0 +1,173 @@
+"""What settings may be. Checked before torch is imported, so that a mistake costs less than a second."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tradeoffs.apps.config import CONF, leaves
+from tradeoffs.apps.mistakes import one_line
+from tradeoffs.errors import UserError
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from `least` to `most`, or one of the values in `also`."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf  # itself excluded
+    whole: bool = False
+    also: tuple = ()
+
+    def allows(self, value: object) -> bool:
+        if value in self.also and not isinstance(value, bool):
+            return True
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        return self.least <= value <= self.most and value > self.above
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind}{self._range()}" + "".join(f", or {shown(value)}" for value in self.also)
+
+    def _range(self) -> str:
+        match self.least > -math.inf, self.most < math.inf:
+            case True, True:
+                return f" from {self.least} to {self.most}"
+            case True, False:
+                return f", {self.least} or more"
+            case _:
+                return f" above {self.above}" if self.above > -math.inf else ""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few values."""
+
+    choices: tuple
+
+    def allows(self, value: object) -> bool:
+        return any(type(value) is type(choice) and value == choice for choice in self.choices)
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(shown, self.choices))
+
+
+SWITCH = OneOf((True, False))
+FRACTION = Number(0, 1)
+COUNT = Number(1, whole=True)
+AUTO = OneOf(("auto", True, False))
+
+RULES = {
+    "image_size": Number(32, 4096, whole=True),
+    "resize": OneOf(("warp", "letterbox", "shorter_edge")),
+    "batch_size": COUNT,
+    "epochs": COUNT,
+    "seed": Number(0, 2**32 - 1, whole=True),
+    "workers": Number(0, 1024, whole=True, also=("auto",)),
+    "ema": Number(0, 1, also=(None,)),
+    "channels_last": AUTO,
+    "checkpoint_minutes": Number(above=0),
+    "overwrite": SWITCH,
+    "measure": SWITCH,
+    "model.score_threshold": FRACTION,
+    "model.nms_threshold": FRACTION,
+    "model.max_detections": COUNT,
+    "backbone.output_stride": OneOf((None, 8, 16, 32)),
+    "backbone.frozen_stages": Number(0, whole=True),
+    "backbone.freeze_norm": SWITCH,
+    "augmentation.geometry": OneOf(("none", "flip", "ssd")),
+    "augmentation.photometric": SWITCH,
+    "optimizer.lr": Number(above=0),
+    "optimizer.momentum": FRACTION,
+    "optimizer.weight_decay": Number(0),
+    "schedule.warmup": FRACTION,
+    "schedule.final": FRACTION,
+    "schedule.gamma": Number(above=0),
+    "trainer.accelerator": OneOf(("auto", "cpu", "gpu", "cuda", "mps", "tpu")),
+    "trainer.devices": Number(1, whole=True, also=("auto", -1)),
+    "trainer.num_nodes": COUNT,
+    "trainer.precision": OneOf(("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true", 32, 64)),
+    "trainer.accumulate_grad_batches": COUNT,
+    "trainer.gradient_clip_val": Number(above=0, also=(None,)),
+    "trainer.check_val_every_n_epoch": COUNT,
+    "trainer.limit_train_batches": Number(above=0, also=(None,)),
+    "trainer.limit_val_batches": Number(0, also=(None,)),
+}
+
+PARTS = ("task", "model", "backbone", "data")
+
+# Settings that are the path of a file unless they are one of these words.
+NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never")}
+
+# What to write where a value has to be given.
+EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
+
+
+def check(config: DictConfig, conf: Path = CONF) -> None:
+    """Raises UserError for the first thing in a composed config that cannot work."""
+    check_parts(config, conf)
+    check_complete(config)
+    check_values(config)
+    check_task(config, conf)
+    check_paths(config)
+
+
+def check_parts(config: DictConfig, conf: Path) -> None:
+    """No part was taken away (`model=null`) from a config that has parts at all."""
+    for part in PARTS:
+        if config.get(part) is None and any(other in config for other in PARTS):
+            choices = ", ".join(sorted(file.stem for file in (conf / part).glob("*.yaml")))
+            raise UserError(f"{part} is missing; choose one: {choices}")
+
+
+def check_complete(config: DictConfig) -> None:
+    """Every mandatory value is given, and every reference inside the config leads somewhere."""
+    for key, value in leaves(config):
+        if value == "???":
+            raise UserError(f"{key} is missing; add {key}={EXAMPLES.get(key, 'VALUE')}")
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{error.full_key} has no value: {one_line(error)}") from error
+
+
+def check_values(config: DictConfig) -> None:
+    values = dict(leaves(OmegaConf.create(OmegaConf.to_container(config, resolve=True))))
+    for key, rule in RULES.items():
+        if key in values and not rule.allows(values[key]):
+            raise UserError(f"{key}={shown(values[key])} is impossible; {key} is {rule}")
+
+
+def check_task(config: DictConfig, conf: Path) -> None:
+    """The model does what the task asks: `task:` in its YAML is the name of the task."""
+    task, model = OmegaConf.select(config, "task.name"), config.get("model")
+    if task is None or model is None or model.get("task") in (None, task):
+        return
+    models = {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
+    chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
+    fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
+    raise UserError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+
+
+def check_paths(config: DictConfig) -> None:
+    """Files and folders that are to be read exist; one to be written has a name."""
+    for key, words in NO_PATHS.items():
+        path = OmegaConf.select(config, key)
+        if path not in (None, *words) and not Path(path).is_file():
+            raise UserError(f"{key}={path} does not exist; give {', '.join(words)} or an existing file")
+    root = OmegaConf.select(config, "data.root")
+    if root is not None and not Path(root).is_dir():
+        raise UserError(f"data.root={root} does not exist; give the folder that holds the data set")
+    if not str(config.get("name", "unnamed")).strip("/. "):
+        raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
+
+
+def shown(value: object) -> str:
+    """As it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)

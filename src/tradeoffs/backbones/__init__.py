@@ -1,0 +1,1 @@
+"""Images to features: one map per stage, with declared channels and strides."""

@@ -1,0 +1,83 @@
+"""The contract of all backbones: a sequence of stages with declared channels and strides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, UInt8
+from timm.layers import freeze_batch_norm_2d
+from torch import Tensor, nn
+
+from tradeoffs.errors import UserError
+
+
+class Backbone(nn.Module):
+    """Normalizes images and gives one feature map per stage.
+
+    `mean` and `std` are those of the weights, for values in 0..1: normalization belongs to the network, so images
+    travel as uint8 and a timed forward pass includes it. The first `frozen_stages` stages are not trained;
+    `freeze_norm` keeps the statistics and affine parameters of all batch norms as they are.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        channels: Sequence[int],
+        strides: Sequence[int],
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+        std: Sequence[float] = (0.229, 0.224, 0.225),
+        frozen_stages: int = 0,
+        freeze_norm: bool = False,
+    ):
+        super().__init__()
+        if not 0 <= frozen_stages <= len(stages):
+            raise UserError(f"backbone.frozen_stages={frozen_stages}; this backbone has {len(stages)} stages")
+        stages = [freeze_batch_norm_2d(stage) for stage in stages] if freeze_norm else stages
+        self.stages = nn.ModuleList(stages)
+        self.channels, self.strides = tuple(channels), tuple(strides)
+        self.frozen_stages = frozen_stages
+        self.register_buffer("scale", 1 / (255 * torch.tensor(std)).view(3, 1, 1), persistent=False)
+        self.register_buffer("shift", -(torch.tensor(mean) / torch.tensor(std)).view(3, 1, 1), persistent=False)
+        for stage in self.stages[:frozen_stages]:
+            stage.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Frozen stages stay in evaluation mode, so that their batch norms keep their statistics."""
+        super().train(mode)
+        for stage in self.stages[: self.frozen_stages]:
+            stage.eval()
+        return self
+
+    def normalize(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        return torch.addcmul(self.shift, images.to(self.scale.dtype), self.scale)
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
+        features, x = [], self.normalize(images)
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+    def stage_of(self, stride: int) -> int:
+        """The index of the last stage of this stride, the richest one of its resolution."""
+        if stride not in self.strides:
+            raise UserError(f"this backbone has no features of stride {stride}; choose: {sorted(set(self.strides))}")
+        return max(index for index, own in enumerate(self.strides) if own == stride)
+
+    def trunk(self, stride: int) -> Backbone:
+        """The stages up to the last one of `stride` (the same modules, not copies): what a model need not run, it drops."""
+        end = self.stage_of(stride) + 1
+        trunk = Backbone(
+            list(self.stages[:end]), self.channels[:end], self.strides[:end], frozen_stages=min(self.frozen_stages, end)
+        )
+        trunk.scale, trunk.shift = self.scale, self.shift
+        return trunk
+
+    def split(self, stride: int) -> tuple[Backbone, nn.Sequential]:
+        """The trunk of `stride`, and the stages after it.
+
+        Two-stage detectors use the rest as the head of their second stage (Huang et al. 2017, table 2).
+        """
+        return self.trunk(stride), nn.Sequential(*self.stages[self.stage_of(stride) + 1 :])

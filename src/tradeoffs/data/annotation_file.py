@@ -1,0 +1,73 @@
+"""Annotation files in COCO format as they lie on disk: one JSON object per split."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tradeoffs.errors import UserError
+
+TOP_LEVEL_KEYS = ("images", "annotations", "categories")
+
+
+def read_annotation_file(path: Path) -> dict:
+    """The file's `images`, `annotations` and `categories`, each a list of dicts, with its other entries.
+
+    Raises UserError where there is no such file, it is no JSON, or one of the three is not there.
+    """
+    try:
+        with _no_garbage_collection():
+            content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); expected COCO format") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UserError(f"{path}: broken JSON at {place} ({error.msg}); fetch or write the file again") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file; expected COCO format") from None
+    _require_lists(content, path)
+    return content
+
+
+def write_annotation_file(content: dict, path: Path) -> None:
+    """Writes all or nothing: a file that exists is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content))
+    part.replace(path)
+
+
+def is_number(value: object) -> bool:
+    """True for a finite JSON number; JSON as Python reads it knows NaN and Infinity, boxes do not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Halves the time for a large file: the collector would walk over millions of new objects, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _require_lists(content: object, path: Path) -> None:
+    entries = content if isinstance(content, dict) else {}
+    lacking = [key for key in TOP_LEVEL_KEYS if not _is_list_of_objects(entries.get(key))]
+    if lacking:
+        keys = ", ".join(TOP_LEVEL_KEYS)
+        raise UserError(f"{path}: has no valid {', '.join(lacking)}; COCO format is an object with lists {keys}")
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)

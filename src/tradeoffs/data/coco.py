@@ -1,0 +1,191 @@
+"""Reads one split in COCO format: images, boxes, masks, keypoints, crowd regions."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from pycocotools import mask as rle
+from torch import Tensor
+
+from tradeoffs.data.annotation_file import read_annotation_file
+from tradeoffs.data.image_file import read_image
+from tradeoffs.errors import UserError
+
+
+class Objects(NamedTuple):
+    """What is in one image, in the annotation file's order. Boxes are cut at the image's borders."""
+
+    boxes: Float[Tensor, "n 4"]  # xyxy in pixels of the image file
+    labels: Int64[Tensor, " n"]  # 0..K-1
+    crowd: Bool[Tensor, " n"]  # a region of many objects: neither to be found nor a mistake
+    areas: Float[Tensor, " n"]  # of the mask, in square pixels; of the box where the file has no area
+
+
+class PackedList:
+    """A list of Python values, kept as bytes in one array.
+
+    Workers forked from this process share the array's memory. A list of Python objects they would copy page by
+    page, merely by counting references.
+    """
+
+    def __init__(self, values: Iterable[Any]):
+        chunks = [pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL) for value in values]
+        self.ends = np.cumsum([len(chunk) for chunk in chunks], dtype=np.int64)
+        self.bytes = np.frombuffer(b"".join(chunks), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> Any:
+        start = self.ends[index - 1] if index else 0
+        return pickle.loads(self.bytes[start : self.ends[index]].data)
+
+
+class CocoDataset:
+    """One split: a folder of images and its annotation file, held in a few arrays.
+
+    Labels are 0..K-1 by ascending category id, whatever gaps the ids have. Images keep the file's order. Images and
+    annotations whose ids are in `without_images` and `without_annotations` are left out everywhere, the metric's
+    ground truth included. `with_masks=False` forgets the segmentations, most of the memory. Raises UserError where
+    the file cannot be read; `check.check_dataset` finds all faults of a data set beforehand.
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        annotations: Path,
+        without_images: Collection[int] = (),
+        without_annotations: Collection[int] = (),
+        with_masks: bool = True,
+    ):
+        self.images_dir = Path(images)
+        self.annotations_path = Path(annotations)
+        self.without_images = frozenset(without_images)
+        self.without_annotations = frozenset(without_annotations)
+        content = self.ground_truth()
+        self._read_categories(content["categories"])
+        self._read_images(content["images"])
+        self._read_annotations(content["annotations"], with_masks)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def read_image(self, index: int) -> UInt8[Tensor, "3 H W"]:
+        """The pixels as RGB, without EXIF rotation; see `image_file.read_image`."""
+        return read_image(self.images_dir / self.file_names[index])
+
+    def objects(self, index: int) -> Objects:
+        rows = self._rows(index)
+        columns = (self._boxes, self._labels, self._crowd, self._areas)
+        return Objects(*(torch.from_numpy(column[rows].copy()) for column in columns))
+
+    def masks(self, index: int) -> UInt8[Tensor, "n H W"]:
+        """0 or 1, one mask per object. Raises UserError where an object has no segmentation."""
+        height, width = map(int, self.sizes[index])
+        rows = range(*self._rows(index).indices(len(self._labels)))
+        encoded = [_encode(self._segmentations[row], height, width) for row in rows]
+        if None in encoded:
+            raise UserError(f"{self.annotations_path}: image {self.image_ids[index]} has objects without segmentation")
+        if not encoded:
+            return torch.zeros(0, height, width, dtype=torch.uint8)
+        return torch.from_numpy(np.ascontiguousarray(rle.decode(encoded).transpose(2, 0, 1)))
+
+    def keypoints(self, index: int) -> Float[Tensor, "n J 3"]:
+        """x, y, visibility (0 unlabelled, 1 hidden, 2 visible) in pixels of the image file; all 0 where unlabelled."""
+        return torch.from_numpy(self._keypoints[self._rows(index)].copy())
+
+    def ground_truth(self) -> dict:
+        """The file's content as the official metric takes it, read again: it is too large to be carried along.
+
+        `area` and `iscrowd` are filled in where they lack. Annotation ids are counted anew if one is 0 or missing,
+        because pycocotools takes a match with the annotation 0 for none.
+        """
+        content = read_annotation_file(self.annotations_path)
+        content["images"] = [image for image in content["images"] if image["id"] not in self.without_images]
+        content["annotations"] = [
+            annotation
+            for annotation in content["annotations"]
+            if annotation["image_id"] not in self.without_images
+            and annotation.get("id") not in self.without_annotations
+        ]
+        _complete(content["annotations"])
+        return content
+
+    def _read_categories(self, categories: list[dict]) -> None:
+        categories = sorted(categories, key=lambda category: category["id"])
+        self.category_ids: list[int] = [category["id"] for category in categories]
+        self.class_names: list[str] = [category["name"] for category in categories]
+        named = (category["keypoints"] for category in categories if category.get("keypoints"))
+        self.keypoint_names: list[str] = next(named, [])
+        self.keypoint_flip_pairs: list[tuple[int, int]] = flip_pairs(self.keypoint_names)
+
+    def _read_images(self, images: list[dict]) -> None:
+        if not images:
+            raise UserError(f"{self.annotations_path} has no images; a split needs at least one")
+        self.image_ids: list[int] = [image["id"] for image in images]
+        self.file_names = PackedList(image["file_name"] for image in images)
+        self.sizes = np.array([(image["height"], image["width"]) for image in images], dtype=np.int64)
+
+    def _read_annotations(self, annotations: list[dict], with_masks: bool) -> None:
+        images = self._positions(annotations, "image_id", self.image_ids)
+        order = np.argsort(images, kind="stable")
+        annotations = [annotations[row] for row in order]
+        self._starts = np.searchsorted(images[order], np.arange(len(self) + 1))
+        self._labels = self._positions(annotations, "category_id", self.category_ids)
+        self._crowd = np.array([annotation["iscrowd"] for annotation in annotations], dtype=bool)
+        self._areas = np.array([annotation["area"] for annotation in annotations], dtype=np.float32)
+        corners = np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64).reshape(-1, 2, 2)
+        corners[:, 1] += corners[:, 0]
+        limits = self.sizes[images[order], None, ::-1]
+        self._boxes = corners.clip(0, limits).astype(np.float32).reshape(-1, 4)
+        self._keypoints = _keypoints(annotations, len(self.keypoint_names))
+        kept = annotations if with_masks else [{}] * len(annotations)
+        self._segmentations = PackedList(annotation.get("segmentation") for annotation in kept)
+
+    def _positions(self, annotations: list[dict], key: str, ids: list[int]) -> np.ndarray:
+        """For each annotation the position of its `key` among `ids`."""
+        position = {value: number for number, value in enumerate(ids)}
+        try:
+            return np.array([position[annotation[key]] for annotation in annotations], dtype=np.int64)
+        except KeyError as error:
+            raise UserError(f"{self.annotations_path}: an annotation has the unknown {key} {error}") from None
+
+    def _rows(self, index: int) -> slice:
+        return slice(*self._starts[[index, index + 1]])
+
+
+def flip_pairs(names: list[str]) -> list[tuple[int, int]]:
+    """Positions of the keypoints that a mirror swaps: `left_x` and `right_x`."""
+    partners = ((number, name.replace("left", "right")) for number, name in enumerate(names) if "left" in name)
+    return [(number, names.index(partner)) for number, partner in partners if partner in names]
+
+
+def _encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
+    """Polygons or runs as one compressed run-length code, None where there is nothing."""
+    if isinstance(segmentation, list):
+        polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
+        return rle.merge(rle.frPyObjects(polygons, height, width)) if polygons else None
+    if segmentation and isinstance(segmentation["counts"], list):
+        return rle.frPyObjects(segmentation, height, width)
+    return segmentation
+
+
+def _keypoints(annotations: list[dict], joints: int) -> np.ndarray:
+    unlabelled = [0] * (3 * joints)
+    flat = [annotation.get("keypoints") or unlabelled for annotation in annotations] if joints else []
+    return np.array(flat, dtype=np.float32).reshape(len(annotations), joints, 3)
+
+
+def _complete(annotations: list[dict]) -> None:
+    for annotation in annotations:
+        annotation.setdefault("iscrowd", 0)
+        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+    if not all(annotation.get("id") for annotation in annotations):
+        for number, annotation in enumerate(annotations, 1):
+            annotation["id"] = number

@@ -1,0 +1,143 @@
+"""A data set in COCO format, ready to train on: checked, read, augmented, in batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from tradeoffs.data.augment import Augmentation
+from tradeoffs.data.check import LeftOut, check_dataset, require_sound
+from tradeoffs.data.coco import CocoDataset
+from tradeoffs.data.loader import EpochBatches, make_loader
+from tradeoffs.data.resize import Resize, ResizeMode
+from tradeoffs.data.samples import Samples
+from tradeoffs.data.sources import Split
+from tradeoffs.errors import UserError
+
+MOST_WORKERS = 8  # per process; more only wait for memory
+
+
+class CocoDataModule(LightningDataModule):
+    """Two splits in COCO format. Works without a Trainer too: `prepare_data()`, `setup()`, then the loaders.
+
+    Args:
+        name: Of the data set, for people.
+        source: Brings the data to its place (draws it, fetches it) if it is not there, and says where `train` and `val`
+            are.
+        image_size, resize: See `Resize`.
+        augmentation: See `draw_window`; for training only.
+        photometric: Whether the task is to distort colours, on the device.
+        batch_size: Images of one step over all processes, so the number of GPUs changes nothing but the time.
+        val_batch_size: The same for validation; by default as for training.
+        workers: Processes that load images, for each process that trains.
+        on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
+        with_masks, with_keypoints: Whether targets have them.
+
+    Raises UserError for unusable data or arguments.
+    """
+
+    train: CocoDataset
+    val: CocoDataset
+
+    def __init__(
+        self,
+        name: str,
+        source: Callable[[], dict[str, Split]],
+        image_size: int,
+        resize: str = "warp",
+        augmentation: str = "ssd",
+        photometric: bool = True,
+        batch_size: int = 32,
+        val_batch_size: int | None = None,
+        workers: int | Literal["auto"] = "auto",
+        seed: int = 0,
+        on_fault: str = "stop",
+        with_masks: bool = False,
+        with_keypoints: bool = False,
+    ):
+        super().__init__()
+        _require("resize", resize, get_args(ResizeMode))
+        _require("augmentation", augmentation, get_args(Augmentation))
+        _require("on_fault", on_fault, ("stop", "drop"))
+        self.name = name
+        self.source = source
+        self.resize = Resize(resize, image_size)
+        self.augmentation = augmentation
+        self.photometric = photometric
+        self.batch_size = batch_size
+        self.val_batch_size = val_batch_size or batch_size
+        self.workers = workers
+        self.seed = seed
+        self.on_fault = on_fault
+        self.with_masks = with_masks
+        self.with_keypoints = with_keypoints
+
+    def prepare_data(self) -> None:
+        _ = self._sound_splits
+
+    def setup(self, stage: str | None = None) -> None:
+        if not hasattr(self, "train"):
+            self.train, self.val = (
+                CocoDataset(*split, *left_out, with_masks=self.with_masks) for split, left_out in self._sound_splits
+            )
+        if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
+            files = f"{self.train.annotations_path} and {self.val.annotations_path}"
+            raise UserError(f"{files} have different categories; both splits need the same ids and names")
+
+    @cached_property
+    def _sound_splits(self) -> list[tuple[Split, LeftOut]]:
+        """Where training and validation split are, and what is left out of them. Done once in each process."""
+        places = self.source()
+        splits = [places[name] for name in ("train", "val")]
+        return [(split, require_sound(check_dataset(*split), split.annotations, self.on_fault)) for split in splits]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.val.category_ids)
+
+    @property
+    def class_names(self) -> list[str]:
+        return self.val.class_names
+
+    @property
+    def category_ids(self) -> list[int]:
+        """COCO's id of each label."""
+        return self.val.category_ids
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader(self.train, self.augmentation, self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.val, "none", self.val_batch_size, shuffle=False)
+
+    def _loader(self, dataset: CocoDataset, augmentation: str, batch_size: int, shuffle: bool) -> DataLoader:
+        trainer = self.trainer
+        rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if batch_size % world_size:
+            raise UserError(f"batch_size={batch_size} cannot be shared by {world_size} processes; take a multiple")
+        samples = Samples(dataset, self.resize, augmentation, self.seed, self.with_masks, self.with_keypoints)
+        batches = EpochBatches(len(dataset), batch_size // world_size, shuffle, self.seed, rank, world_size)
+        workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
+        return make_loader(samples, batches, workers)
+
+
+def suggested_workers(processes: int = 1) -> int:
+    """How many workers each of `processes` training processes of this machine should have.
+
+    Enough to feed a GPU. On a CPU loading takes a few percent of a step, so workers would only compete for its cores
+    unless there are many.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = cores // processes
+    return max(1, min(MOST_WORKERS, share - 1)) if torch.cuda.is_available() else min(2, share // 8)
+
+
+def _require(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UserError(f"{option}={value} is unknown; choose one of {', '.join(choices)}")

@@ -1,0 +1,132 @@
+"""One training or validation sample, and how samples become a batch of fixed shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+from torch.nn.functional import pad
+from torch.utils.data import Dataset
+
+from tradeoffs.data.augment import Augmentation, draw_window
+from tradeoffs.data.coco import CocoDataset
+from tradeoffs.data.resize import Placement, Resize
+from tradeoffs.structures import Batch, Targets
+
+Address = tuple[int, int]  # epoch, index in the data set
+
+SMALLEST_OBJECT = 1.0  # pixels of the network input; regression targets of thinner boxes grow without limit
+OBJECTS_MULTIPLE = 8  # the number of target rows is rounded up to it, so that few shapes occur
+
+
+@dataclass
+class Sample:
+    """An image as the network takes it, and what is in it."""
+
+    image: UInt8[Tensor, "3 H W"]
+    boxes: Float[Tensor, "N 4"]
+    labels: Int64[Tensor, "N"]
+    masks: UInt8[Tensor, "N H W"] | None
+    keypoints: Float[Tensor, "N J 3"] | None
+    geometry: Float[Tensor, "4"]
+    original_size: Int64[Tensor, "2"]
+    image_id: Int64[Tensor, ""]
+    address: Int64[Tensor, "3"]
+
+
+class Samples(Dataset[Sample]):
+    """Reads, augments and resizes. What a sample looks like depends on (seed, epoch, index) and nothing else."""
+
+    def __init__(
+        self,
+        dataset: CocoDataset,
+        resize: Resize,
+        augmentation: Augmentation = "none",
+        seed: int = 0,
+        with_masks: bool = False,
+        with_keypoints: bool = False,
+    ):
+        self.dataset = dataset
+        self.resize = resize
+        self.augmentation = augmentation
+        self.seed = seed
+        self.with_masks = with_masks
+        self.with_keypoints = with_keypoints
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, address: Address) -> Sample:
+        epoch, index = address
+        image = self.dataset.read_image(index)
+        height, width = image.shape[1:]
+        objects = self.dataset.objects(index)
+        rng = np.random.default_rng((self.seed, epoch, index))
+        wanted = objects.boxes[~objects.crowd].numpy()
+        window = draw_window(self.augmentation, wanted, height, width, rng)
+        placement = self.resize.place(window, height, width)
+        boxes = placement.boxes(objects.boxes)
+        large = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
+        kept = ~objects.crowd & window.contains_centres(objects.boxes) & large
+        return Sample(
+            image=placement.image(image),
+            boxes=boxes[kept],
+            labels=objects.labels[kept],
+            masks=placement.masks(self.dataset.masks(index)[kept]) if self.with_masks else None,
+            keypoints=self._keypoints(index, placement)[kept] if self.with_keypoints else None,
+            geometry=placement.geometry,
+            original_size=torch.tensor([height, width]),
+            image_id=torch.tensor(self.dataset.image_ids[index]),
+            address=torch.tensor([self.seed, epoch, index]),
+        )
+
+    def _keypoints(self, index: int, placement: Placement) -> Float[Tensor, "N J 3"]:
+        return placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
+
+
+def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
+    """Pads images to one size, a multiple of `multiple`, and targets to one number of rows."""
+    return Batch(
+        images=_stack_images([sample.image for sample in samples], multiple),
+        targets=_stack_targets(samples, multiple),
+        geometry=torch.stack([sample.geometry for sample in samples]),
+        original_sizes=torch.stack([sample.original_size for sample in samples]),
+        image_ids=torch.stack([sample.image_id for sample in samples]),
+        addresses=torch.stack([sample.address for sample in samples]),
+    )
+
+
+def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
+    counts = torch.tensor([len(sample.labels) for sample in samples])
+    rows = _round_up(max(1, int(counts.max())), OBJECTS_MULTIPLE)
+    masks = [_pad_rows(sample.masks, rows) for sample in samples if sample.masks is not None]
+    keypoints = [_pad_rows(sample.keypoints, rows) for sample in samples if sample.keypoints is not None]
+    return Targets(
+        boxes=torch.stack([_pad_rows(sample.boxes, rows) for sample in samples]),
+        labels=torch.stack([_pad_rows(sample.labels, rows) for sample in samples]),
+        valid=torch.arange(rows) < counts[:, None],
+        masks=_stack_images(masks, multiple) if masks else None,
+        keypoints=torch.stack(keypoints) if keypoints else None,
+    )
+
+
+def _stack_images(images: Sequence[UInt8[Tensor, "C _ _"]], multiple: int) -> UInt8[Tensor, "B C H W"]:
+    """In contiguous memory, zero to the right and below where an image is smaller than the largest."""
+    height = _round_up(max(image.shape[1] for image in images), multiple)
+    width = _round_up(max(image.shape[2] for image in images), multiple)
+    batch = images[0].new_zeros(len(images), len(images[0]), height, width)
+    for place, image in zip(batch, images, strict=True):
+        place[:, : image.shape[1], : image.shape[2]] = image
+    return batch
+
+
+def _pad_rows(tensor: Tensor, rows: int) -> Tensor:
+    return pad(tensor, (0, 0) * (tensor.ndim - 1) + (0, rows - len(tensor)))
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple

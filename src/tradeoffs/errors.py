@@ -1,0 +1,13 @@
+"""What the user did wrong, said in one line."""
+
+
+class UserError(Exception):
+    """Bad input. The entry points print its message as one line and exit with code 2.
+
+    The message says what is wrong and what would be right; `details` are further lines (all faults of a data
+    set, say) that are printed below it.
+    """
+
+    def __init__(self, message: str, details: tuple[str, ...] = ()):
+        super().__init__(message)
+        self.details = details

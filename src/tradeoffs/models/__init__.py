@@ -1,0 +1,1 @@
+"""Networks that know nothing of Lightning, Hydra or data sets: forward, losses, predict."""

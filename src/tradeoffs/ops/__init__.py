@@ -1,0 +1,1 @@
+"""Pure functions on tensors: boxes, default boxes, box coding, matching, sampling, suppression."""

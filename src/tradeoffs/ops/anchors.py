@@ -1,0 +1,83 @@
+"""Default boxes: the reference boxes that tile every feature map (Liu et al. 2016, section 2.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tradeoffs.ops.boxes import from_centers
+
+Shapes = list[list[tuple[float, float]]]
+"""For each feature map, the (width, height) of the boxes at one location, as fractions of the image."""
+
+
+def scaled_shapes(scales: Sequence[float], aspect_ratios: Sequence[Sequence[float]]) -> Shapes:
+    """Two squares, of scale s_k and sqrt(s_k * s_k+1), and a lying and a standing box per aspect ratio.
+
+    `scales` has one entry more than there are maps; `aspect_ratios` has one list per map (Liu et al. 2016, 2.2).
+    """
+    shapes: Shapes = []
+    for (scale, following), ratios in zip(pairwise(scales), aspect_ratios, strict=True):
+        between = math.sqrt(scale * following)
+        shapes.append([(scale, scale), (between, between)])
+        for root in map(math.sqrt, ratios):
+            shapes[-1] += [(scale * root, scale / root), (scale / root, scale * root)]
+    return shapes
+
+
+def linear_shapes(num_maps: int, smallest: float = 0.2, largest: float = 0.95) -> Shapes:
+    """Scales that grow linearly with the map, as in Huang et al. 2017's code (multiple_grid_anchor_generator).
+
+    Six boxes a location, but three on the first map: a square of half the smallest scale and two oblong ones.
+    """
+    steps = max(num_maps - 1, 1)
+    scales = [smallest + (largest - smallest) * k / steps for k in range(num_maps)] + [1.0]
+    shapes = scaled_shapes(scales, [(2, 3)] * num_maps)
+    root = math.sqrt(2)
+    half = smallest / 2
+    shapes[0] = [(half, half), (smallest * root, smallest / root), (smallest / root, smallest * root)]
+    return shapes
+
+
+def ssd300_shapes(num_maps: int = 6, smallest: float = 0.15, largest: float = 0.87) -> Shapes:
+    """The boxes of SSD300 on VGG16, with COCO's scales by default (Liu et al. 2016, section 3.4).
+
+    Squares of 0.07 on the first map, then scales that grow linearly; 4 boxes a location on the first and the last two
+    maps, 6 on the others. Sides longer than the image are cut to it, as in torchvision.
+    """
+    step = (largest - smallest) / (num_maps - 2)
+    scales = [0.07] + [smallest + step * k for k in range(num_maps)]
+    ratios = [(2,)] + [(2, 3)] * (num_maps - 3) + [(2,)] * 2
+    shapes = scaled_shapes(scales, ratios)
+    return [[(min(width, 1.0), min(height, 1.0)) for width, height in boxes] for boxes in shapes]
+
+
+def default_boxes(
+    map_sizes: Sequence[tuple[int, int]],
+    image_size: tuple[int, int],
+    shapes: Shapes,
+    steps: Sequence[float] | None = None,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "A 4"]:
+    """The default boxes of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
+
+    Locations are spread evenly over the image, whatever padding the network used; `steps` gives the distance
+    of neighbours in pixels instead, for networks trained that way (SSD300: 8, 16, 32, 64, 100, 300).
+    """
+    height, width = image_size
+    scale = torch.tensor([width, height], dtype=torch.float32, device=device)
+    boxes = []
+    for k, (rows, columns) in enumerate(map_sizes):
+        step_y, step_x = (steps[k], steps[k]) if steps else (height / rows, width / columns)
+        y = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5) * step_y
+        x = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5) * step_x
+        centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[:, :, None]
+        sizes = torch.tensor(shapes[k], dtype=torch.float32, device=device) * scale
+        centers, sizes = torch.broadcast_tensors(centers, sizes)
+        boxes.append(from_centers(centers, sizes).reshape(-1, 4))
+    return torch.cat(boxes)

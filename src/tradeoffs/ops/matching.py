@@ -1,0 +1,36 @@
+"""Which object each reference box answers for."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+
+def match(
+    overlaps: Float[Tensor, "B N A"], valid: Bool[Tensor, "B N"], threshold: float, force: bool = True
+) -> Int64[Tensor, "B A"]:
+    """The object (0..N-1) that each of A reference boxes is matched to, or -1.
+
+    A reference box takes the object it overlaps most, if their IoU is at least `threshold`. With `force`, every
+    object also takes the reference box it overlaps most, whatever their IoU (Liu et al. 2016, section 2.2); where
+    two objects claim the same box, the later one gets it.
+    """
+    overlaps = overlaps.masked_fill(~valid[..., None], -1.0)
+    best_overlap, best_object = overlaps.max(dim=1)
+    matches = torch.where(best_overlap >= threshold, best_object, -1)
+    if not force:
+        return matches
+    best_reference = overlaps.argmax(dim=2)
+    objects = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
+    claims = torch.full_like(matches, -1)
+    claims.scatter_reduce_(1, best_reference, torch.where(valid, objects, -1), "amax")
+    return torch.where(claims >= 0, claims, matches)
+
+
+def gather_rows(rows: Tensor, index: Int64[Tensor, "B A"]) -> Tensor:
+    """`rows[b, index[b, a]]` for rows of shape `B N ...`; negative indices give row 0 (mask them)."""
+    index = index.clamp(min=0)
+    if rows.ndim == 2:
+        return rows.gather(1, index)
+    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[-1]))

@@ -1,0 +1,114 @@
+"""result.json: the one record of a run that everything later reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tradeoffs.errors import UserError
+
+SCHEMA_VERSION = 1  # raised when a reader of the old form would misread the new one
+
+
+@dataclass
+class Identity:
+    """Which run this is: what its config says, and the code that ran it."""
+
+    name: str
+    task: str
+    model: str
+    backbone: str
+    data: str
+    image_size: int | list[int]
+    seed: int
+    config_hash: str
+    git_commit: str | None = None
+
+
+@dataclass
+class Record:
+    """A run's outcome. A value that could not be measured is None, never a stand-in number.
+
+    A failed run has the `error` in one line, and whatever was measured before it failed.
+    """
+
+    who: Identity
+    status: Literal["finished", "failed"] = "finished"
+    error: str | None = None
+    accuracy: dict[str, Any] = field(default_factory=dict)  # the metric's full table
+    cost: dict[str, Any] = field(default_factory=dict)  # parameters, multiply-adds, times, memory, and the protocol
+    training: dict[str, Any] = field(default_factory=dict)  # epochs, wall time, images per second
+    where: dict[str, Any] = field(default_factory=dict)  # device and library versions
+    schema_version: int = SCHEMA_VERSION
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Writes the file whole or not at all: a crash or a full disk leaves the earlier one as it was."""
+    text = json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_record(path: Path) -> Record:
+    """Raises UserError if the file is missing, damaged or written by a newer version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; a run writes it when it ends") from None
+    except ValueError as error:  # neither JSON nor UTF-8
+        raise UserError(f"{path} is damaged: {error}; run the job again to write it anew") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise UserError(f"{path} is no record of a run: it has no schema_version")
+    if version > SCHEMA_VERSION:
+        raise UserError(f"{path} has schema {version}, this version reads up to {SCHEMA_VERSION}; update tradeoffs")
+    if fault := fault_of(Record, content) or fault_of(Identity, content["who"]):
+        raise UserError(f"{path} is damaged: {fault}; run the job again to write it anew")
+    return Record(**{**content, "who": Identity(**content["who"])})
+
+
+def fault_of(kind: type, content: Any) -> str | None:
+    """Why a `kind` cannot be made of the fields of `content`, or None."""
+    if not isinstance(content, dict):
+        return f"{kind.__name__} is no group of fields"
+    known = {each.name: each.default is MISSING and each.default_factory is MISSING for each in fields(kind)}
+    if missing := [name for name, required in known.items() if required and name not in content]:
+        return f"no {', '.join(missing)} in {kind.__name__}"
+    if unknown := [name for name in content if name not in known]:
+        return f"unknown {', '.join(unknown)} in {kind.__name__}"
+    return None
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that depend on keys and values alone, not on the order of the keys."""
+    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it. Numbers that are not finite become None: JSON has no word for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_dataclass(value):
+        return plain({each.name: getattr(value, each.name) for each in fields(value)})
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # arrays, tensors and their scalars, without importing their libraries
+        return plain(value.tolist())
+    return value

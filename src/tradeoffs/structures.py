@@ -1,0 +1,79 @@
+"""The dataclasses that travel between the rooms: padded tensors with a mask that says which rows are real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+
+Fields = TypeVar("Fields", bound="TensorFields")
+
+
+class TensorFields:
+    """Moves all tensors of a dataclass at once: to a device, to pinned memory, to some rows of the batch."""
+
+    def map(self: Fields, function: Callable[[Tensor], Tensor]) -> Fields:
+        def apply(value):
+            return function(value) if isinstance(value, Tensor) else value and value.map(function)
+
+        return type(self)(**{field.name: apply(getattr(self, field.name)) for field in fields(self)})
+
+    def to(self: Fields, device: torch.device | str, non_blocking: bool = False) -> Fields:
+        return self.map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self: Fields) -> Fields:
+        return self.map(Tensor.pin_memory)
+
+    def __getitem__(self: Fields, rows) -> Fields:
+        """The images `rows` (slice, index list or mask) of the batch."""
+        return self.map(lambda tensor: tensor[rows])
+
+
+@dataclass
+class Targets(TensorFields):
+    """What is to be found in a batch. Crowd regions are left out before they get here."""
+
+    boxes: Float[Tensor, "B N 4"]  # xyxy in pixels of the network input; 0 where not valid
+    labels: Int64[Tensor, "B N"]  # 0..K-1
+    valid: Bool[Tensor, "B N"]
+    masks: UInt8[Tensor, "B N H W"] | None = None  # 0 or 1
+    keypoints: Float[Tensor, "B N J 3"] | None = None  # x, y, visibility (0 unlabelled, 1 hidden, 2 visible)
+
+
+@dataclass
+class Detections(TensorFields):
+    """What was found, best first."""
+
+    boxes: Float[Tensor, "B D 4"]  # xyxy in pixels of the network input, or of the original image
+    scores: Float[Tensor, "B D"]
+    labels: Int64[Tensor, "B D"]  # 0..K-1
+    valid: Bool[Tensor, "B D"]
+
+
+@dataclass
+class Batch(TensorFields):
+    """Images as the network takes them, where they came from, and what is in them."""
+
+    images: UInt8[Tensor, "B 3 H W"]  # RGB, zero where padded
+    targets: Targets
+    geometry: Float[Tensor, "B 4"]  # scale x, scale y, offset x, offset y: input = original * scale + offset
+    original_sizes: Int64[Tensor, "B 2"]  # height, width before resizing
+    image_ids: Int64[Tensor, "B"]  # COCO's
+    addresses: Int64[Tensor, "B 3"]  # seed, epoch, index: what the sample's randomness depends on
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def to_original(detections: Detections, batch: Batch) -> Detections:
+    """Boxes in the pixels of the original images, cut at their borders."""
+    scale, offset = batch.geometry.to(detections.boxes.dtype)[:, None].split(2, dim=-1)
+    corners = (detections.boxes.unflatten(-1, (2, 2)) - offset[:, :, None]) / scale[:, :, None]
+    limits = batch.original_sizes.flip(-1)[:, None, None].to(corners.dtype)
+    boxes = corners.clamp(min=0).minimum(limits).flatten(-2)
+    return Detections(boxes, detections.scores, detections.labels, detections.valid)

@@ -1,0 +1,84 @@
+"""Training and scoring of detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from tradeoffs.data.photometric import photometric_distort
+from tradeoffs.metrics.coco import CocoMetric, CocoScores
+from tradeoffs.structures import Batch, to_original
+from tradeoffs.training.schedule import parameter_groups
+
+
+class DetectionTask(LightningModule):
+    """Trains a detector (`forward`, `criterion`, `postprocess`) and scores it by COCO's metric.
+
+    `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
+    stepped with it. The trainer's data module gives class names, ground truth and whether colours are distorted.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.model = model
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.seed = seed
+        self.metric: CocoMetric | None = None
+        self.scores: CocoScores | None = None  # of the last validation
+
+    def setup(self, stage: str) -> None:
+        data = self.trainer.datamodule
+        self.metric = CocoMetric(data.val.ground_truth(), data.category_ids)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        decay = self.make_optimizer.keywords.get("weight_decay", 0.0)
+        optimizer = self.make_optimizer(parameter_groups(self.model, decay))
+        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Dropout and the like depend on where training is, not on what happened before: a resumed run is the same."""
+        address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        if self.trainer.training and self.trainer.datamodule.photometric:
+            batch.images = photometric_distort(batch.images, batch.addresses)
+        return batch
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        losses = self.model.losses(batch.images, batch.targets)
+        loss = torch.stack(list(losses.values())).sum()
+        self.log("loss", loss, batch_size=len(batch))
+        self.log_dict({f"loss/{name}": value for name, value in losses.items()}, batch_size=len(batch))
+        return loss
+
+    def on_validation_start(self) -> None:
+        self.metric.reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """The network runs once for both: the loss on unseen images, and the detections to be scored."""
+        output = self.model(batch.images)
+        losses = self.model.criterion(output, batch.targets)
+        self.log("val/loss", torch.stack(list(losses.values())).sum(), batch_size=len(batch), sync_dist=True)
+        detections = self.model.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))
+        self.metric.update(batch.image_ids, to_original(detections, batch))
+        return {"batch": batch, "detections": detections}
+
+    def on_validation_epoch_end(self) -> None:
+        limited = self.trainer.sanity_checking or self.trainer.limit_val_batches != 1.0
+        self.scores = self.metric.compute(only_seen=limited)
+        self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()})

@@ -1,0 +1,111 @@
+"""Mirrors of a run outside its folder: Weights & Biases and TensorBoard, and what is sent there besides metrics."""
+
+from __future__ import annotations
+
+import importlib.util
+import netrc
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from tradeoffs.errors import UserError
+
+WANDB_ID = "wandb_id.txt"
+
+
+def wandb_logger(
+    folder: Path,
+    project: str = "tradeoffs",
+    name: str | None = None,
+    group: str | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> WandbLogger:
+    """Weights & Biases, online where an API key is known and offline otherwise (`wandb sync` uploads it later).
+
+    It never asks for a key. `WANDB_MODE` overrules the choice. The run's id is kept in the run folder, so a resumed
+    run goes on in the same place.
+
+    Args:
+        folder: The run folder; offline data goes to its `wandb` folder.
+        project, name, group: As W&B shows them; `name` is the folder's by default.
+        config: The resolved config.
+    """
+    import wandb
+
+    settings = wandb.Settings(console="off", silent=True)  # the progress bar's lines are no log
+    # Not WandbLogger(offline=True): that sets WANDB_MODE for every later run of this process.
+    mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")
+    return WandbLogger(
+        save_dir=folder,
+        id=_wandb_id(Path(folder)),
+        project=project,
+        name=name or Path(folder).name,
+        group=group,
+        config=dict(config or {}),
+        mode=mode,
+        settings=settings,
+    )
+
+
+def tensorboard_logger(folder: Path) -> TensorBoardLogger:
+    """TensorBoard's event files in the run folder's `tensorboard`. Raises UserError where it is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UserError("logger=tensorboard needs a package that is not installed: pip install tensorboard")
+    return TensorBoardLogger(save_dir=folder, name="", version="tensorboard")
+
+
+def log_table(loggers: Sequence[Logger], key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Show a table, say the scores per class, where a logger can: W&B."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and rows:
+            logger.log_table(key, columns=list(rows[0]), data=[list(row.values()) for row in rows])
+
+
+def log_picture(loggers: Sequence[Logger], key: str, path: Path, step: int) -> None:
+    """Show a picture where a logger can: W&B and TensorBoard."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.log_image(key, [str(path)], step=step)
+        elif isinstance(logger, TensorBoardLogger):
+            _tensorboard_picture(logger, key, path, step)
+
+
+def finish(loggers: Sequence[Logger], exit_code: int = 0) -> None:
+    """Close W&B's run; without this the next run of the same process would be written into it."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and logger._experiment is not None:
+            logger.experiment.finish(exit_code=exit_code)
+
+
+@rank_zero_only
+def _tensorboard_picture(logger: TensorBoardLogger, key: str, path: Path, step: int) -> None:
+    import numpy as np
+    from PIL import Image
+
+    logger.experiment.add_image(key, np.asarray(Image.open(path)), step, dataformats="HWC")
+
+
+def _has_wandb_key() -> bool:
+    """An API key in the environment, or a login in ~/.netrc as `wandb login` leaves it."""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
+
+
+def _wandb_id(folder: Path) -> str:
+    path = folder / WANDB_ID
+    if not path.exists() and rank_zero_only.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(uuid.uuid4().hex[:8] + "\n")
+    return path.read_text().strip() if path.exists() else ""

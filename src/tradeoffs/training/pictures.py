@@ -1,0 +1,98 @@
+"""Pictures of predictions, drawn while the model learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import UInt8
+from PIL import Image
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from tradeoffs.pictures import contact_sheet, draw_boxes
+from tradeoffs.structures import Batch, Detections
+from tradeoffs.training.loggers import log_picture
+
+TILE = 480  # pixels of a picture's longer side
+
+
+class PredictionPictures(Callback):
+    """Writes a sheet of the first validation images with their truth and what was found, and sends it to the loggers.
+
+    The task's `validation_step` returns a dict with `batch` and `detections`, in pixels of the network input; class
+    names are the data module's.
+
+    Args:
+        folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on.
+        num: Images on a sheet.
+        every_n_validations: How often; the first validation always.
+        min_score: Detections below are not drawn.
+    """
+
+    def __init__(self, folder: Path, num: int = 8, every_n_validations: int = 1, min_score: float = 0.3):
+        self.folder = Path(folder) / "pictures"
+        self.num = num
+        self.every_n_validations = every_n_validations
+        self.min_score = min_score
+        self._validations = 0
+        self._tiles: list[UInt8[Tensor, "3 _h _w"]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"validations": self._validations}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._validations = state_dict["validations"]
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._tiles = []
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        wanted = self.num - len(self._tiles)
+        if wanted > 0 and self._is_turn(trainer):
+            first = slice(0, wanted)
+            found, batch = outputs["detections"][first].to("cpu"), outputs["batch"][first].to("cpu")
+            self._tiles += draw_predictions(batch, found, trainer.datamodule.class_names, self.min_score)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._tiles and self._is_turn(trainer):
+            path = self.folder / f"epoch_{trainer.current_epoch:03d}.jpg"
+            save_picture(contact_sheet(self._tiles), path)
+            log_picture(trainer.loggers, "predictions", path, trainer.global_step)
+        if not trainer.sanity_checking:
+            self._validations += 1
+        self._tiles = []
+
+    def _is_turn(self, trainer: Trainer) -> bool:
+        regular = self._validations % self.every_n_validations == 0
+        return regular and trainer.is_global_zero and not trainer.sanity_checking
+
+
+def draw_predictions(
+    batch: Batch, detections: Detections, class_names: Sequence[str], min_score: float = 0.3, tile: int = TILE
+) -> list[UInt8[Tensor, "3 _h _w"]]:
+    """Each image of the batch, enlarged to `tile` pixels, with its truth and the detections that are sure enough."""
+    pictures = []
+    for i in range(len(batch)):
+        shown = detections.valid[i] & (detections.scores[i] >= min_score)
+        classes = detections.labels[i][shown].tolist()
+        pictures.append(
+            draw_boxes(
+                batch.images[i],
+                detections.boxes[i][shown].float(),
+                [class_names[label] for label in classes],
+                detections.scores[i][shown].float(),
+                truth=batch.targets.boxes[i][batch.targets.valid[i]],
+                classes=classes,
+                scale=tile / max(batch.images.shape[-2:]),
+            )
+        )
+    return pictures
+
+
+def save_picture(image: UInt8[Tensor, "3 H W"], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(path, quality=90)

@@ -1,0 +1,80 @@
+"""Learning rates over a training, and which parameters decay.
+
+Every schedule multiplies the optimizer's learning rates by a factor of the step. Lengths are fractions of the training,
+so that one config serves a run of three hundred steps and one of three hundred thousand. All of them take
+`(optimizer, total_steps, ...)` and return a scheduler that is stepped once per optimizer step.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from tradeoffs.errors import UserError
+
+
+def constant(optimizer: Optimizer, total_steps: int, warmup: float = 0.0) -> LambdaLR:
+    """The full learning rate after a linear warm-up over the fraction `warmup` of the training."""
+    _check_fraction("warmup", warmup)
+    return LambdaLR(optimizer, lambda step: _warmup_factor(step, warmup * total_steps))
+
+
+def warmup_cosine(optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final: float = 0.0) -> LambdaLR:
+    """Linear warm-up, then half a cosine from the full learning rate down to `final` times it.
+
+    Loshchilov and Hutter 2017 (SGDR), equation 5, one period; warm-up: Goyal et al. 2017, section 2.2.
+    """
+    _check_fraction("warmup", warmup)
+    warmup_steps = warmup * total_steps
+
+    def factor(step: int) -> float:
+        progress = (step - warmup_steps) / max(total_steps - warmup_steps, 1)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+        return _warmup_factor(step, warmup_steps) * (final + (1 - final) * cosine)
+
+    return LambdaLR(optimizer, factor)
+
+
+def warmup_step(
+    optimizer: Optimizer,
+    total_steps: int,
+    warmup: float = 0.05,
+    milestones: Sequence[float] = (0.67, 0.89),
+    gamma: float = 0.1,
+) -> LambdaLR:
+    """Linear warm-up, then `gamma` times the learning rate from each milestone (a fraction of the training) on."""
+    _check_fraction("warmup", warmup)
+    for milestone in milestones:
+        _check_fraction("milestones", milestone)
+    steps = sorted(round(milestone * total_steps) for milestone in milestones)
+    return LambdaLR(
+        optimizer, lambda step: _warmup_factor(step, warmup * total_steps) * gamma ** bisect_right(steps, step)
+    )
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """The trainable parameters in two groups for an optimizer: with `weight_decay`, and without.
+
+    Biases, the scales and shifts of norms and other scalars do not decay: pulling them to zero regularizes nothing
+    (He et al. 2019, "Bag of tricks", section 3.1). They are just the parameters of fewer than two dimensions.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [parameter for parameter in trainable if parameter.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [parameter for parameter in trainable if parameter.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def _warmup_factor(step: int, warmup_steps: float) -> float:
+    """Rises linearly and is above zero from the first step on, which would be wasted otherwise."""
+    return min((step + 1) / (warmup_steps + 1), 1.0)
+
+
+def _check_fraction(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UserError(f"{name}={value} is a fraction of the training; it would be right between 0 and 1")

@@ -1,0 +1,45 @@
+"""How fast training is, and its learning rate, among the logged metrics."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+
+class Throughput(Callback):
+    """Logs `images_per_second`, the mean of the last `window` steps over all processes, and `learning_rate`.
+
+    A step lasts from the end of the one before, so waiting for data counts; validation does not.
+    """
+
+    def __init__(self, window: int = 50):
+        self._steps: deque[tuple[float, int]] = deque(maxlen=window)  # seconds, images
+        self._since = 0.0
+        self._learning_rate = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._steps.clear()
+        self._since = time.perf_counter()  # no epoch starts where training goes on in the middle of one
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        # The schedulers have moved on by the end of the step.
+        self._learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self._steps.append((now - self._since, len(batch)))
+        self._since = now
+        seconds, images = map(sum, zip(*self._steps, strict=True))
+        pl_module.log("images_per_second", images * trainer.world_size / seconds)
+        pl_module.log("learning_rate", self._learning_rate)

@@ -1,0 +1,101 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tradeoffs.data.module import CocoDataModule, suggested_workers
+from tradeoffs.data.sources import Split
+from tradeoffs.errors import UserError
+
+
+def both(train: Path, val: Path) -> Callable[[], dict[str, Split]]:
+    """A source of two annotation files whose images lie beside the first."""
+    return lambda: {"train": Split(train.parent, train), "val": Split(train.parent, val)}
+
+
+def tiny_module(file: Path, val_file: Path | None = None, **options) -> CocoDataModule:
+    settings = {"image_size": 32, "batch_size": 4, "workers": 0, **options}
+    return CocoDataModule("tiny", both(file, val_file or file), **settings)
+
+
+def changed(file: Path, target: Path, change: Callable[[dict], object]) -> Path:
+    content = json.loads(file.read_text())
+    change(content)
+    target.write_text(json.dumps(content))
+    return target
+
+
+def test_works_without_a_trainer(tiny_coco_file: Path):
+    module = tiny_module(tiny_coco_file, val_batch_size=3)
+    module.prepare_data()
+    module.setup()
+    assert (module.num_classes, module.class_names, module.category_ids) == (2, ["heap", "face"], [3, 7])
+    training, validation = list(module.train_dataloader()), list(module.val_dataloader())
+    assert [len(batch) for batch in training] == [4, 4]
+    assert torch.cat([batch.image_ids for batch in validation]).tolist() == list(range(100, 111))
+    assert training[0].images.shape == (4, 3, 32, 32)
+
+
+def test_data_is_fetched_and_read_once(tiny_coco_file: Path):
+    calls = []
+    source = both(tiny_coco_file, tiny_coco_file)
+    module = CocoDataModule("tiny", lambda: calls.append(1) or source(), image_size=32)
+    module.prepare_data()
+    module.setup("fit")
+    train = module.train
+    module.prepare_data()
+    module.setup("validate")
+    assert module.train is train
+    assert calls == [1]
+
+
+def test_a_fault_stops_the_run_or_is_left_out(tiny_coco_file: Path, tmp_path: Path):
+    faulty = changed(
+        tiny_coco_file, tmp_path / "faulty.json", lambda content: content["annotations"][0].update(bbox=[5, 5, 0, 10])
+    )
+    with pytest.raises(UserError, match="has no area"):
+        tiny_module(tiny_coco_file, faulty).prepare_data()
+    module = tiny_module(tiny_coco_file, faulty, on_fault="drop")
+    module.setup()
+    assert len(module.val.objects(1).boxes) == len(module.train.objects(1).boxes) - 1
+
+
+def test_splits_must_agree_on_their_categories(tiny_coco_file: Path, tmp_path: Path):
+    other = changed(
+        tiny_coco_file, tmp_path / "other.json", lambda content: content["categories"][0].update(name="pile")
+    )
+    with pytest.raises(UserError, match=r"other\.json have different categories"):
+        tiny_module(tiny_coco_file, other).setup()
+
+
+@pytest.mark.parametrize("option", ["resize", "augmentation", "on_fault"])
+def test_unknown_choices_are_named_with_the_known(tiny_coco_file: Path, option: str):
+    with pytest.raises(UserError, match=f"{option}=stretch is unknown; choose one of"):
+        tiny_module(tiny_coco_file, **{option: "stretch"})
+
+
+def test_the_batch_size_is_shared_by_all_processes(tiny_coco_file: Path):
+    module = tiny_module(tiny_coco_file)
+    module.setup()
+    whole = [batch.image_ids for batch in module.train_dataloader()]
+    shares = []
+    for rank in range(2):
+        module.trainer = SimpleNamespace(global_rank=rank, world_size=2, num_devices=2)
+        shares.append([batch.image_ids for batch in module.train_dataloader()])
+    assert [torch.cat(parts).tolist() for parts in zip(*shares, strict=True)] == [ids.tolist() for ids in whole]
+    module.trainer = SimpleNamespace(global_rank=0, world_size=3, num_devices=3)
+    with pytest.raises(UserError, match="batch_size=4 cannot be shared by 3 processes"):
+        module.train_dataloader()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "cores", "processes", "workers"),
+    [(True, 64, 1, 8), (True, 16, 4, 3), (True, 2, 2, 1), (False, 2, 1, 0), (False, 64, 1, 2)],
+)
+def test_suggested_workers(monkeypatch: pytest.MonkeyPatch, cuda: bool, cores: int, processes: int, workers: int):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores), raising=False)
+    assert suggested_workers(processes) == workers

@@ -1,0 +1,139 @@
+"""What every model YAML promises, on the cheapest backbone; and that every pair of model and backbone works."""
+
+import jaxtyping
+import pytest
+import torch
+
+from tradeoffs.apps.build import build_task
+from tradeoffs.apps.config import CONF, compose
+from tradeoffs.structures import Targets
+
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+BACKBONES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+SIZE, CLASSES = 96, 3
+
+
+def make(model: str, backbone: str = "resnet18"):
+    network = ["backbone.name=mobilenetv3_small_050"] if backbone == "timm" else []
+    config = compose("train", [f"model={model}", f"backbone={backbone}", f"image_size={SIZE}", *network])
+    return build_task(config, CLASSES).model
+
+
+def images(count: int = 2) -> torch.Tensor:
+    """Noise, with the objects of `targets` as bright areas in the first image."""
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randint(0, 100, (count, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
+    pictures[0, 0, 8:70, 8:60] += 150
+    pictures[0, 2, 20:50, 50:90] += 150
+    return pictures
+
+
+def targets() -> Targets:
+    """Two objects in the first image, none in the second."""
+    return Targets(
+        boxes=torch.tensor([[[8.0, 8, 60, 70], [50, 20, 90, 50]], [[0, 0, 0, 0], [0, 0, 0, 0]]]),
+        labels=torch.tensor([[0, 2], [0, 0]]),
+        valid=torch.tensor([[True, True], [False, False]]),
+    )
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    return make(request.param)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_pair_takes_a_step_that_reaches_the_backbone(name, backbone):
+    model = make(name, backbone)
+    loss = sum(model.losses(images(), targets()).values())
+    loss.backward()
+    assert loss.isfinite()
+    gradients = [p.grad for p in model.backbone.stages[0].parameters()]
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+    assert all(g is None or g.isfinite().all() for g in gradients)
+
+
+def test_losses_are_the_same_in_any_mode_of_a_model_without_norms():
+    model = make(MODELS[0], "vgg16")
+    train, evaluate = (make_losses(model.train(mode)) for mode in (True, False))
+    assert train == evaluate
+
+
+def make_losses(model) -> dict[str, float]:
+    with torch.no_grad():
+        return {name: float(value) for name, value in model.losses(images(), targets()).items()}
+
+
+def test_images_without_objects_have_a_finite_loss(model):
+    losses = model.losses(images(), targets()[[1, 1]])
+    assert all(value.isfinite() for value in losses.values())
+
+
+def test_a_batch_equals_its_images_one_by_one(model):
+    model.eval()
+    model.score_threshold = 0.0  # untrained scores are low
+    with torch.no_grad():
+        together = model.predict(images())
+        for i in range(2):
+            alone = model.predict(images()[i : i + 1])
+            count = int(alone.valid.sum())
+            assert count == int(together.valid[i].sum()) > 0
+            torch.testing.assert_close(alone.scores[0, :20], together.scores[i, :20], atol=1e-5, rtol=1e-3)
+
+
+def test_detections_are_sorted_inside_the_image_and_known(model):
+    model.eval()
+    model.score_threshold = 0.0
+    with torch.no_grad():
+        found = model.predict(images())
+    boxes = found.boxes[found.valid]
+    assert (boxes >= 0).all() and (boxes <= SIZE).all()
+    assert (found.scores.diff(dim=1)[found.valid[:, 1:]] <= 0).all()
+    assert found.labels[found.valid].max() < CLASSES
+
+
+def test_a_checkpoint_round_trips(model, tmp_path):
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    torch.manual_seed(1)
+    other = make(MODELS[0])
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1)
+    other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    with torch.no_grad():
+        assert all(map(torch.equal, model.eval()(images()), other.eval()(images())))
+
+
+def test_forward_compiles_as_one_graph(model, monkeypatch):
+    model.eval()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be compiled
+    with torch.no_grad():
+        for ours, expected in zip(compiled(images()), model(images()), strict=True):
+            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_forward_exports(model):
+    model.eval()
+    program = torch.export.export(model, (images(),))
+    with torch.no_grad():
+        for ours, expected in zip(program.module()(images()), model(images()), strict=True):
+            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_one_batch_can_be_overfit(model):
+    torch.manual_seed(0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        sum(model.train().losses(images(), targets()).values()).backward()
+        optimizer.step()
+    with torch.no_grad():
+        found = model.predict(images())  # in training mode: sixty steps are too few for the averages of batch norm
+    best = found.boxes[0, :2], found.labels[0, :2], found.scores[0, :2]
+    order = best[1].argsort()
+    torch.testing.assert_close(best[0][order], targets().boxes[0], atol=4.0, rtol=0)
+    assert best[1][order].tolist() == [0, 2]
+    assert (best[2] > 0.5).all()
+    assert found.scores[0, 2] < 0.5

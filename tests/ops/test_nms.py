@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torchvision.ops import batched_nms
+
+from tradeoffs.ops.nms import best_first, suppress
+from tradeoffs.structures import Detections
+
+
+def test_by_hand():
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10], [0, 0, 10, 10]]])
+    labels = torch.tensor([[0, 0, 0, 1]])
+    everything = torch.ones(1, 4, dtype=torch.bool)
+    # The second falls to the first; the third, overlapping the first by 8/12, survives at 0.7; the last is another class.
+    assert suppress(boxes, labels, everything, 0.7).tolist() == [[True, False, True, True]]
+    # A suppressed or invalid box suppresses nothing.
+    assert suppress(boxes, labels, torch.tensor([[False, True, True, True]]), 0.7).tolist() == [
+        [False, True, False, True]
+    ]
+
+
+def chain(count: int) -> torch.Tensor:
+    """Each box overlaps its neighbours only: every second one falls, which takes the most rounds."""
+    x = 3.0 * torch.arange(count)
+    return torch.stack([x, torch.zeros(count), x + 10, torch.full((count,), 10.0)], dim=1)
+
+
+def clusters(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    centers = torch.randint(0, 4, (count, 2), generator=generator) * 60.0
+    corner = centers + 20 * torch.rand(count, 2, generator=generator)
+    return torch.cat([corner, corner + 20 + 20 * torch.rand(count, 2, generator=generator)], dim=1)
+
+
+@pytest.mark.parametrize("boxes", [chain(200), clusters(300), clusters(1), clusters(60).repeat(4, 1)])
+@pytest.mark.parametrize("threshold", [0.0, 0.45, 0.9])
+def test_equals_torchvision(boxes, threshold):
+    """Scores descend, so torchvision must keep the same rows in the same order."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 3, (2, len(boxes)), generator=generator)
+    both = torch.stack([boxes, boxes.flip(0)])
+    kept = suppress(both, labels, torch.ones_like(labels, dtype=torch.bool), threshold)
+    scores = torch.linspace(1, 0, len(boxes))
+    for i in range(2):
+        expected = batched_nms(both[i].double(), scores.double(), labels[i], threshold)
+        assert kept[i].nonzero().flatten().tolist() == expected.tolist()
+
+
+def test_best_first_moves_kept_rows_to_the_front():
+    values = Detections(
+        boxes=torch.arange(16.0).view(1, 4, 4),
+        scores=torch.tensor([[0.9, 0.8, 0.7, 0.6]]),
+        labels=torch.tensor([[3, 2, 1, 0]]),
+        valid=torch.ones(1, 4, dtype=torch.bool),
+    )
+    best = best_first(values, torch.tensor([[False, True, False, True]]), 3)
+    assert best.labels[0, :2].tolist() == [2, 0]
+    assert best.valid.tolist() == [[True, True, False]]
+    assert best.boxes[0, 0].tolist() == [4, 5, 6, 7]
