@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-
 Fields = TypeVar("Fields", bound="TensorFields")
 
 

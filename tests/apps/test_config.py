@@ -279,6 +279,7 @@ def test_a_saved_run_takes_other_data_whole(command, run, tmp_path):
             "image_size=5 is impossible; image_size is a whole number from 32 to 4096",
         ),
         (["run=model=ssd,seed=3", "image_sze=5"], "image_sze is not a setting; did you mean image_size?"),
+        (["-m", "run=a,b"], "run=a,b holds several runs; start the command once for each"),
         (["run=model=ssd,seed=3", "model=fcn"], "model cannot be chosen anew here; --help lists what can"),
     ],
 )

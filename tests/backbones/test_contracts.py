@@ -83,5 +83,5 @@ def test_other_networks_of_timm(name):
 
 
 def test_unknown_network_names_similar_ones():
-    with pytest.raises(UserError, match="no such model; similar: .*resnet18"):
+    with pytest.raises(UserError, match=r"no such model; similar: .*resnet18"):
         make("timm", "backbone.name=resnet1888")

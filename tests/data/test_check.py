@@ -185,7 +185,7 @@ def test_stopping_names_the_first_fault_and_lists_all(folder):
     folder.add(4, image_id=77)
     faults = folder.check()
     with pytest.raises(UserError) as caught:
-        require_sound(faults, folder.annotations)
+        require_sound({folder.annotations: faults})
     start = f"2 faults in {folder.annotations}: train.json, annotation 3 of image 1: the box [5, 5, 0, 4] has no area"
     assert str(caught.value).startswith(start)
     assert caught.value.details == tuple(map(str, faults))
@@ -196,22 +196,22 @@ def test_dropping_leaves_out_what_is_faulty_and_says_so_in_one_line(folder, capl
     folder.add(4, image_id=77)
     (folder.images / "b.png").unlink()
     with caplog.at_level(logging.WARNING):
-        left_out = require_sound(folder.check(), folder.annotations, on_fault="drop")
-    assert left_out == ({2}, {3, 4})
+        left_out = require_sound({folder.annotations: folder.check()}, on_fault="drop")
+    assert left_out == {folder.annotations: ({2}, {3, 4})}
     assert "left out images: 1, annotations: 2; 3 faults in" in only(caplog.messages)
-    data = CocoDataset(folder.images, folder.annotations, *left_out)
+    data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
     assert data.image_ids == [1] and data.objects(0).boxes.tolist() == [[1, 2, 11, 7]]
 
 
 def test_dropping_cannot_mend_everything(folder):
     folder.add(1)
     with pytest.raises(UserError, match="the id 1 stands 2 times"):
-        require_sound(folder.check(), folder.annotations, on_fault="drop")
+        require_sound({folder.annotations: folder.check()}, on_fault="drop")
 
 
 def test_warnings_alone_are_one_line(folder, caplog):
     folder.content["annotations"].pop()
-    assert require_sound(folder.check(), folder.annotations) == (frozenset(), frozenset())
+    assert require_sound({folder.annotations: folder.check()}) == {folder.annotations: (frozenset(), frozenset())}
     assert "1 of 2 classes never occur: dog" in only(caplog.messages)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tradeoffs.data import download, sources
+from tradeoffs.data import archives, download
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.download import fetch
 from tradeoffs.errors import UserError
@@ -175,14 +175,14 @@ def with_checksum(archive, data):
 def coco_host(serve, monkeypatch):
     annotations = zipped({"annotations/instances_val2017.json": b"{}"})
     images = zipped({"val2017/1.jpg": jpeg()})
-    monkeypatch.setattr(sources, "COCO_ANNOTATIONS", with_checksum(sources.COCO_ANNOTATIONS, annotations))
-    monkeypatch.setitem(sources.COCO, "val", with_checksum(sources.COCO["val"], images))
+    monkeypatch.setattr(archives, "COCO_ANNOTATIONS", with_checksum(archives.COCO_ANNOTATIONS, annotations))
+    monkeypatch.setitem(archives.COCO, "val", with_checksum(archives.COCO["val"], images))
     return serve({"/annotations/annotations_trainval2017.zip": annotations, "/zips/val2017.zip": images})
 
 
 def test_coco_is_fetched_and_unpacked_once(coco_host, tmp_path):
     for _ in range(2):
-        splits = sources.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
+        splits = archives.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
     assert splits["val"] == (tmp_path / "val2017", tmp_path / "annotations" / "instances_val2017.json")
     assert (tmp_path / "val2017" / "1.jpg").read_bytes() == jpeg()
     assert len(coco_host.asked) == 2
@@ -192,8 +192,8 @@ def test_unpacking_that_was_broken_off_is_done_again(coco_host, tmp_path, monkey
     with monkeypatch.context() as broken:
         broken.setattr(zipfile.ZipFile, "extract", lambda *_: (tmp_path / "annotations").mkdir() or 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            sources.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
-    sources.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
+            archives.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
+    archives.ensure_coco(tmp_path, splits=("val",), host=coco_host.address)
     assert (tmp_path / "annotations" / "instances_val2017.json").exists()
     assert not list(tmp_path.glob("*.unpacking"))
 
@@ -201,7 +201,7 @@ def test_unpacking_that_was_broken_off_is_done_again(coco_host, tmp_path, monkey
 def test_coco_that_is_there_needs_no_network(tmp_path):
     for name in ("annotations", "train2017", "val2017"):
         (tmp_path / name).mkdir()
-    assert set(sources.ensure_coco(tmp_path, host="http://127.0.0.1:1")) == {"train", "val"}
+    assert set(archives.ensure_coco(tmp_path, host="http://127.0.0.1:1")) == {"train", "val"}
 
 
 def test_voc_is_fetched_and_converted(serve, tmp_path, monkeypatch):
@@ -219,11 +219,10 @@ def test_voc_is_fetched_and_converted(serve, tmp_path, monkeypatch):
         )
 
     data = [devkit("VOC2007", "trainval", "01"), devkit("VOC2007", "test", "02"), devkit("VOC2012", "trainval", "01")]
-    archives = tuple(map(with_checksum, sources.VOC, data))
-    monkeypatch.setattr(sources, "VOC", archives)
-    server = serve({f"/{archive.path}": content for archive, content in zip(archives, data, strict=True)})
+    monkeypatch.setattr(archives, "VOC", tuple(map(with_checksum, archives.VOC, data)))
+    server = serve({f"/{archive.path}": content for archive, content in zip(archives.VOC, data, strict=True)})
     for _ in range(2):
-        splits = sources.ensure_voc(tmp_path, host=server.address)
+        splits = archives.ensure_voc(tmp_path, host=server.address)
     train, val = CocoDataset(*splits["train"]), CocoDataset(*splits["val"])
     assert list(train.file_names) == ["VOC2007/JPEGImages/01.jpg", "VOC2012/JPEGImages/01.jpg"]
     assert list(val.file_names) == ["VOC2007/JPEGImages/02.jpg"]
@@ -237,7 +236,7 @@ def test_archives_cannot_write_outside_their_folder(tmp_path, pack, suffix, name
     archive, folder = tmp_path / f"archive.{suffix}", tmp_path / "folder"
     archive.write_bytes(pack({"inside.txt": b"1", name: b"2"}))
     with pytest.raises(UserError, match="outside its folder; nothing was unpacked"):
-        sources.unpack(archive, folder)
+        archives.unpack(archive, folder)
     assert not folder.exists() and not (tmp_path / "outside.txt").exists()
 
 
@@ -246,4 +245,4 @@ def test_broken_archives_are_named(tmp_path, suffix):
     archive = tmp_path / f"archive.{suffix}"
     archive.write_bytes(PAYLOAD)
     with pytest.raises(UserError, match=rf"cannot unpack .*archive\.{suffix}"):
-        sources.unpack(archive, tmp_path)
+        archives.unpack(archive, tmp_path)

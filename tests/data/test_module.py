@@ -6,14 +6,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tradeoffs.data.archives import Split
 from tradeoffs.data.module import CocoDataModule, suggested_workers
-from tradeoffs.data.sources import Split
+from tradeoffs.data.sources import SplitName
 from tradeoffs.errors import UserError
 
 
-def both(train: Path, val: Path) -> Callable[[], dict[str, Split]]:
+def both(train: Path, val: Path) -> Callable[[SplitName], Split]:
     """A source of two annotation files whose images lie beside the first."""
-    return lambda: {"train": Split(train.parent, train), "val": Split(train.parent, val)}
+    return {"train": Split(train.parent, train), "val": Split(train.parent, val)}.__getitem__
 
 
 def tiny_module(file: Path, val_file: Path | None = None, **options) -> CocoDataModule:
@@ -39,17 +40,31 @@ def test_works_without_a_trainer(tiny_coco_file: Path):
     assert training[0].images.shape == (4, 3, 32, 32)
 
 
-def test_data_is_fetched_and_read_once(tiny_coco_file: Path):
-    calls = []
-    source = both(tiny_coco_file, tiny_coco_file)
-    module = CocoDataModule("tiny", lambda: calls.append(1) or source(), image_size=32)
+def recording(source: Callable[[SplitName], Split], asked: list[SplitName]) -> Callable[[SplitName], Split]:
+    """The source, which also notes which splits it was asked for."""
+    return lambda split: asked.append(split) or source(split)
+
+
+def test_a_split_is_fetched_and_read_once(tiny_coco_file: Path):
+    asked: list[SplitName] = []
+    module = CocoDataModule("tiny", recording(both(tiny_coco_file, tiny_coco_file), asked), image_size=32)
     module.prepare_data()
     module.setup("fit")
     train = module.train
     module.prepare_data()
     module.setup("validate")
     assert module.train is train
-    assert calls == [1]
+    assert sorted(asked) == ["train", "val"]
+
+
+def test_validation_needs_no_training_split(tiny_coco_file: Path):
+    asked: list[SplitName] = []
+    module = CocoDataModule("tiny", recording(both(tiny_coco_file, tiny_coco_file), asked), image_size=32, workers=0)
+    module.setup("validate")
+    assert asked == ["val"] and not hasattr(module, "train")
+    assert sum(map(len, module.val_dataloader())) == 11
+    module.setup("fit")
+    assert asked == ["val", "train"]
 
 
 def test_a_fault_stops_the_run_or_is_left_out(tiny_coco_file: Path, tmp_path: Path):

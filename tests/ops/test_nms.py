@@ -10,7 +10,7 @@ def test_by_hand():
     boxes = torch.tensor([[[0.0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10], [0, 0, 10, 10]]])
     labels = torch.tensor([[0, 0, 0, 1]])
     everything = torch.ones(1, 4, dtype=torch.bool)
-    # The second falls to the first; the third, overlapping the first by 8/12, survives at 0.7; the last is another class.
+    # The second falls to the first; the third, overlapping the first by 8/12, survives; the last is another class.
     assert suppress(boxes, labels, everything, 0.7).tolist() == [[True, False, True, True]]
     # A suppressed or invalid box suppresses nothing.
     assert suppress(boxes, labels, torch.tensor([[False, True, True, True]]), 0.7).tolist() == [

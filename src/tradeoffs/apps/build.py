@@ -7,6 +7,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
+from torch import nn
 
 from tradeoffs.errors import UserError
 
@@ -14,8 +15,8 @@ from tradeoffs.errors import UserError
 ABOUT = {"task": ("name",), "model": ("task",), "data": ("root",)}
 
 
-def build_data(config: DictConfig) -> LightningDataModule:
-    """The data set, prepared, checked and read. Raises UserError for unusable data."""
+def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
+    """The data set, checked and read: both splits, or with `validate` that one alone. Raises UserError for bad data."""
     data = build(
         config,
         "data",
@@ -27,20 +28,22 @@ def build_data(config: DictConfig) -> LightningDataModule:
         workers=config.workers,
         seed=config.seed,
     )
-    data.prepare_data()
-    data.setup()
+    data.setup(stage)
     return data
 
 
 def build_task(config: DictConfig, num_classes: int) -> LightningModule:
     """The task with its model, on random weights that depend on the seed alone."""
     torch.manual_seed(config.seed)
-    backbone = build(config, "backbone")
-    model = build(config, "model", backbone=backbone, num_classes=num_classes)
+    model = build_model(config, num_classes)
     if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
         model = model.to(memory_format=torch.channels_last)
     optimizer, schedule = instantiate(config.optimizer), instantiate(config.schedule, _convert_="all")
     return build(config, "task", model=model, optimizer=optimizer, schedule=schedule, seed=config.seed)
+
+
+def build_model(config: DictConfig, num_classes: int) -> nn.Module:
+    return build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
 
 
 def build(config: DictConfig, choice: str, **parts: object) -> object:

@@ -29,16 +29,17 @@ def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) 
     Raises UserError for unknown names and for overrides that Hydra cannot read.
     """
     config = _compose_with_hydra(config_name, overrides, conf)
-    settle_name(config)
+    settle_names(config)
     with open_dict(config):
         config.pop("hydra")
     return config
 
 
-def settle_name(config: DictConfig) -> None:
-    """Computes the run's name while the overrides it is made of are at hand: not in every process they are."""
-    if "name" in config:
-        config.name = config.name
+def settle_names(config: DictConfig) -> None:
+    """Computes what is named by overrides while those are at hand: not in every process they are."""
+    for key in ("name", "output"):
+        if key in config and not OmegaConf.is_missing(config, key):
+            config[key] = config[key]
 
 
 def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path = CONF) -> list[list[str]]:
@@ -48,6 +49,8 @@ def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path 
         if swept:
             raise UserError(f"{swept[0]} holds several values; add -m for a run with each, or put a list into [ ]")
         return [list(overrides)]
+    if runs := [text for text in swept if text.startswith("run=")]:
+        raise UserError(f"{runs[0]} holds several runs; start the command once for each")
     fixed = [text for text in overrides if text not in swept]
     sweeper = _compose_with_hydra(config_name, fixed, conf).hydra.sweeper
     if not sweeper._target_.endswith(BasicSweeper.__name__):
@@ -122,5 +125,7 @@ def _offer_saved_run(overrides: Sequence[str], conf: Path) -> None:
     if "run" not in given:
         raise UserError(f"run is missing; add run=FOLDER; {existing_runs()}")
     saved = load_run_config(str(given["run"]))
+    for key in {"data.root", "data_dir"} & given.keys() if "data" not in given else ():
+        raise UserError(f"{key} alone does not move the data of a run; add data={saved.data.name}")
     kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in given or not (conf / key).is_dir()}
     ConfigStore.instance().store(SAVED_RUN, kept)

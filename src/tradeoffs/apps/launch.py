@@ -22,7 +22,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tradeoffs.apps.config import CONF, compose, jobs, settle_name
+from tradeoffs.apps.config import CONF, compose, jobs, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.usage import usage
@@ -30,7 +30,7 @@ from tradeoffs.errors import UserError
 
 CRASH, MISTAKE, INTERRUPTED = 1, 2, 130  # exit codes; 130 is a shell's for Ctrl-C
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
-PATHS = ("run", "source", "output", "runs", "resume", "data.root", "backbone.weights")
+PATHS = ("run", "checkpoint", "source", "output", "runs", "resume", "data.root", "backbone.weights")
 
 
 def launch(config_name: str, job: str, conf: Path = CONF) -> None:
@@ -38,6 +38,7 @@ def launch(config_name: str, job: str, conf: Path = CONF) -> None:
 
     A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
     """
+    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line when it is written
     try:
         arguments = read_arguments()
         if arguments.help:
@@ -115,7 +116,7 @@ def run_with_hydra(config_name: str, job: str, conf: Path) -> None:
 
     def task(config: DictConfig):
         with failures_shown():
-            settle_name(config)
+            settle_names(config)
             check(config, conf)  # once more for sweepers that choose a job by the results of others
             return getattr(import_module(module), function)(config)
 

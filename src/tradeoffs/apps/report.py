@@ -26,28 +26,31 @@ LARGE_BATCH = 8
 
 
 def report(
-    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, training: Outcome
+    config: DictConfig,
+    folder: Path,
+    task: LightningModule,
+    data: LightningDataModule,
+    training: Outcome | None = None,
 ) -> float:
     """Writes predictions.json and result.json of a task that has just been validated; returns its mAP."""
-    results = task.metric.coco_results()  # gathers from all processes
+    predictions = task.metric.coco_results()  # gathers from all processes
     if rank_zero_only.rank == 0:
-        device = torch.device("cuda" if torch.cuda.is_available() and task.on_gpu else "cpu")
-        (folder / "predictions.json").write_text(json.dumps(results))
-        cost = measure_task(config, task, data, device) if config.measure else {}
+        (folder / "predictions.json").write_text(json.dumps(predictions))
+        device = task.trainer.strategy.root_device  # the task itself is on the CPU again
+        where = describe_environment(device)
         record = Record(
-            who=identity(config),
+            who=identity(config, (where["git"] or {}).get("commit")),
             accuracy=task.scores.to_dict(),
-            cost=cost,
-            training=training,
-            where=describe_environment(device),
+            cost=measure_task(task, data, device) if config.measure else {},
+            training=training or {},
+            where=where,
         )
-        record.who.git_commit = (record.where["git"] or {}).get("commit")
         write_record(folder / "result.json", record)
         show(record, folder)
     return task.scores.summary["mAP"]
 
 
-def measure_task(config: DictConfig, task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+def measure_task(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
     """Times the task's model on images of the validation split."""
     print("measuring time and memory ...")
     images = next(iter(data.val_dataloader())).images[:LARGE_BATCH].to(device)
@@ -68,7 +71,7 @@ def measure_task(config: DictConfig, task: LightningModule, data: LightningDataM
     )
 
 
-def identity(config: DictConfig) -> Identity:
+def identity(config: DictConfig, git_commit: str | None) -> Identity:
     backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
     return Identity(
         name=config.name,
@@ -79,6 +82,7 @@ def identity(config: DictConfig) -> Identity:
         image_size=config.image_size,
         seed=config.seed,
         config_hash=config_hash(without_neutral(config)),
+        git_commit=git_commit,
     )
 
 
@@ -93,9 +97,9 @@ def show(record: Record, folder: Path) -> float:
 
 
 CONTENTS = {
-    "result.json": "record of the run",
-    "config.yaml": "its settings",
-    "metrics.csv": "its curves",
+    "result.json": "record",
+    "config.yaml": "settings",
+    "metrics.csv": "curves",
     "pictures": "pictures of predictions",
     "predictions.json": "all predictions",
     "checkpoints/best.ckpt": "best weights",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.apps.config import CONF, leaves
+from tradeoffs.apps.image_search import nothing_found, search_images
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.errors import UserError
 
@@ -75,6 +76,7 @@ RULES = {
     "checkpoint_minutes": Number(above=0),
     "overwrite": SWITCH,
     "measure": SWITCH,
+    "min_score": FRACTION,
     "model.score_threshold": FRACTION,
     "model.nms_threshold": FRACTION,
     "model.max_detections": COUNT,
@@ -96,14 +98,15 @@ RULES = {
     "trainer.accumulate_grad_batches": COUNT,
     "trainer.gradient_clip_val": Number(above=0, also=(None,)),
     "trainer.check_val_every_n_epoch": COUNT,
+    "trainer.log_every_n_steps": COUNT,
     "trainer.limit_train_batches": Number(above=0, also=(None,)),
-    "trainer.limit_val_batches": Number(0, also=(None,)),
+    "trainer.limit_val_batches": Number(above=0, also=(None,)),
 }
 
 PARTS = ("task", "model", "backbone", "data")
 
 # Settings that are the path of a file unless they are one of these words.
-NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never")}
+NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
 
 # What to write where a value has to be given.
 EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
@@ -164,6 +167,9 @@ def check_paths(config: DictConfig) -> None:
     root = OmegaConf.select(config, "data.root")
     if root is not None and not Path(root).is_dir():
         raise UserError(f"data.root={root} does not exist; give the folder that holds the data set")
+    source = config.get("source")
+    if source is not None and next(search_images(str(source)), None) is None:
+        raise nothing_found(source)
     if not str(config.get("name", "unnamed")).strip("/. "):
         raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
 

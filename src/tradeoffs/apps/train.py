@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
-import warnings
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -17,17 +17,24 @@ from pytorch_lightning.utilities import rank_zero_only
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import Outcome, report, show
 from tradeoffs.apps.run_folder import different_settings
+from tradeoffs.apps.trainer import build_trainer, quieten
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.checkpoints import BEST, Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.loggers import finish, log_table
+from tradeoffs.training.loggers import WANDB_ID, finish, log_table
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
 from tradeoffs.training.pictures import PredictionPictures
 from tradeoffs.training.progress import Progress
 from tradeoffs.training.throughput import Throughput
+
+# What an earlier run may have left in the folder, besides what is written anew at once.
+LEFTOVERS = (
+    *("checkpoints", "pictures", "tensorboard", "evaluations"),
+    *("predictions.json", "result.json", "nonfinite_*.pt", WANDB_ID),
+)
 
 
 def train(config: DictConfig) -> float:
@@ -35,6 +42,7 @@ def train(config: DictConfig) -> float:
     quieten()
     folder = Path(config.runs) / config.name
     if (folder / "result.json").exists() and not config.overwrite:
+        require_same_settings(config, folder, "a finished", "overwrite=true")
         print(f"{folder} is finished already; overwrite=true trains it anew")
         return show(read_record(folder / "result.json"), folder)
     checkpoint = checkpoint_to_resume(config, folder)
@@ -42,16 +50,15 @@ def train(config: DictConfig) -> float:
     task = build_task(config, data.num_classes)
     prepare_folder(config, folder, fresh=checkpoint is None)
     loggers = build_loggers(config, folder, resume=checkpoint is not None)
-    trainer = build_trainer(config, folder, loggers)
-    began = time.monotonic()
-    trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    seconds = time.monotonic() - began
-    restore_best(task, folder)
-    trainer.validate(task, datamodule=data, verbose=False)
-    score = report(config, folder, task, data, training_facts(trainer, seconds))
-    log_table(loggers, "per_class", task.scores.per_class)
-    finish(loggers)
-    return score
+    trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers)
+    with ending_together(trainer, loggers):
+        trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        facts = training_facts(trainer)
+        restore_best(task, folder)
+        trainer.loggers = []  # curves end where training does
+        trainer.validate(task, datamodule=data, verbose=False)
+        log_table(loggers, "per_class", task.scores.per_class)
+        return report(config, folder, task, data, facts)
 
 
 def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
@@ -63,21 +70,22 @@ def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     checkpoint = find_checkpoint(folder / "checkpoints")
     if checkpoint is None:
         return None
-    if changes := different_settings(OmegaConf.load(folder / "config.yaml"), config):
-        raise UserError(
-            f"{folder} holds an unfinished run with other settings; choose another name=, or resume=never", changes
-        )
-    print(f"going on from {checkpoint}")
+    require_same_settings(config, folder, "an unfinished", "resume=never")
+    rank_zero_only(print)(f"going on from {checkpoint}")
     return checkpoint
+
+
+def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: str) -> None:
+    if changes := different_settings(OmegaConf.load(folder / "config.yaml"), config):
+        raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)
 
 
 @rank_zero_only
 def prepare_folder(config: DictConfig, folder: Path, fresh: bool) -> None:
     """The resolved config in it, and nothing left of an earlier run unless that is gone on with."""
-    if fresh:
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        shutil.rmtree(folder / "pictures", ignore_errors=True)
-        (folder / "result.json").unlink(missing_ok=True)
+    leftovers = [path for pattern in LEFTOVERS for path in folder.glob(pattern)] if fresh else []
+    for path in leftovers:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
 
@@ -104,22 +112,6 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
     ]
 
 
-def build_trainer(config: DictConfig, folder: Path, loggers: list[Logger]) -> Trainer:
-    return instantiate(
-        config.trainer,
-        max_epochs=config.epochs,
-        default_root_dir=folder,
-        callbacks=build_callbacks(config, folder),
-        logger=loggers,
-        plugins=[SafeCheckpointIO()],
-        use_distributed_sampler=False,  # the data module shards
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        log_every_n_steps=10,
-        _convert_="all",
-    )
-
-
 def restore_best(task: LightningModule, folder: Path) -> None:
     """The weights that scored best; the last ones where no validation was reached."""
     files = (folder / "checkpoints" / name for name in (BEST, LAST))
@@ -128,24 +120,28 @@ def restore_best(task: LightningModule, folder: Path) -> None:
         task.load_state_dict(SafeCheckpointIO().load_checkpoint(path)["state_dict"])
 
 
-def training_facts(trainer: Trainer, seconds: float) -> Outcome:
+@contextmanager
+def ending_together(trainer: Trainer, loggers: Sequence[Logger]) -> Iterator[None]:
+    """Leaves nothing open: neither loggers, into which the next job of a sweep would write, nor waiting processes."""
+    try:
+        yield
+    except BaseException:
+        finish(loggers, exit_code=1)
+        if trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)  # of those that the first process has started
+        raise
+    finish(loggers)
+
+
+def training_facts(trainer: Trainer) -> Outcome:
+    """Of a training that has just ended; Lightning forgets its metrics when it validates."""
     speed = trainer.callback_metrics.get("images_per_second")
+    throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))
     return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "seconds": seconds,  # of this session; a resumed run's earlier ones are in its metrics.csv
+        "seconds": throughput.seconds,
         "images_per_second": None if speed is None else float(speed),
         "processes": trainer.world_size,
         "precision": str(trainer.precision),
     }
-
-
-def quieten() -> None:
-    """Leaves out Lightning's tips and hardware lines; what matters is printed by us."""
-    import logging
-
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

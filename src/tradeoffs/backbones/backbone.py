@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         return max(index for index, own in enumerate(self.strides) if own == stride)
 
     def trunk(self, stride: int) -> Backbone:
-        """The stages up to the last one of `stride` (the same modules, not copies): what a model need not run, it drops."""
+        """The stages up to the last one of `stride` (the same modules, not copies), for models that need no more."""
         end = self.stage_of(stride) + 1
         trunk = Backbone(
             list(self.stages[:end]), self.channels[:end], self.strides[:end], frozen_stages=min(self.frozen_stages, end)

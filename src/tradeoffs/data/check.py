@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -58,16 +58,26 @@ def check_dataset(images: Path, annotations: Path, cache: bool = True) -> list[F
     return faults
 
 
-def require_sound(faults: list[Fault], annotations: Path, on_fault: Literal["stop", "drop"] = "stop") -> LeftOut:
-    """Raises UserError with all faults if there is an error; warnings alone are logged in one line.
+def require_sound(
+    faults: Mapping[Path, list[Fault]], on_fault: Literal["stop", "drop"] = "stop"
+) -> dict[Path, LeftOut]:
+    """Raises UserError with all faults of all splits (by annotation file) if there is an error in any.
 
-    `on_fault="drop"` returns what to leave out instead, where that is enough, and logs how much it is.
+    Otherwise logs one line for each split that has warnings. `on_fault="drop"` returns what to leave out instead of
+    raising, where that is enough, and logs how much it is.
     """
-    errors = [fault for fault in faults if fault.severity == "error"]
-    if any(on_fault == "stop" or not fault.can_be_left_out for fault in errors):
-        raise UserError(_headline(errors, "fault", annotations), details=tuple(map(str, faults)))
-    if len(faults) > len(errors):
-        log.warning(_headline([fault for fault in faults if fault.severity == "warning"], "warning", annotations))
+    errors = {file: [fault for fault in found if fault.severity == "error"] for file, found in faults.items()}
+    fatal = [file for file in errors if any(on_fault == "stop" or not fault.can_be_left_out for fault in errors[file])]
+    if fatal:
+        headline = "; ".join(_headline(errors[file], "fault", file) for file in fatal)
+        raise UserError(headline, details=tuple(str(fault) for file in fatal for fault in faults[file]))
+    for file, found in faults.items():
+        if len(found) > len(errors[file]):
+            log.warning(_headline([fault for fault in found if fault.severity == "warning"], "warning", file))
+    return {file: _leave_out(found, file) for file, found in errors.items()}
+
+
+def _leave_out(errors: list[Fault], annotations: Path) -> LeftOut:
     left_out = LeftOut(
         frozenset(fault.image_id for fault in errors if fault.image_id is not None),
         frozenset(fault.annotation_id for fault in errors if fault.annotation_id is not None),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import torch
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
+from tradeoffs.data.archives import Split
 from tradeoffs.data.augment import Augmentation
-from tradeoffs.data.check import LeftOut, check_dataset, require_sound
+from tradeoffs.data.check import check_dataset, require_sound
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.resize import Resize, ResizeMode
 from tradeoffs.data.samples import Samples
-from tradeoffs.data.sources import Split
+from tradeoffs.data.sources import SplitName
 from tradeoffs.errors import UserError
 
 MOST_WORKERS = 8  # per process; more only wait for memory
@@ -28,8 +28,8 @@ class CocoDataModule(LightningDataModule):
 
     Args:
         name: Of the data set, for people.
-        source: Brings the data to its place (draws it, fetches it) if it is not there, and says where `train` and `val`
-            are.
+        source: `source("train")` and `source("val")` say where a split lies, and bring it there (draw it, fetch it)
+            if need be.
         image_size, resize: See `Resize`.
         augmentation: See `draw_window`; for training only.
         photometric: Whether the task is to distort colours, on the device.
@@ -48,7 +48,7 @@ class CocoDataModule(LightningDataModule):
     def __init__(
         self,
         name: str,
-        source: Callable[[], dict[str, Split]],
+        source: Callable[[SplitName], Split],
         image_size: int,
         resize: str = "warp",
         augmentation: str = "ssd",
@@ -79,23 +79,32 @@ class CocoDataModule(LightningDataModule):
         self.with_keypoints = with_keypoints
 
     def prepare_data(self) -> None:
-        _ = self._sound_splits
+        """Reads both splits, unless `setup` was called before: Lightning asks for it even where one is enough."""
+        if not hasattr(self, "val"):
+            self.setup()
 
     def setup(self, stage: str | None = None) -> None:
-        if not hasattr(self, "train"):
-            self.train, self.val = (
-                CocoDataset(*split, *left_out, with_masks=self.with_masks) for split, left_out in self._sound_splits
-            )
+        """Reads what the stage needs: both splits, or for `validate` the validation split alone."""
+        wanted: list[SplitName] = ["val"] if stage == "validate" else ["train", "val"]
+        for name, dataset in self._read([name for name in wanted if not hasattr(self, name)]).items():
+            setattr(self, name, dataset)
+        if hasattr(self, "train"):
+            self._require_equal_categories()
+
+    def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
+        """What is wrong with any of the splits is said at once."""
+        splits = {name: self.source(name) for name in names}
+        faults = {split.annotations: check_dataset(*split) for split in splits.values()}
+        left_out = require_sound(faults, self.on_fault)
+        return {
+            name: CocoDataset(*split, *left_out[split.annotations], with_masks=self.with_masks)
+            for name, split in splits.items()
+        }
+
+    def _require_equal_categories(self) -> None:
         if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
             files = f"{self.train.annotations_path} and {self.val.annotations_path}"
             raise UserError(f"{files} have different categories; both splits need the same ids and names")
-
-    @cached_property
-    def _sound_splits(self) -> list[tuple[Split, LeftOut]]:
-        """Where training and validation split are, and what is left out of them. Done once in each process."""
-        places = self.source()
-        splits = [places[name] for name in ("train", "val")]
-        return [(split, require_sound(check_dataset(*split), split.annotations, self.on_fault)) for split in splits]
 
     @property
     def num_classes(self) -> int:

@@ -1,77 +1,19 @@
-"""COCO and Pascal VOC from their official addresses, fetched and unpacked where they are not there yet."""
+"""Where the splits of a data set lie: `source(split)` draws or fetches what is not there yet."""
 
 from __future__ import annotations
 
-import logging
-import tarfile
-import zipfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal
 
-from tqdm import tqdm
+from filelock import FileLock
 
-from tradeoffs.data.convert.voc import read_voc, write_splits
-from tradeoffs.data.download import fetch
+from tradeoffs.data.archives import Split, ensure_coco, ensure_voc
 from tradeoffs.errors import UserError
 
-log = logging.getLogger(__name__)
+SplitName = Literal["train", "val"]
 
-COCO_HOST = "http://images.cocodataset.org"
-VOC_HOST = "http://host.robots.ox.ac.uk/pascal/VOC"
-
-
-class Archive(NamedTuple):
-    """`proof` is a file or folder that is there once the archive is unpacked."""
-
-    path: str
-    md5: str
-    proof: str
-
-
-COCO = {
-    "train": Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", "train2017"),
-    "val": Archive("zips/val2017.zip", "442b8da7639aecaf257c1dceb8ba8c80", "val2017"),
-}
-COCO_ANNOTATIONS = Archive(
-    "annotations/annotations_trainval2017.zip", "f4bbac642086de4f52a3fdda2de5fa2c", "annotations"
-)
-VOC = (
-    Archive(
-        "voc2007/VOCtrainval_06-Nov-2007.tar",
-        "c52e279531787c972589f7e41ab4ae64",
-        "VOCdevkit/VOC2007/ImageSets/Main/trainval.txt",
-    ),
-    Archive(
-        "voc2007/VOCtest_06-Nov-2007.tar",
-        "b6e924de25625d8de591ea690078ad9f",
-        "VOCdevkit/VOC2007/ImageSets/Main/test.txt",
-    ),
-    Archive(
-        "voc2012/VOCtrainval_11-May-2012.tar",
-        "6cd6e144f989b92b3379bac3b3de84fd",
-        "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
-    ),
-)
-VOC_LISTS = {"train": (("VOC2007", "trainval"), ("VOC2012", "trainval")), "val": (("VOC2007", "test"),)}
-
-
-class Split(NamedTuple):
-    """Where a split lies: the first two arguments of `CocoDataset` and of `check_dataset`."""
-
-    images: Path
-    annotations: Path
-
-
-def shapes(root: Path, **recipe: int) -> dict[str, Split]:
-    """The embedded data set, drawn below `root` on first use; `recipe` as for `make_shapes`."""
-    from tradeoffs.data.shapes import make_shapes
-
-    folder = make_shapes(Path(root), **recipe)
-    return {split: Split(folder / split, folder / "annotations" / f"{split}.json") for split in ("train", "val")}
-
-
-# Where the annotations and images of a split usually lie: this project's converters, COCO, Roboflow and others.
+# Where annotations and images usually lie: this project's converters, COCO, Roboflow and others.
 ANNOTATION_PLACES = (
     "annotations/{split}.json",
     "annotations/instances_{split}.json",
@@ -83,104 +25,57 @@ ANNOTATION_PLACES = (
 IMAGE_PLACES = ("{split}", "{split}2017", "images/{split}", "images/{split}2017", "images")
 
 
+def shapes(split: SplitName, root: Path | str, **recipe: int) -> Split:
+    """The embedded data set, drawn below `root` on first use; `recipe` as for `make_shapes`."""
+    from tradeoffs.data.shapes import make_shapes
+
+    folder = make_shapes(Path(root), **recipe)
+    return Split(folder / split, folder / "annotations" / f"{split}.json")
+
+
+def coco(split: SplitName, root: Path | str) -> Split:
+    """COCO 2017; see `ensure_coco`."""
+    root = Path(root)
+    with _alone(root):
+        return ensure_coco(root, (split,))[split]
+
+
+def voc(split: SplitName, root: Path | str) -> Split:
+    """Pascal VOC 07+12; see `ensure_voc`."""
+    root = Path(root)
+    with _alone(root):
+        return ensure_voc(root)[split]
+
+
 def coco_folder(
-    root: Path,
+    split: SplitName,
+    root: Path | str,
     train_annotations: str | None = None,
     train_images: str | None = None,
     val_annotations: str | None = None,
     val_images: str | None = None,
-) -> dict[str, Split]:
+) -> Split:
     """Anybody's data in COCO format; paths are relative to `root`, and the usual ones are tried where none is given."""
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"data.root={root} is no folder; give one with annotations and images in COCO format")
     given = {"train": (train_images, train_annotations), "val": (val_images, val_annotations)}
-    return {
-        split: Split(
-            _place(root, split, "images", images, IMAGE_PLACES),
-            _place(root, split, "annotations", annotations, ANNOTATION_PLACES),
-        )
-        for split, (images, annotations) in given.items()
-    }
+    images, annotations = given[split]
+    return Split(
+        _find(root, split, "images", images, IMAGE_PLACES),
+        _find(root, split, "annotations", annotations, ANNOTATION_PLACES),
+    )
 
 
-def _place(root: Path, split: str, what: str, given: str | None, places: Sequence[str]) -> Path:
-    candidates = [root / (given or place.format(split=split)) for place in ([given] if given else places)]
-    found = next((path for path in candidates if path.exists()), None)
-    if found is None:
-        names = ", ".join(
-            str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in candidates
-        )
-        raise UserError(f"no {split} {what} in {root}: looked for {names}; give data.source.{split}_{what}=PATH")
-    return found
-
-
-def ensure_coco(
-    root: Path, splits: Sequence[str] = ("train", "val"), kind: str = "instances", host: str = COCO_HOST
-) -> dict[str, Split]:
-    """COCO 2017 in `root/{annotations,train2017,val2017}`; `kind` is `instances` or `person_keypoints`.
-
-    Fetches what lacks: 0.25 GB of annotations, 19.3 GB of training and 0.8 GB of validation images.
-    Archives stay beside the folders and may be deleted. Raises UserError saying what to put where.
-    """
-    for archive in (COCO_ANNOTATIONS, *(COCO[split] for split in splits)):
-        _ensure(archive, host, root)
-    return {split: Split(root / f"{split}2017", root / "annotations" / f"{kind}_{split}2017.json") for split in splits}
-
-
-def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
-    """VOC "07+12": trainval of 2007 and 2012 for training, test of 2007 for validation, in COCO format.
-
-    Fetches what lacks of 2.9 GB into `root/VOCdevkit` and writes `root/annotations/{train,val}.json`.
-    """
-    devkit, folder = root / "VOCdevkit", root / "annotations"
-    splits = {split: Split(devkit, folder / f"{split}.json") for split in VOC_LISTS}
-    if all(split.annotations.exists() for split in splits.values()):
-        return splits
-    for archive in VOC:
-        _ensure(archive, host, root)
-    pictures = {
-        split: [
-            picture for year, name in lists for picture in read_voc(devkit / year, name, prefix=f"{year}/JPEGImages/")
-        ]
-        for split, lists in VOC_LISTS.items()
-    }
-    for summary in write_splits(pictures, folder):
-        log.info(str(summary))
-    return splits
-
-
-def _ensure(archive: Archive, host: str, root: Path) -> None:
-    """A mark lies beside the archive while it is unpacked, so that half of it is not taken for all."""
-    file = root / PurePosixPath(archive.path).name
-    unfinished = file.with_name(file.name + ".unpacking")
-    if (root / archive.proof).exists() and not unfinished.exists():
-        return
-    fetch(f"{host}/{archive.path}", file, archive.md5)
-    unfinished.touch()
-    unpack(file, root)
-    unfinished.unlink()
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Raises UserError, before anything is written, where a member would land outside `folder`."""
-    try:
-        if archive.suffix == ".zip":
-            with zipfile.ZipFile(archive) as opened:
-                _require_inside(opened.namelist(), archive)
-                for member in tqdm(opened.infolist(), f"unpacking {archive.name}", disable=None):
-                    opened.extract(member, folder)
-        else:
-            with tarfile.open(archive) as opened:
-                _require_inside(opened.getnames(), archive)
-                for member in tqdm(opened.getmembers(), f"unpacking {archive.name}", disable=None):
-                    opened.extract(member, folder, filter="data")  # refuses links that lead outside, too
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise UserError(f"cannot unpack {archive}: {error}; delete it and run the command again") from None
-
-
-def _require_inside(names: list[str], archive: Path) -> None:
+def _find(root: Path, split: str, what: str, given: str | None, places: Sequence[str]) -> Path:
+    names = [given] if given else [place.format(split=split) for place in places]
     for name in names:
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            raise UserError(f"{archive} holds {name}, which would land outside its folder; nothing was unpacked")
+        if (root / name).exists():
+            return root / name
+    raise UserError(f"no {split} {what} in {root}: looked for {', '.join(names)}; give data.source.{split}_{what}=PATH")
+
+
+def _alone(root: Path) -> FileLock:
+    """Several processes may start at once and find nothing: one fetches, the others wait."""
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / ".lock")

@@ -53,11 +53,8 @@ class DetectionTask(LightningModule):
         """Dropout and the like depend on where training is, not on what happened before: a resumed run is the same."""
         address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        if self.trainer.training and self.trainer.datamodule.photometric:
+        if self.trainer.datamodule.photometric:
             batch.images = photometric_distort(batch.images, batch.addresses)
-        return batch
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         losses = self.model.losses(batch.images, batch.targets)
@@ -65,6 +62,11 @@ class DetectionTask(LightningModule):
         self.log("loss", loss, batch_size=len(batch))
         self.log_dict({f"loss/{name}": value for name, value in losses.items()}, batch_size=len(batch))
         return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """With the classes in it, a checkpoint can be used where the data set is not."""
+        data = self.trainer.datamodule
+        checkpoint |= {"class_names": list(data.class_names), "category_ids": list(data.category_ids)}
 
     def on_validation_start(self) -> None:
         self.metric.reset()
@@ -79,6 +81,8 @@ class DetectionTask(LightningModule):
         return {"batch": batch, "detections": detections}
 
     def on_validation_epoch_end(self) -> None:
-        limited = self.trainer.sanity_checking or self.trainer.limit_val_batches != 1.0
+        limit = self.trainer.limit_val_batches  # a part (float) or a number (int) of batches
+        limited = self.trainer.sanity_checking or limit != 1.0 or isinstance(limit, int)
         self.scores = self.metric.compute(only_seen=limited)
-        self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()})
+        # Equal in all processes already; `sync_dist` only spares a warning for each.
+        self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()}, sync_dist=True)

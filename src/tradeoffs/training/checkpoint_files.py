@@ -63,7 +63,9 @@ class SafeCheckpointIO(CheckpointIO):
             if not is_whole(path):
                 raise UserError(f"{path} is cut off or no checkpoint; choose another one") from error
             raise UserError(f"{path} holds more than tensors and plain values, so it is not loaded") from error
-        except (RuntimeError, EOFError) as error:
+        except (RuntimeError, EOFError, OSError) as error:  # of a short file torch asks to seek before its beginning
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise UserError(f"{path} is cut off or damaged; choose another one") from error
 
     def remove_checkpoint(self, path: str | Path) -> None:

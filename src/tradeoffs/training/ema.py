@@ -60,8 +60,8 @@ class WeightAverage(Callback):
         if self._swapped:
             self._swap(pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on the model is the average, for whatever is done with it after training."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on the model is the average, for whatever is done with it; also if nothing was left to train."""
         self._swap(pl_module)
         self._average = []
 

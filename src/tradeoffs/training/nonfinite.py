@@ -75,10 +75,12 @@ class NonFiniteLoss(Callback):
         if verdict.arrived is not None:
             verdict.arrived.synchronize()
         if verdict.anywhere > 0:
-            raise UserError(self._report(trainer, verdict))
+            report = self._report(trainer, verdict)
+            # One process says it for all. Any other exit code of the others would make Lightning kill that one.
+            raise UserError(report) if trainer.is_global_zero else SystemExit(0)
 
     def _report(self, trainer: Trainer, verdict: _Verdict) -> str:
-        """The same message in every process: what each of them found."""
+        """What each process found; every process must call it."""
         fine_here = verdict.losses.isfinite().all()
         found = None if fine_here else self._describe_and_save(verdict, trainer.global_rank)
         everywhere = [found]

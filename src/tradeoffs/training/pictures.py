@@ -9,6 +9,7 @@ from typing import Any
 from jaxtyping import UInt8
 from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
 from tradeoffs.pictures import contact_sheet, draw_boxes
@@ -25,7 +26,8 @@ class PredictionPictures(Callback):
     names are the data module's.
 
     Args:
-        folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on.
+        folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on, and to `pictures/best.jpg` when the
+            best weights are validated after training.
         num: Images on a sheet.
         every_n_validations: How often; the first validation always.
         min_score: Detections below are not drawn.
@@ -59,7 +61,7 @@ class PredictionPictures(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._tiles and self._is_turn(trainer):
-            path = self.folder / f"epoch_{trainer.current_epoch:03d}.jpg"
+            path = self.folder / (f"epoch_{trainer.current_epoch:03d}.jpg" if _is_training(trainer) else "best.jpg")
             save_picture(contact_sheet(self._tiles), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
         if not trainer.sanity_checking:
@@ -67,8 +69,12 @@ class PredictionPictures(Callback):
         self._tiles = []
 
     def _is_turn(self, trainer: Trainer) -> bool:
-        regular = self._validations % self.every_n_validations == 0
-        return regular and trainer.is_global_zero and not trainer.sanity_checking
+        due = self._validations % self.every_n_validations == 0 or not _is_training(trainer)
+        return due and trainer.is_global_zero and not trainer.sanity_checking
+
+
+def _is_training(trainer: Trainer) -> bool:
+    return trainer.state.fn == TrainerFn.FITTING
 
 
 def draw_predictions(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning.trainer.states import TrainerFn
 from tqdm import tqdm
 
 LIVE_SECONDS = 0.5
@@ -51,8 +52,12 @@ class Progress(ProgressBar):
     def print(self, *args: Any, sep: str = " ", **kwargs: Any) -> None:
         tqdm.write(sep.join(map(str, args)), file=sys.stdout)
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
         self._live = sys.stdout.isatty()
+        self._shown_at = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._begin_epoch()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -69,7 +74,7 @@ class Progress(ProgressBar):
     ) -> None:
         if not trainer.sanity_checking and self._is_time():
             self.has_dataloader_changed(0)
-            text = f"{_epoch(trainer)} validation"
+            text = f"{_epoch(trainer)} validation" if trainer.state.fn == TrainerFn.FITTING else "validation"
             self._show(text, batch_idx + 1, self.total_val_batches_current_dataloader)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-
 COLUMNS = 6  # as many as fit into 80 characters
 
 
@@ -55,7 +54,9 @@ def _records(title: str, records: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _score(value: Any) -> str:
-    """Three digits, as tables of detectors have them; a dash where there was nothing to score (COCO's -1, or NaN)."""
+    """Three digits, as tables of detectors have them; a dash where there was nothing to score (NaN, in JSON null)."""
+    if value is None:
+        return "-"
     if not isinstance(value, float):
         return str(value)
     return f"{value:.3f}" if value >= 0 else "-"

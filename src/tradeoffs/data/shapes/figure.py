@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from tradeoffs.data.shapes.silhouettes import SUBPIXEL_BITS, Points, Silhouette, blank_canvas, fixed_point, rotation
+from tradeoffs.data.shapes.silhouettes import SUBPIXEL_BITS, Points, Silhouette, blank_canvas, fixed_point, random_lean
 
 SIDES = ("left", "right")
 SIDED_NAMES = ("shoulder", "elbow", "hand", "hip", "knee", "foot")
@@ -43,7 +43,7 @@ def sample_pose(rng: Generator) -> Points:
     head = np.array([[0.0, -0.46]])
     left, right = sample_side(rng), sample_side(rng) * (-1, 1)
     pairs = np.stack([left, right], axis=1).reshape(-1, 2)
-    return np.concatenate([head, pairs]) @ rotation(np.radians(rng.uniform(-30, 30)))
+    return np.concatenate([head, pairs]) @ random_lean(rng)
 
 
 def sample_side(rng: Generator) -> Points:

@@ -20,7 +20,7 @@ from tradeoffs.data.shapes.annotations import annotate, categories
 from tradeoffs.data.shapes.scene import compose
 from tradeoffs.errors import UserError
 
-VERSION = 1  # to be raised with every change of what is drawn
+VERSION = 3  # to be raised with every change of what is drawn
 SPLITS = ("train", "val")
 JPEG_QUALITY = 92
 

@@ -11,9 +11,15 @@ Picture = UInt8[np.ndarray, "H W 3"]  # RGB
 Field = Float32[np.ndarray, "H W"]  # how much of the second colour, 0..1
 
 
-def random_texture(height: int, width: int, rng: Generator) -> Field:
+# As in the world, things of a kind look alike: this share of them has the kind's own colour, or texture.
+TYPICAL_SHARE = 0.7
+HUE_SPREAD = 0.03  # standard deviation, parts of the colour circle
+TEXTURES = 5
+
+
+def draw_texture(number: int, height: int, width: int, rng: Generator) -> Field:
     """Plain, shaded, striped, chequered or speckled."""
-    match rng.integers(5):
+    match number:
         case 0:
             return np.zeros((height, width), np.float32)
         case 1:
@@ -92,21 +98,33 @@ def scatter_strokes(picture: Picture, count: int, most_opacity: float, rng: Gene
         cv2.addWeighted(stroked, opacity, picture, 1 - opacity, 0, dst=picture)
 
 
-def paint_object(window: Picture, mask: Bool[np.ndarray, "H W"], rng: Generator) -> None:
-    """Fills the masked pixels with a texture whose main colour stands out from what was there."""
-    first = contrasting_colour(window[mask].mean(axis=0), rng)
-    second = first + rng.uniform(0.2, 0.6) * (rng.uniform(0, 255, 3) - first)
-    window[mask] = mix(random_texture(*mask.shape, rng), first, second)[mask]
+def paint_object(window: Picture, mask: Bool[np.ndarray, "H W"], kind: float, rng: Generator) -> None:
+    """Fills the masked pixels with a texture whose main colour stands out from what was there.
+
+    `kind` in 0..1 is what the object's class has as its place on the colour circle.
+    """
+    typical_colour, typical_texture = rng.random(2) < TYPICAL_SHARE
+    colours = colours_like(kind, rng) if typical_colour else rng.uniform(0, 255, (12, 3))
+    first = farthest(colours, window[mask].mean(axis=0))
+    second = first + rng.uniform(0.1, 0.35) * (rng.uniform(0, 255, 3) - first)
+    number = int(kind * 2 * TEXTURES) % TEXTURES if typical_texture else int(rng.integers(TEXTURES))
+    window[mask] = mix(draw_texture(number, *mask.shape, rng), first, second)[mask]
 
 
-def contrasting_colour(surroundings: np.ndarray, rng: Generator) -> np.ndarray:
-    """Of a few random colours the one farthest from the surroundings."""
-    colours = rng.uniform(0, 255, (4, 3))
+def colours_like(hue: float, rng: Generator) -> Float32[np.ndarray, "12 3"]:
+    """Bright and dark, pale and strong colours of about this hue."""
+    hues = 360 * ((hue + rng.normal(0, HUE_SPREAD, 12)) % 1)
+    hsv = np.stack([hues, rng.uniform(0.4, 1, 12), rng.uniform(0.35, 1, 12)], axis=1).astype(np.float32)
+    return 255 * cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
+
+
+def farthest(colours: np.ndarray, surroundings: np.ndarray) -> np.ndarray:
+    """The colour that stands out most."""
     return colours[np.abs(colours - surroundings).sum(axis=1).argmax()]
 
 
 def through_camera(picture: Picture, rng: Generator) -> Picture:
     """Slightly out of focus, with sensor noise."""
     blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.1))
-    noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 9))
+    noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(1, 6))
     return np.clip(blurred + noise, 0, 255).astype(np.uint8)

@@ -16,7 +16,7 @@ CLASS_NAMES = (*OUTLINES, "figure")
 
 WIDTHS_AND_HEIGHTS = ((320, 240), (240, 320), (288, 288), (320, 320))
 SMALLEST, LARGEST = 26.0, 260.0  # longer side of an object's box, pixels
-SMALLEST_VISIBLE_SHARE = 0.35
+SMALLEST_VISIBLE_SHARE = 0.5
 SMALLEST_VISIBLE_AREA = 64  # pixels
 EMPTY_SHARE, CROWD_SHARE, VEILED_SHARE = 0.03, 0.03, 0.3
 MOST_OBJECTS = 8
@@ -129,5 +129,6 @@ def leaves_enough_visible(scene: Scene, window: Window, mask: Bool[np.ndarray, "
 
 def paint(scene: Scene, window: Window, mask: Bool[np.ndarray, "h w"], rng: Generator) -> None:
     """Paints the pixels and hands them over to the newest instance."""
-    paint_object(scene.picture[window], mask, rng)
+    kind = scene.instances[-1].label / len(CLASS_NAMES)
+    paint_object(scene.picture[window], mask, kind, rng)
     scene.owner[window][mask] = len(scene.instances)

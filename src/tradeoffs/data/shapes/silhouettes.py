@@ -12,6 +12,7 @@ from numpy.random import Generator
 
 Points = Float[np.ndarray, "n 2"]  # x, y; the first pixel spans 0..1, so its centre is at .5
 
+MOST_LEAN = 25  # degrees
 SUBPIXEL_BITS = 4  # cv2 takes coordinates as fixed-point integers
 
 
@@ -32,11 +33,11 @@ def square(rng: Generator) -> list[Points]:
 
 
 def triangle(rng: Generator) -> list[Points]:
-    return [regular_polygon(3)]
+    return [regular_polygon(3) @ rotation(-np.pi / 2)]
 
 
 def star(rng: Generator) -> list[Points]:
-    tips_and_notches = regular_polygon(10)
+    tips_and_notches = regular_polygon(10) @ rotation(-np.pi / 2)
     tips_and_notches[1::2] *= rng.uniform(0.4, 0.48)
     return [tips_and_notches]
 
@@ -57,12 +58,12 @@ OUTLINES: dict[str, Callable[[Generator], list[Points]]] = {
 
 
 def draw_outline(name: str, size: float, rng: Generator) -> Silhouette:
-    """A slightly squeezed and freely turned shape; the longer side of its box is `size` pixels.
+    """A shape, slightly squeezed and leaning; the longer side of its box is `size` pixels.
 
     Outlines inside each other are filled by the even-odd rule, which is what makes the hole of the ring.
     """
     squeeze = np.diag([1.0, rng.uniform(0.75, 1.0)])
-    placement = squeeze @ rotation(rng.uniform(0, 2 * np.pi))
+    placement = squeeze @ random_lean(rng)
     contours = [contour @ placement for contour in OUTLINES[name](rng)]
     corner, extent = contours[0].min(axis=0), np.ptp(contours[0], axis=0)
     scale = size / extent.max()
@@ -81,6 +82,10 @@ def rotation(angle: float) -> Float[np.ndarray, "2 2"]:
     """To be multiplied from the right: rows (x, y) turn by `angle` from the x towards the y axis."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, sin], [-sin, cos]])
+
+
+def random_lean(rng: Generator) -> Float[np.ndarray, "2 2"]:
+    return rotation(np.radians(rng.uniform(-MOST_LEAN, MOST_LEAN)))
 
 
 def blank_canvas(extent: Float[np.ndarray, "2"]) -> np.ndarray:

@@ -33,7 +33,8 @@ class SSD(nn.Module):
     """Backbone, neck (the maps to look at) and one 3x3 convolution per map for offsets and classes.
 
     `neck(backbone)` builds a module that turns the backbone's maps into SSD's, and says their `channels` and the
-    `last_stride` it needs of the backbone; `shapes(num_maps)` gives the default boxes' sizes. Thresholds and counts are those of the paper, section 2.2 and 3.
+    `last_stride` it needs of the backbone; `shapes(num_maps)` gives the default boxes' sizes. Thresholds and counts
+    are those of the paper, sections 2.2 and 3.
     """
 
     def __init__(

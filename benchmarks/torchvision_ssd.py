@@ -1,4 +1,4 @@
-"""torchvision's SSD300-VGG16 and ours with the same weights; also used by the benchmark."""
+"""torchvision's SSD300-VGG16 and ours with the same weights, for the benchmark and for the test of equality."""
 
 import torch
 from torch import Tensor

@@ -1,0 +1,110 @@
+"""Our SSD300-VGG16 against torchvision's with the same weights: prediction and training, timed in turns.
+
+    python benchmarks/ssd.py [--repeats 10]
+
+Both get the same images in memory: ours as a uint8 batch of 300 px, torchvision's as the list of float images in 0..1
+that it asks for, 300 px too, so its resizing has nothing to do. Ours is prepared as `evaluate.py` and `predict.py`
+prepare it (channels last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "few candidates",
+with class scores as a trained network gives them, and "flooded", where every box of every class is a candidate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections.abc import Callable
+
+import torch
+from table import compare, print_table
+from torch import Tensor, nn
+from torch.testing import assert_close
+from torchvision_ssd import build_pair
+
+from tradeoffs.measure.fuse import fuse_for_inference
+from tradeoffs.measure.timer import time_in_turns
+from tradeoffs.models.detection.ssd import SSD
+from tradeoffs.structures import Targets
+
+CLASSES = 90
+OBJECTS = 7  # of an image, as in COCO
+PREDICT_GOALS = {1: 1.2, 8: 1.5}
+TRAINING_GOAL = 1.15
+
+
+def main(repeats: int = 10) -> list[dict]:
+    torch.manual_seed(0)
+    theirs, ours = build_pair(CLASSES)
+    images = torch.randint(0, 256, (8, 3, 300, 300), dtype=torch.uint8)
+    rows = []
+    for case, bias in {"few candidates": 8.0, "flooded": 0.0}.items():
+        bias_background(theirs, ours, bias)
+        rows += [predict_row(theirs, ours, images[:size], case, repeats) for size in PREDICT_GOALS]
+    bias_background(theirs, ours, 0.0)
+    rows.append(training_row(theirs, ours, images, repeats))
+    print_table(rows, title=f"SSD300-VGG16, {torch.get_num_threads()} threads")
+    return rows
+
+
+@torch.no_grad()
+def bias_background(theirs: nn.Module, ours: SSD, bias: float) -> None:
+    """Makes the background likelier in both: 8 leaves a few hundred of 786,000 scores per image above 0.01."""
+    for layer, head, shapes in zip(
+        theirs.head.classification_head.module_list, ours.heads, ours.shapes, strict=True
+    ):
+        layer.bias.view(len(shapes), -1)[:, 0] = bias
+        head.bias.view(len(shapes), -1)[:, -1] = bias
+
+
+def predict_row(theirs: nn.Module, ours: SSD, images: Tensor, case: str, repeats: int) -> dict:
+    theirs.eval()
+    network = fuse_for_inference(ours, images[:1], channels_last=True)
+    floats = list(images / 255)
+    with torch.inference_mode():
+        check_equal(network, theirs, images, floats)
+        timings = time_in_turns(
+            {"ours": lambda: network.predict(images), "theirs": lambda: theirs(floats)}, repeats, warmup=2, device="cpu"
+        )
+    size = len(images)
+    return compare(f"predict, batch {size}, {case}", timings["ours"], timings["theirs"], PREDICT_GOALS[size])
+
+
+def check_equal(ours: SSD, theirs: nn.Module, images: Tensor, floats: list[Tensor]) -> None:
+    """The same detections, to float tolerance; near ties may change places, so scores are compared in order."""
+    mine, reference = ours.predict(images), theirs(floats)
+    for row, expected in enumerate(reference):
+        assert_close(mine.scores[row][mine.valid[row]], expected["scores"], atol=1e-4, rtol=1e-3)
+
+
+def training_row(theirs: nn.Module, ours: SSD, images: Tensor, repeats: int) -> dict:
+    corner = torch.rand(len(images), OBJECTS, 2) * 200
+    boxes = torch.cat([corner, corner + 10 + torch.rand(len(images), OBJECTS, 2) * 90], dim=-1)
+    labels = torch.randint(0, CLASSES, (len(images), OBJECTS))
+    targets = Targets(boxes, labels, torch.ones_like(labels, dtype=torch.bool))
+    theirs_targets = [{"boxes": b, "labels": k + 1} for b, k in zip(boxes, labels, strict=True)]
+    floats = list(images / 255)
+    network = copy.deepcopy(ours).to(memory_format=torch.channels_last).train()
+    reference = copy.deepcopy(theirs).train()
+    steps = {
+        "ours": training_step(network, lambda: network.losses(images, targets)),
+        "theirs": training_step(reference, lambda: reference(floats, theirs_targets)),
+    }
+    timings = time_in_turns(steps, repeats, warmup=1, device="cpu")
+    return compare("training step, batch 8", timings["ours"], timings["theirs"], TRAINING_GOAL)
+
+
+def training_step(model: nn.Module, losses: Callable[[], dict[str, Tensor]]) -> Callable[[], None]:
+    """Forward, backward and SGD; the learning rate is 0, so that random weights stay as they are."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, weight_decay=5e-4)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        sum(losses().values()).backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=10, help="turns")
+    main(parser.parse_args().repeats)

@@ -1,0 +1,54 @@
+"""What `evaluate.py` does: score a trained run again, beside its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities import rank_zero_only
+
+from tradeoffs.apps.build import build_data, build_task
+from tradeoffs.apps.report import report
+from tradeoffs.apps.run_folder import find_run
+from tradeoffs.apps.trainer import build_trainer, quieten
+from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
+from tradeoffs.errors import UserError
+from tradeoffs.training.progress import Progress
+
+
+def evaluate(config: DictConfig) -> float:
+    """Scores on the validation split and writes the outcome into `output`; returns the mAP."""
+    quieten()
+    weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
+    data = build_data(config, "validate")
+    require_same_classes(weights, data)
+    task = build_task(config, data.num_classes)
+    put_weights(weights, task.model)
+    folder = Path(config.output)
+    trainer = build_trainer(config, folder, [Progress()], loggers=[])
+    trainer.validate(task, datamodule=data, verbose=False)
+    save_settings(config, folder)
+    return report(config, folder, task, data)
+
+
+def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
+    """Raises UserError where a label would mean one class for the model and another one for the data."""
+    if weights.class_names != data.class_names:
+        raise UserError(
+            f"{weights.path} knows {named(weights.class_names)}, but data={data.name} has {named(data.class_names)};"
+            " give data with the same classes in the same order"
+        )
+
+
+def named(classes: Sequence[str], most: int = 5) -> str:
+    """Such as `7 classes (circle, square, ...)`."""
+    shown = ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
+
+
+@rank_zero_only
+def save_settings(config: DictConfig, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))

@@ -1,0 +1,56 @@
+"""What training left behind: the checkpoint to use, and how its weights come into a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from tradeoffs.errors import UserError
+from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO
+from tradeoffs.training.checkpoints import BEST
+
+NAMED = {"best": BEST, "last": LAST}
+
+
+class Weights(NamedTuple):
+    """The part of a checkpoint that predictions need. A class's place in the lists is its label."""
+
+    path: Path
+    model: dict[str, Tensor]
+    class_names: list[str]
+    category_ids: list[int]  # COCO's
+
+
+def find_weights(run: Path, checkpoint: str) -> Path:
+    """The file of `checkpoint`: `best` or `last` of the run's folder, or a path."""
+    if checkpoint not in NAMED:
+        return Path(checkpoint)
+    path = run / "checkpoints" / NAMED[checkpoint]
+    if not path.exists():
+        others = [name for name, file in NAMED.items() if path.with_name(file).exists()]
+        there_is = f"there is checkpoint={others[0]}" if others else "train it first"
+        raise UserError(f"{run} has no checkpoint {path.name} yet; {there_is}")
+    return path
+
+
+def read_weights(path: Path) -> Weights:
+    """Raises UserError where the file is damaged or no checkpoint of a run."""
+    content = SafeCheckpointIO().load_checkpoint(path)
+    if not isinstance(content, dict) or not {"state_dict", "class_names", "category_ids"} <= content.keys():
+        raise UserError(f"{path} is no checkpoint of a run; choose checkpoint=best, last or the path of one")
+    prefix = "model."  # a checkpoint is of a task, whose attribute `model` is the network
+    state = {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}
+    return Weights(path, state, content["class_names"], content["category_ids"])
+
+
+def put_weights(weights: Weights, model: nn.Module) -> None:
+    """Raises UserError where the model is not the one that was trained."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    given = {name: tuple(tensor.shape) for name, tensor in weights.model.items()}
+    if different := sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)):
+        name = different[0]
+        fault = f"{name} is {given.get(name, 'missing')} there and {wanted.get(name, 'missing')} in the model"
+        raise UserError(f"{weights.path} is of another model: {fault}; keep the settings of model and backbone")
+    model.load_state_dict(weights.model)

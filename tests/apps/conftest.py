@@ -1,0 +1,20 @@
+"""One finished run for all tests of what is done with a run."""
+
+from pathlib import Path
+
+import pytest
+import small_runs
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set in COCO format, on which `finished_run` was trained."""
+    return small_runs.write_data(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture(scope="session")
+def finished_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    small_runs.run(photos, folder)
+    return folder

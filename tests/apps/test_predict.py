@@ -1,0 +1,190 @@
+"""Predictions for images without annotations."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from tradeoffs.apps.config import CONF, compose
+from tradeoffs.apps.evaluate import evaluate
+from tradeoffs.apps.predict import ahead, predict
+from tradeoffs.apps.rules import check
+from tradeoffs.apps.usage import usage
+from tradeoffs.errors import UserError
+
+RIGHT_TOP = 6  # the EXIF orientation of a camera that was turned: a quarter clockwise makes the image upright
+
+
+@pytest.fixture
+def predicted(finished_run: Path, tmp_path: Path):
+    """Predicts into `tmp_path/output` and gives what is in the JSON file there."""
+
+    def run(source: Path | str, *overrides: str, run: Path = finished_run) -> dict:
+        output = tmp_path / "output"
+        config = compose("predict", [f"run={run}", f"source='{source}'", f"output={output}", "min_score=0", *overrides])
+        check(config)
+        predict(config)
+        return json.loads((output / "predictions.json").read_text())
+
+    return run
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    pixels = np.random.default_rng(width).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+@pytest.mark.parametrize("resize", ["warp", "letterbox", "shorter_edge"])
+def test_an_image_gets_the_boxes_of_validation(finished_run, photos, predicted, tmp_path, resize):
+    """Fused, in another memory format and through other code, but the same: in pixels of the file."""
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    scores = tmp_path / "scores"
+    evaluate(compose("evaluate", [f"run={run}", "trainer.accelerator=cpu", f"resize={resize}", f"output={scores}"]))
+    truth = COCO(str(photos / "annotations" / "val.json"))
+    expected = json.loads((scores / "predictions.json").read_text())
+    content = predicted(photos / "val", f"resize={resize}", "batch_size=4")
+    images = {image["file_name"]: image for image in content["images"]}
+    for image in truth.imgs.values():
+        assert images[image["file_name"]].items() >= {"width": image["width"], "height": image["height"]}.items()
+        ours = rows(content["annotations"], images[image["file_name"]]["id"])
+        theirs = rows(expected, image["id"])
+        assert len(ours) == len(theirs) == 50
+        distances = np.abs(theirs[:40, None] - ours).max(axis=-1)  # the last ones may differ where scores are close
+        assert distances.min(axis=1).max() < 2e-2
+
+
+def rows(annotations: list[dict], image_id: int) -> np.ndarray:
+    """x, y, width, height, category, score in thousandths."""
+    found = [each for each in annotations if each["image_id"] == image_id]
+    return np.array([(*each["bbox"], each["category_id"], 1000 * each["score"]) for each in found])
+
+
+def test_the_file_is_in_coco_format(predicted, photos, tmp_path, capsys):
+    predicted(photos / "val" / "1.png")
+    coco = COCO(str(tmp_path / "output" / "predictions.json"))
+    assert coco.loadCats(coco.getCatIds()) == [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}]
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["1.png"]
+    assert len(coco.getAnnIds(imgIds=[1])) == 50
+    assert len(coco.loadRes(coco.dataset["annotations"]).anns) == 50
+    shown = capsys.readouterr().out
+    assert "objects                  50 with a score of 0 or more: " in shown
+
+
+def test_only_sure_detections_are_kept(predicted, photos):
+    scores = sorted(each["score"] for each in predicted(photos / "val" / "1.png")["annotations"])
+    sure = predicted(photos / "val" / "1.png", f"min_score={scores[20]:.9f}")["annotations"]
+    assert 25 <= len(sure) <= 35
+    assert predicted(photos / "val" / "1.png", "min_score=1")["annotations"] == []
+
+
+def test_all_kinds_of_files(predicted, tmp_path, capsys):
+    """Folders keep their files of one name apart; what cannot be read is named, and the rest is done."""
+    source = tmp_path / "photos"
+    (source / "sub").mkdir(parents=True)
+    noise(60, 40).save(source / "a.jpg")
+    noise(40, 50, "L").save(source / "sub" / "a.jpg")
+    noise(30, 30, "P").save(source / "sub" / "b.PNG")
+    (source / "broken.jpg").write_bytes((source / "a.jpg").read_bytes()[:500])
+    (source / "text.png").write_text("no image")
+    content = predicted(source, "batch_size=2")
+    sizes = [(image["file_name"], image["width"], image["height"]) for image in content["images"]]
+    assert sizes == [("a.jpg", 60, 40), ("sub/a.jpg", 40, 50), ("sub/b.PNG", 30, 30)]
+    assert {each["image_id"] for each in content["annotations"]} == {1, 2, 3}
+    assert capsys.readouterr().err.splitlines() == [
+        f"left out: cannot read the image {source}/{name}: it is truncated or not an image"
+        for name in ("broken.jpg", "text.png")
+    ]
+    pictures = tmp_path / "output" / "pictures"
+    drawn = sorted(str(path.relative_to(pictures)) for path in pictures.rglob("*.*"))
+    assert drawn == ["a.jpg", "sub/a.jpg", "sub/b.PNG.jpg"]
+    with Image.open(pictures / "a.jpg") as picture:
+        assert picture.size == (480, 320)  # enlarged, so that names can be read
+
+
+def test_boxes_are_those_of_the_upright_image(predicted, tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = RIGHT_TOP
+    noise(80, 50).save(tmp_path / "turned.jpg", exif=turned)
+    with Image.open(tmp_path / "turned.jpg") as image:
+        image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png", exif=b"")
+        image.save(tmp_path / "turned.webp", exif=turned, lossless=True)
+    expected = predicted(tmp_path / "upright.png")
+    assert (expected["images"][0]["width"], expected["images"][0]["height"]) == (50, 80)
+    for name in ("turned.jpg", "turned.webp"):
+        content = predicted(tmp_path / name)
+        assert content["images"] == [expected["images"][0] | {"file_name": name}]
+        assert content["annotations"] == expected["annotations"]
+
+
+def test_a_pattern(predicted, photos):
+    content = predicted(photos / "val" / "[1-3].png")
+    assert [image["file_name"] for image in content["images"]] == ["1.png", "2.png", "3.png"]
+
+
+def test_pictures_of_an_earlier_call_are_no_source(predicted, photos, tmp_path):
+    shutil.copytree(photos / "val", tmp_path / "val")
+    for _ in range(2):
+        assert len(predicted(tmp_path)["images"]) == 5
+
+
+def test_nothing_is_readable(predicted, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_text("no image")
+    with pytest.raises(UserError) as caught:
+        predicted(tmp_path)
+    assert str(caught.value) == f"source={tmp_path} has no readable image:"
+    assert len(caught.value.details) == 2
+    assert not (tmp_path / "output").exists()
+
+
+def test_the_data_set_is_not_needed(finished_run, photos, predicted, tmp_path):
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(photos), "/gone"))
+    assert predicted(photos / "val" / "1.png", run=run)["images"]
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        ("min_score=1.5", "min_score=1.5 is impossible; min_score is a number from 0 to 1"),
+        ("checkpoint=zzz", "checkpoint=zzz does not exist; give best, last or an existing file"),
+        ("source=zzz", "source=zzz does not exist; give an image, a folder of images or a pattern like '*.jpg'"),
+    ],
+)
+def test_mistakes(predicted, photos, override, line):
+    with pytest.raises(UserError) as caught:
+        predicted(photos, override)
+    assert str(caught.value) == line
+
+
+def test_without_source(finished_run):
+    with pytest.raises(UserError, match="source is missing; add source=FILE, FOLDER or 'GLOB'"):
+        check(compose("predict", [f"run={finished_run}"]))
+
+
+def test_the_pool_works_ahead_but_not_far():
+    asked = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(6):
+            asked.append(number)
+            yield number
+
+    with ThreadPoolExecutor(2) as pool:
+        squares = ahead(pool, lambda number: number**2, numbers(), 2)
+        assert next(squares) == 0
+        assert asked == [0, 1, 2]
+        assert list(squares) == [1, 4, 9, 16, 25]
+
+
+def test_help():
+    lines = usage("predict", CONF).splitlines()
+    assert any(line.startswith("  source=SOURCE ") for line in lines)
+    assert any(line.startswith("  min_score=0.3 ") for line in lines)

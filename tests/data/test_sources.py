@@ -1,0 +1,93 @@
+import threading
+from pathlib import Path
+
+import pytest
+
+from tradeoffs.data import sources
+from tradeoffs.data.archives import Split
+from tradeoffs.errors import UserError
+
+# Annotations and images of the validation split as they lie in common data sets.
+LAYOUTS = [
+    ("annotations/val.json", "val"),
+    ("annotations/instances_val.json", "images/val"),
+    ("annotations/instances_val2017.json", "val2017"),
+    ("annotations/instances_val2017.json", "images/val2017"),
+    ("val/_annotations.coco.json", "val"),
+    ("val.json", "images"),
+    ("person_keypoints_val.json", "val"),
+]
+
+
+def make(root: Path, *names: str) -> None:
+    """Empty files where a name ends in .json, folders otherwise."""
+    for name in names:
+        path = root / name
+        (path.parent if path.suffix else path).mkdir(parents=True, exist_ok=True)
+        if path.suffix:
+            path.touch()
+
+
+@pytest.mark.parametrize(("annotations", "images"), LAYOUTS)
+def test_the_usual_places_are_found(tmp_path: Path, annotations: str, images: str):
+    make(tmp_path, annotations, images)
+    assert sources.coco_folder("val", tmp_path) == (tmp_path / images, tmp_path / annotations)
+
+
+def test_each_split_has_its_own_place(tmp_path: Path):
+    make(tmp_path, *(place.format(split=split) for split in ("train", "val") for place in ("{split}", "{split}.json")))
+    assert sources.coco_folder("train", tmp_path) == (tmp_path / "train", tmp_path / "train.json")
+    assert sources.coco_folder("val", tmp_path) == (tmp_path / "val", tmp_path / "val.json")
+
+
+def test_a_place_that_is_given_wins_over_the_usual_ones(tmp_path: Path):
+    make(tmp_path, "val", "annotations/val.json", "photos", "labels.json")
+    given = sources.coco_folder("val", str(tmp_path), val_images="photos", val_annotations="labels.json")
+    assert given == (tmp_path / "photos", tmp_path / "labels.json")
+
+
+def test_a_split_that_is_not_there_is_said_with_the_places_and_the_remedy(tmp_path: Path):
+    with pytest.raises(UserError) as caught:
+        sources.coco_folder("val", tmp_path)
+    line = f"no val images in {tmp_path}: looked for val, val2017, images/val, images/val2017, images"
+    assert str(caught.value) == f"{line}; give data.source.val_images=PATH"
+    make(tmp_path, "val")
+    with pytest.raises(UserError, match=r"no val annotations in .*: looked for annotations/val\.json, .*annotations="):
+        sources.coco_folder("val", tmp_path)
+    with pytest.raises(UserError, match=r"no val annotations in .*: looked for mine\.json; give"):
+        sources.coco_folder("val", tmp_path, val_annotations="mine.json")
+
+
+def test_a_root_that_is_no_folder(tmp_path: Path):
+    with pytest.raises(UserError, match=r"data\.root=.*nowhere is no folder; give one with"):
+        sources.coco_folder("val", tmp_path / "nowhere")
+
+
+def test_shapes_are_drawn_where_they_are_looked_for(tmp_path: Path):
+    recipe = {"num_train": 2, "num_val": 1, "seed": 0}
+    train, val = (sources.shapes(split, tmp_path, **recipe) for split in ("train", "val"))
+    assert [len(list(split.images.iterdir())) for split in (train, val)] == [2, 1]
+    assert train.annotations.is_file() and val.annotations.is_file()
+
+
+@pytest.mark.parametrize("name", ["coco", "voc"])
+def test_one_process_fetches_and_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    at_work, most = [], []
+
+    def fetch(root: Path, *_) -> dict[str, Split]:
+        at_work.append(1)
+        threading.Event().wait(0.05)  # long enough for the others to come along
+        most.append(len(at_work))
+        at_work.pop()
+        return {"val": Split(root / "images", root / "val.json")}
+
+    monkeypatch.setattr(sources, f"ensure_{name}", fetch)
+    found = []
+    source = getattr(sources, name)
+    threads = [threading.Thread(target=lambda: found.append(source("val", tmp_path / "new"))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [(tmp_path / "new" / "images", tmp_path / "new" / "val.json")] * 3
+    assert most == [1, 1, 1]
