@@ -4,8 +4,9 @@
 
 Both get the same images in memory: ours as a uint8 batch of 300 px, torchvision's as the list of float images in 0..1
 that it asks for, 300 px too, so its resizing has nothing to do. Ours is prepared as `evaluate.py` and `predict.py`
-prepare it (channels last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "few candidates",
-with class scores as a trained network gives them, and "flooded", where every box of every class is a candidate.
+prepare it (channels last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "few
+candidates", with class scores as a trained network gives them, and "flooded", where almost every box of every class is
+a candidate.
 """
 
 from __future__ import annotations
@@ -48,9 +49,7 @@ def main(repeats: int = 10) -> list[dict]:
 @torch.no_grad()
 def bias_background(theirs: nn.Module, ours: SSD, bias: float) -> None:
     """Makes the background likelier in both: 8 leaves a few hundred of 786,000 scores per image above 0.01."""
-    for layer, head, shapes in zip(
-        theirs.head.classification_head.module_list, ours.heads, ours.shapes, strict=True
-    ):
+    for layer, head, shapes in zip(theirs.head.classification_head.module_list, ours.heads, ours.shapes, strict=True):
         layer.bias.view(len(shapes), -1)[:, 0] = bias
         head.bias.view(len(shapes), -1)[:, -1] = bias
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from PIL import Image
 
 from tradeoffs.apps.config import compose
 
-# Ids with gaps; the last class never occurs.
-CATEGORIES = [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}, {"id": 20, "name": "unseen"}]
+CATEGORIES = [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}]  # ids with a gap
+UNSEEN = {"id": 20, "name": "unseen"}  # never occurs
 SHADES = {3: 235, 10: 20}
 NUM_TRAIN, NUM_VAL = 12, 5
 
@@ -25,15 +26,15 @@ SETTINGS = (
 )
 
 
-def write_data(root: Path) -> Path:
+def write_data(root: Path, categories: Sequence[dict] = CATEGORIES) -> Path:
     """Both splits in the usual places below `root`."""
-    write_split(root, "train", NUM_TRAIN, seed=1)
-    write_split(root, "val", NUM_VAL, seed=2)
+    write_split(root, "train", NUM_TRAIN, seed=1, categories=categories)
+    write_split(root, "val", NUM_VAL, seed=2, categories=categories)
     return root
 
 
-def write_split(root: Path, split: str, num_images: int, seed: int) -> None:
-    """Noise with one or two bright or dark rectangles per image."""
+def write_split(root: Path, split: str, num_images: int, seed: int, categories: Sequence[dict] = CATEGORIES) -> None:
+    """Noise with one or two rectangles per image, bright or dark; `categories` is what the file says there is."""
     rng = np.random.default_rng(seed)
     images, annotations = [], []
     (root / split).mkdir(parents=True)
@@ -51,7 +52,7 @@ def write_split(root: Path, split: str, num_images: int, seed: int) -> None:
         images.append({"id": 10 * number, "file_name": f"{number}.png", "width": width, "height": height})
     file = annotation_file(root, split)
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": CATEGORIES}))
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
 
 
 def annotation_file(root: Path, split: str) -> Path:

@@ -28,6 +28,8 @@ defaults:
   - optional special: ${model}_${backbone}
   - _self_
   - experiment: null
+  - override hydra/job_logging: none
+  - override hydra/hydra_logging: none
 
 image_size: 300  # side of the input
 epochs: 2  # passes
@@ -47,7 +49,7 @@ hydra:
 """,
     "evaluate.yaml": """\
 # Scores a run.
-defaults: [saved_run, {data: null}, _self_]
+defaults: [saved_run, {data: null}, _self_, {override hydra/job_logging: none}, {override hydra/hydra_logging: none}]
 run: ???  # folder of a run
 hydra:
   output_subdir: null

@@ -93,10 +93,10 @@ def test_detections_are_sorted_inside_the_image_and_known(model):
     assert found.labels[found.valid].max() < CLASSES
 
 
-def test_a_checkpoint_round_trips(model, tmp_path):
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_round_trips(name, tmp_path):
+    model, other = make(name), make(name)
     torch.save(model.state_dict(), tmp_path / "model.pt")
-    torch.manual_seed(1)
-    other = make(MODELS[0])
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.add_(1)
@@ -135,5 +135,4 @@ def test_one_batch_can_be_overfit(model):
     order = best[1].argsort()
     torch.testing.assert_close(best[0][order], targets().boxes[0], atol=4.0, rtol=0)
     assert best[1][order].tolist() == [0, 2]
-    assert (best[2] > 0.5).all()
-    assert found.scores[0, 2] < 0.5
+    assert int((found.scores[0] > 0.5).sum()) == 2

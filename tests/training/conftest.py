@@ -97,7 +97,7 @@ class TinyTask(LightningModule):
         self.log("val/mAP", torch.exp(-torch.stack(self.val_losses).mean()))
 
     def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.SGD(parameter_groups(self.network, 1e-2), lr=0.1, momentum=0.9)
+        optimizer = torch.optim.SGD(parameter_groups(self.network, lr=0.1, weight_decay=1e-2), momentum=0.9)
         schedule = warmup_cosine(optimizer, int(self.trainer.estimated_stepping_batches), warmup=0.2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -109,6 +109,7 @@ def train(folder: Path, task: TinyTask | None = None, resume: bool = False, call
         "accelerator": "cpu",
         "devices": 1,
         "max_epochs": 3,
+        "default_root_dir": folder,
         "log_every_n_steps": 1,
         "enable_progress_bar": any("Progress" in type(callback).__name__ for callback in callbacks),
         "enable_model_summary": False,

@@ -93,6 +93,14 @@ def test_validation_best_and_the_end_have_the_average(tmp_path, tiny_train):
     assert not torch.equal(best["training_weights"]["network.0.weight"], best["state_dict"]["network.0.weight"])
 
 
+def test_the_model_is_the_average_even_if_nothing_was_left_to_train(tmp_path, tiny_train):
+    for resume in (False, True):
+        callbacks = [WeightAverage(0.9), Checkpoints(tmp_path / "checkpoints")]
+        task = tiny_train(tmp_path, callbacks=callbacks, max_epochs=1, resume=resume)
+        last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+        assert all(torch.equal(last["state_dict"][name], value) for name, value in task.state_dict().items())
+
+
 def test_goes_on_from_a_checkpoint_without_average(tmp_path, tiny_train):
     tiny_train(tmp_path, callbacks=[Checkpoints(tmp_path / "checkpoints")], max_epochs=1)
     tiny_train(tmp_path, callbacks=[WeightAverage(), Checkpoints(tmp_path / "checkpoints")], max_epochs=2, resume=True)

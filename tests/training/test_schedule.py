@@ -63,7 +63,15 @@ def test_only_matrices_and_filters_decay():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
     model.scale = nn.Parameter(torch.ones(()))
     model.frozen = nn.Parameter(torch.ones(2, 2), requires_grad=False)
-    decayed, others = parameter_groups(model, 0.1)
+    decayed, others = parameter_groups(model, lr=1.0, weight_decay=0.1)
     assert [p.shape for p in decayed["params"]] == [(4, 3, 3, 3), (2, 4)]
     assert sorted(p.ndim for p in others["params"]) == [0, 1, 1, 1, 1]
     assert (decayed["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+
+
+def test_heads_learn_at_a_part_of_the_rate():
+    model = nn.Sequential(nn.Linear(4, 2, bias=False))
+    model.heads = nn.ModuleList([nn.Linear(2, 3)])
+    rest, weights, biases = parameter_groups(model, lr=0.5, weight_decay=0.1, head_lr=0.1)
+    assert [group["lr"] for group in (rest, weights, biases)] == [0.5, 0.05, 0.05]
+    assert [p.shape for group in (rest, weights, biases) for p in group["params"]] == [(2, 4), (3, 2), (3,)]

@@ -14,7 +14,7 @@ def printed(*args) -> list[str]:
 def test_scores_classes_and_cost():
     lines = printed(
         {"mAP": 0.4126, "AP50": 0.5},
-        [{"class": "cat", "AP": 0.25, "objects": 7}, {"class": "dog", "AP": -1.0, "objects": 0}],
+        [{"class": "cat", "AP": 0.25, "objects": 7}, {"class": "dog", "AP": None, "objects": 0}],
         {"latency, ms": 12.3456, "parameters": 1000},
     )
     cells = [[cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")] for line in lines]

@@ -38,6 +38,7 @@ def launch(config_name: str, job: str, conf: Path = CONF) -> None:
 
     A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded; see docs/timing.md
     sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line when it is written
     try:
         arguments = read_arguments()

@@ -94,7 +94,7 @@ RULES = {
     "trainer.accelerator": OneOf(("auto", "cpu", "gpu", "cuda", "mps", "tpu")),
     "trainer.devices": Number(1, whole=True, also=("auto", -1)),
     "trainer.num_nodes": COUNT,
-    "trainer.precision": OneOf(("32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true", 32, 64)),
+    "trainer.precision": OneOf(("32-true", "bf16-mixed", "16-mixed")),
     "trainer.accumulate_grad_batches": COUNT,
     "trainer.gradient_clip_val": Number(above=0, also=(None,)),
     "trainer.check_val_every_n_epoch": COUNT,

@@ -105,7 +105,7 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
     return [
         NonFiniteLoss(folder),
         Throughput(),
-        Progress(),
+        Progress(final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
         Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 
@@ -41,4 +40,3 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", f".*{tip}.*")
     if rank_zero_only.rank:  # the first process says it already
         logging.getLogger("tradeoffs").setLevel(logging.ERROR)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -37,7 +37,7 @@ def timm_backbone(
     network = _create(name, pretrained=weights == "pretrained", **options)
     if weights not in ("none", "pretrained"):
         load_weights(network, Path(weights))
-    config = timm.get_pretrained_cfg(name.split(".")[0])
+    config = timm.get_pretrained_cfg(name)
     common = {
         "channels": network.feature_info.channels(),
         "strides": network.feature_info.reduction(),

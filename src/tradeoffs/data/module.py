@@ -19,6 +19,7 @@ from tradeoffs.data.resize import Resize, ResizeMode
 from tradeoffs.data.samples import Samples
 from tradeoffs.data.sources import SplitName
 from tradeoffs.errors import UserError
+from tradeoffs.structures import Batch
 
 MOST_WORKERS = 8  # per process; more only wait for memory
 
@@ -124,6 +125,10 @@ class CocoDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         return self._loader(self.val, "none", self.val_batch_size, shuffle=False)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Without waiting: the loader has put the batch into pinned memory where the device is a GPU."""
+        return batch.to(device, non_blocking=device.type == "cuda")
 
     def _loader(self, dataset: CocoDataset, augmentation: str, batch_size: int, shuffle: bool) -> DataLoader:
         trainer = self.trainer

@@ -11,7 +11,7 @@ from torch import Tensor
 from tradeoffs.ops.boxes import from_centers, to_centers
 
 # Huang et al. 2017, section 3.2, and its code: centre offsets times 10, log sizes times 5.
-WEIGHTS = (10.0, 10.0, 5.0, 5.0)
+CENTER_WEIGHT, SIZE_WEIGHT = 10.0, 5.0
 # A box grows at most from 16 to 1000 pixels, so that exp() cannot overflow.
 MAX_LOG_RATIO = math.log(1000 / 16)
 
@@ -20,12 +20,12 @@ def encode(boxes: Float[Tensor, "*N 4"], references: Float[Tensor, "*N 4"]) -> F
     """Offsets that turn `references` into `boxes`: 10 dx / w, 10 dy / h, 5 log(w' / w), 5 log(h' / h)."""
     centers, sizes = to_centers(boxes)
     reference_centers, reference_sizes = to_centers(references)
-    offsets = torch.cat([(centers - reference_centers) / reference_sizes, (sizes / reference_sizes).log()], dim=-1)
-    return offsets * offsets.new_tensor(WEIGHTS)
+    shift, log_ratio = (centers - reference_centers) / reference_sizes, (sizes / reference_sizes).log()
+    return torch.cat([CENTER_WEIGHT * shift, SIZE_WEIGHT * log_ratio], dim=-1)
 
 
 def decode(offsets: Float[Tensor, "*N 4"], references: Float[Tensor, "*N 4"]) -> Float[Tensor, "*N 4"]:
     """The inverse of `encode`; sizes grow at most by 1000 / 16."""
-    shift, log_ratio = (offsets / offsets.new_tensor(WEIGHTS)).split(2, dim=-1)
+    shift, log_ratio = offsets[..., :2] / CENTER_WEIGHT, offsets[..., 2:] / SIZE_WEIGHT
     centers, sizes = to_centers(references)
     return from_centers(centers + shift * sizes, sizes * log_ratio.clamp(max=MAX_LOG_RATIO).exp())

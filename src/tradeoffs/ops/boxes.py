@@ -28,8 +28,8 @@ def iou(a: Float[Tensor, "*B N 4"], b: Float[Tensor, "*B M 4"]) -> Float[Tensor,
 
 def clip(boxes: Float[Tensor, "*N 4"], size: tuple[int, int]) -> Float[Tensor, "*N 4"]:
     """Boxes cut at the border of an image of `size` (height, width)."""
-    limits = boxes.new_tensor([size[1], size[0], size[1], size[0]])
-    return boxes.clamp(min=0).minimum(limits)
+    height, width = size
+    return torch.stack([boxes[..., 0::2].clamp(0, width), boxes[..., 1::2].clamp(0, height)], dim=-1).flatten(-2)
 
 
 def to_centers(boxes: Float[Tensor, "*N 4"]) -> tuple[Float[Tensor, "*N 2"], Float[Tensor, "*N 2"]]:

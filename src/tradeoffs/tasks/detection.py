@@ -22,7 +22,8 @@ class DetectionTask(LightningModule):
     """Trains a detector (`forward`, `criterion`, `postprocess`) and scores it by COCO's metric.
 
     `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
-    stepped with it. The trainer's data module gives class names, ground truth and whether colours are distorted.
+    stepped with it; the model's heads learn at `head_lr` times the learning rate. The trainer's data module gives class
+    names, ground truth and whether colours are distorted.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class DetectionTask(LightningModule):
         model: nn.Module,
         optimizer: Callable[..., Optimizer] | None = None,
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
+        head_lr: float = 1.0,
         seed: int = 0,
     ):
         super().__init__()
         self.model = model
         self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.head_lr = head_lr
         self.seed = seed
         self.metric: CocoMetric | None = None
         self.scores: CocoScores | None = None  # of the last validation
@@ -44,8 +47,9 @@ class DetectionTask(LightningModule):
         self.metric = CocoMetric(data.val.ground_truth(), data.category_ids)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        decay = self.make_optimizer.keywords.get("weight_decay", 0.0)
-        optimizer = self.make_optimizer(parameter_groups(self.model, decay))
+        settings = self.make_optimizer.keywords
+        groups = parameter_groups(self.model, settings["lr"], settings.get("weight_decay", 0.0), self.head_lr)
+        optimizer = self.make_optimizer(groups)
         schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

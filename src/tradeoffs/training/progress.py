@@ -24,12 +24,14 @@ class Progress(ProgressBar):
     Args:
         monitor: The logged validation metric to show.
         seconds: Between two lines within an epoch.
+        final: What a validation outside of training is called.
     """
 
-    def __init__(self, monitor: str = "val/mAP", seconds: float = 10.0):
+    def __init__(self, monitor: str = "val/mAP", seconds: float = 10.0, final: str = "validation"):
         super().__init__()
         self.monitor = monitor
         self.seconds = seconds
+        self.final = final
         self._score: float | None = None
         self._enabled = True
         self._live = False
@@ -74,7 +76,7 @@ class Progress(ProgressBar):
     ) -> None:
         if not trainer.sanity_checking and self._is_time():
             self.has_dataloader_changed(0)
-            text = f"{_epoch(trainer)} validation" if trainer.state.fn == TrainerFn.FITTING else "validation"
+            text = f"{_epoch(trainer)} validation" if trainer.state.fn == TrainerFn.FITTING else self.final
             self._show(text, batch_idx + 1, self.total_val_batches_current_dataloader)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -57,16 +57,27 @@ def warmup_step(
     )
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """The trainable parameters in two groups for an optimizer: with `weight_decay`, and without.
+def parameter_groups(model: nn.Module, lr: float, weight_decay: float, head_lr: float = 1.0) -> list[dict]:
+    """The trainable parameters in groups for an optimizer, by whether they decay and belong to `model.heads`.
 
     Biases, the scales and shifts of norms and other scalars do not decay: pulling them to zero regularizes nothing
-    (He et al. 2019, "Bag of tricks", section 3.1). They are just the parameters of fewer than two dimensions.
+    (Goyal et al. 2017, section 5.3). They are just the parameters of fewer than two dimensions.
+
+    Heads learn at `head_lr` times `lr`. No norm follows them and thousands of inputs of one sign enter, so a rate that
+    suits normed layers makes their outputs jump at every step.
     """
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    heads = {id(parameter) for parameter in model.heads.parameters()} if hasattr(model, "heads") else set()
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in heads, parameter.ndim < 2), []).append(parameter)
     return [
-        {"params": [parameter for parameter in trainable if parameter.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [parameter for parameter in trainable if parameter.ndim < 2], "weight_decay": 0.0},
+        {
+            "params": parameters,
+            "lr": lr * head_lr if in_head else lr,
+            "weight_decay": 0.0 if is_small else weight_decay,
+        }
+        for (in_head, is_small), parameters in sorted(groups.items())
     ]
 
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 
@@ -52,8 +53,8 @@ class Throughput(Callback):
         self._steps.append((now - self._since, len(batch)))
         self._since = now
         seconds, images = map(sum, zip(*self._steps, strict=True))
-        pl_module.log("images_per_second", images * trainer.world_size / seconds)
-        pl_module.log("learning_rate", self._learning_rate)
+        pl_module.log("images_per_second", torch.tensor(images * trainer.world_size / seconds))
+        pl_module.log("learning_rate", torch.tensor(self._learning_rate))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._count_seconds()

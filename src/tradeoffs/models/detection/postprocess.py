@@ -30,8 +30,9 @@ def detect(
     be suppressed by a better one, so the first `max_detections` survivors are final however many candidates follow.
     """
     flat = scores.flatten(1)
-    candidates = (flat > score_threshold).sum(dim=1)
-    most = max(int(candidates.max()), 1)
+    per_class = (scores > score_threshold).sum(dim=1)
+    eligible = per_class.clamp(max=max_per_class).sum(dim=1)  # often far fewer, where there are few classes
+    most = max(int(per_class.sum(dim=1).max()), 1)
     count = 2 * max_detections
     while True:
         count = min(count, most)
@@ -42,9 +43,9 @@ def detect(
         if count > max_per_class:
             valid &= rank_in_class(labels) < max_per_class
         kept = suppress(boxes, labels, valid, nms_threshold)
-        if bool(((kept.sum(dim=1) >= max_detections) | (candidates <= count)).all()):
+        if bool(((kept.sum(dim=1) >= max_detections) | (valid.sum(dim=1) >= eligible)).all()):
             return best_first(Detections(boxes, top, labels, valid), kept, max_detections)
-        count *= 4
+        count *= 2
 
 
 def rank_in_class(labels: Int64[Tensor, "B N"]) -> Int64[Tensor, "B N"]:

@@ -127,7 +127,7 @@ class SSD(nn.Module):
     def _initialize_heads(self, prior: float = 0.01) -> None:
         """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
         for head, boxes in zip(self.heads, self.shapes, strict=True):
-            nn.init.xavier_uniform_(head.weight)
+            nn.init.xavier_uniform_(head.weight, gain=0.1)
             nn.init.zeros_(head.bias)
             background = head.bias.data.view(len(boxes), -1)[:, -1]
             background.fill_(math.log(self.num_classes * (1 - prior) / prior))

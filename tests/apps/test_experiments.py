@@ -1,0 +1,16 @@
+"""Every experiment is a config that can run."""
+
+import pytest
+
+from tradeoffs.apps.build import build_task
+from tradeoffs.apps.config import CONF, compose
+from tradeoffs.apps.rules import check
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml")))
+def test_experiments_compose_pass_the_check_and_build(name):
+    config = compose("train", [f"experiment={name}"])
+    check(config)
+    task = build_task(config, num_classes=2)
+    assert task.model.num_classes == 2
+    assert config.name == f"experiment={name}"
