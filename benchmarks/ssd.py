@@ -49,9 +49,11 @@ def main(repeats: int = 10) -> list[dict]:
 @torch.no_grad()
 def bias_background(theirs: nn.Module, ours: SSD, bias: float) -> None:
     """Makes the background likelier in both: 8 leaves a few hundred of 786,000 scores per image above 0.01."""
-    for layer, head, shapes in zip(theirs.head.classification_head.module_list, ours.heads, ours.shapes, strict=True):
-        layer.bias.view(len(shapes), -1)[:, 0] = bias
-        head.bias.view(len(shapes), -1)[:, -1] = bias
+    for layer, head, count in zip(
+        theirs.head.classification_head.module_list, ours.heads, ours.num_shapes, strict=True
+    ):
+        layer.bias.view(count, -1)[:, 0] = bias
+        head.bias.view(count, -1)[:, -1] = bias
 
 
 def predict_row(theirs: nn.Module, ours: SSD, images: Tensor, case: str, repeats: int) -> dict:

@@ -35,7 +35,7 @@ def copy_weights(theirs: torch.nn.Module, ours: SSD) -> None:
     _copy_in_order(extractor.extra[1:], [ours.neck.extra])
     ours.neck.scale.copy_(extractor.scale_weight)
     for k, head in enumerate(ours.heads):
-        boxes = len(ours.shapes[k])
+        boxes = ours.num_shapes[k]
         offsets, logits = theirs.head.regression_head.module_list[k], theirs.head.classification_head.module_list[k]
         head.weight.copy_(_interleave(offsets.weight, logits.weight, boxes))
         head.bias.copy_(_interleave(offsets.bias, logits.bias, boxes))

@@ -34,7 +34,7 @@ class CocoDataModule(LightningDataModule):
         image_size, resize: See `Resize`.
         augmentation: See `draw_window`; for training only.
         photometric: Whether the task is to distort colours, on the device.
-        batch_size: Images of one step over all processes, so the number of GPUs changes nothing but the time.
+        batch_size: Images of one step over all processes, shared by them. Batch norm and the mean loss are per process.
         val_batch_size: The same for validation; by default as for training.
         workers: Processes that load images, for each process that trains.
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.

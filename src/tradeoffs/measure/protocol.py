@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tradeoffs.errors import UserError
 from tradeoffs.measure.cost import count_parameters, multiply_adds, peak_memory
-from tradeoffs.measure.fuse import fuse_for_inference
+from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm
 from tradeoffs.measure.timer import time_until_steady
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -72,7 +72,7 @@ def measure_model(
             "threads": torch.get_num_threads(),
             "precision": precision,
             "memory_format": "channels_last" if channels_last else "contiguous",
-            "batch_norm_folded": fuse,
+            "batch_norm_folded": count_norms(network) < count_norms(model),
             "memory": "torch's allocator" if images.is_cuda else "resident set of the process",
         },
     }
@@ -84,6 +84,10 @@ def prepare(model: nn.Module, images: UInt8[Tensor, "B 3 H W"], fuse: bool, chan
     if fuse:
         return fuse_for_inference(network, images, channels_last)
     return network.to(memory_format=torch.channels_last) if channels_last else network
+
+
+def count_norms(model: nn.Module) -> int:
+    return sum(map(is_batch_norm, model.modules()))
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -60,24 +60,24 @@ def ssd300_shapes(num_maps: int = 6, smallest: float = 0.15, largest: float = 0.
 def default_boxes(
     map_sizes: Sequence[tuple[int, int]],
     image_size: tuple[int, int],
-    shapes: Shapes,
+    shapes: Sequence[Float[Tensor, "_ 2"]],
     steps: Sequence[float] | None = None,
-    device: torch.device | str = "cpu",
 ) -> Float[Tensor, "A 4"]:
     """The default boxes of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
 
-    Locations are spread evenly over the image, whatever padding the network used; `steps` gives the distance
-    of neighbours in pixels instead, for networks trained that way (SSD300: 8, 16, 32, 64, 100, 300).
+    `shapes` are on the device that the boxes are wanted on. Locations are spread evenly over the image, whatever
+    padding the network used; `steps` gives the distance of neighbours in pixels instead, for networks trained that way
+    (SSD300: 8, 16, 32, 64, 100, 300).
     """
     height, width = image_size
-    scale = torch.tensor([width, height], dtype=torch.float32, device=device)
+    device = shapes[0].device
     boxes = []
     for k, (rows, columns) in enumerate(map_sizes):
         step_y, step_x = (steps[k], steps[k]) if steps else (height / rows, width / columns)
         y = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5) * step_y
         x = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5) * step_x
         centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[:, :, None]
-        sizes = torch.tensor(shapes[k], dtype=torch.float32, device=device) * scale
+        sizes = torch.stack([shapes[k][:, 0] * width, shapes[k][:, 1] * height], dim=-1)
         centers, sizes = torch.broadcast_tensors(centers, sizes)
         boxes.append(from_centers(centers, sizes).reshape(-1, 4))
     return torch.cat(boxes)

@@ -14,7 +14,7 @@ def match(
 
     A reference box takes the object it overlaps most, if their IoU is at least `threshold`. With `force`, every
     object also takes the reference box it overlaps most, whatever their IoU (Liu et al. 2016, section 2.2); where
-    two objects claim the same box, the later one gets it.
+    two objects claim the same box, the later one gets it. N is at least 1: pad.
     """
     overlaps = overlaps.masked_fill(~valid[..., None], -1.0)
     best_overlap, best_object = overlaps.max(dim=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -56,10 +57,12 @@ class SSD(nn.Module):
         self.num_classes = num_classes
         self.neck = neck(backbone)
         self.backbone = backbone.trunk(self.neck.last_stride)
-        self.shapes, self.steps = shapes(len(self.neck.channels)), steps
+        sizes = shapes(len(self.neck.channels))
+        self.num_shapes, self.steps = [len(boxes) for boxes in sizes], steps
+        self.register_buffer("shapes", torch.tensor(list(chain(*sizes))), persistent=False)
         self.heads = nn.ModuleList(
-            nn.Conv2d(channels, len(boxes) * (4 + num_classes + 1), kernel_size=3, padding=1)
-            for channels, boxes in zip(self.neck.channels, self.shapes, strict=True)
+            nn.Conv2d(channels, count * (4 + num_classes + 1), kernel_size=3, padding=1)
+            for channels, count in zip(self.neck.channels, self.num_shapes, strict=True)
         )
         self.match_threshold = match_threshold
         self.negatives_per_positive = negatives_per_positive
@@ -74,7 +77,7 @@ class SSD(nn.Module):
         offsets, logits = torch.cat(rows, dim=1).split([4, self.num_classes + 1], dim=-1)
         map_sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
         image_size = (images.shape[-2], images.shape[-1])
-        anchors = default_boxes(map_sizes, image_size, self.shapes, self.steps, images.device)
+        anchors = default_boxes(map_sizes, image_size, self.shapes.split(self.num_shapes), self.steps)
         return SSDOutput(offsets, logits, anchors)
 
     def losses(self, images: UInt8[Tensor, "B 3 H W"], targets: Targets) -> dict[str, Float[Tensor, ""]]:
@@ -126,8 +129,8 @@ class SSD(nn.Module):
 
     def _initialize_heads(self, prior: float = 0.01) -> None:
         """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
-        for head, boxes in zip(self.heads, self.shapes, strict=True):
+        for head, count in zip(self.heads, self.num_shapes, strict=True):
             nn.init.xavier_uniform_(head.weight, gain=0.1)
             nn.init.zeros_(head.bias)
-            background = head.bias.data.view(len(boxes), -1)[:, -1]
+            background = head.bias.data.view(count, -1)[:, -1]
             background.fill_(math.log(self.num_classes * (1 - prior) / prior))
