@@ -42,7 +42,7 @@ def test_another_architecture_is_named_with_what_does_not_fit(tmp_path, classifi
     assert str(path) in message
     assert "missing layer1.0.conv3.weight" in message
     assert "layer1.0.conv1.weight is (64, 64, 3, 3) instead of (64, 64, 1, 1)" in message
-    with pytest.raises(UserError, match=r"unexpected layer1\.2\.conv1\.weight"):
+    with pytest.raises(UserError, match=r"unexpected layer1\.2\."):
         save_file(timm.create_model("resnet34").state_dict(), path)
         timm_backbone("resnet18", weights=str(path))
 
