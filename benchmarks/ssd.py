@@ -3,10 +3,10 @@
     python benchmarks/ssd.py [--repeats 10]
 
 Both get the same images in memory: ours as a uint8 batch of 300 px, torchvision's as the list of float images in 0..1
-that it asks for, 300 px too, so its resizing has nothing to do. Ours is prepared as `evaluate.py` and `predict.py`
-prepare it (channels last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "few
-candidates", with class scores as a trained network gives them, and "flooded", where almost every box of every class is
-a candidate.
+that it asks for, 300 px too, so its resizing has nothing to do. Ours is prepared as `predict.py` prepares it (channels
+last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "no candidates", where the background
+is so likely that no box reaches suppression, and "flooded", where almost every box of every class is a candidate. A
+trained network lies between the two.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(repeats: int = 10) -> list[dict]:
     theirs, ours = build_pair(CLASSES)
     images = torch.randint(0, 256, (8, 3, 300, 300), dtype=torch.uint8)
     rows = []
-    for case, bias in {"few candidates": 8.0, "flooded": 0.0}.items():
+    for case, bias in {"no candidates": 8.0, "flooded": 0.0}.items():
         bias_background(theirs, ours, bias)
         rows += [predict_row(theirs, ours, images[:size], case, repeats) for size in PREDICT_GOALS]
     bias_background(theirs, ours, 0.0)
@@ -48,7 +48,7 @@ def main(repeats: int = 10) -> list[dict]:
 
 @torch.no_grad()
 def bias_background(theirs: nn.Module, ours: SSD, bias: float) -> None:
-    """Makes the background likelier in both: 8 leaves a few hundred of 786,000 scores per image above 0.01."""
+    """Makes the background likelier in both: 8 leaves none of 786,000 scores per image above 0.01."""
     for layer, head, count in zip(
         theirs.head.classification_head.module_list, ours.heads, ours.num_shapes, strict=True
     ):
