@@ -1,6 +1,6 @@
 """Seconds that COCO's box score takes: ours (batches of detections in, scores out) and pycocotools, in turns.
 
-    python benchmarks/coco_metric.py --images 5000
+    python benchmarks/coco_metric.py [--images 5000] [--detections 100] [--repeats 2]
 
 pycocotools gets its results as a list of dicts, ready made; both parse the ground truth outside the clock.
 """
@@ -10,20 +10,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import time
-from collections.abc import Callable
-from statistics import median
 
 import numpy as np
 import torch
 from numpy import ndarray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from table import compare, print_table
 
+from tradeoffs.measure.timer import time_in_turns
 from tradeoffs.metrics.coco import CocoMetric
 from tradeoffs.structures import Detections
 
 WIDTH, HEIGHT, CLASSES, BATCH = 640, 480, 80, 16
+GOAL = 50  # times as fast
+TOLERANCE = 1e-9  # between the twelve numbers of both
 MATCHED = 0.2  # of the detections are a disturbed copy of an object, the others lie anywhere
 
 
@@ -101,23 +102,11 @@ def to_results(detections: Detections) -> list[dict]:
     ]
 
 
-def timed(function: Callable[[], list[float]]) -> tuple[float, list[float]]:
-    start = time.perf_counter()
-    value = function()
-    return time.perf_counter() - start, value
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--detections", type=int, default=100, help="of each image")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each is timed, in turns")
-    arguments = parser.parse_args()
-
+def main(num_images: int = 5000, per_image: int = 100, repeats: int = 2) -> list[dict]:
     generator = np.random.default_rng(0)
-    ground_truth = make_ground_truth(generator, arguments.images)
-    detections = make_detections(generator, ground_truth, arguments.detections)
-    image_ids = torch.arange(1, arguments.images + 1)
+    ground_truth = make_ground_truth(generator, num_images)
+    detections = make_detections(generator, ground_truth, per_image)
+    image_ids = torch.arange(1, num_images + 1)
     metric = CocoMetric(ground_truth, list(range(1, CLASSES + 1)))
     results = to_results(detections)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -125,26 +114,26 @@ def main() -> None:
         reference.dataset = ground_truth
         reference.createIndex()
 
-    contestants = {
-        "ours": lambda: score_ours(metric, image_ids, detections, errors=False),
-        "ours with TIDE": lambda: score_ours(metric, image_ids, detections, errors=True),
-        "pycocotools": lambda: score_pycocotools(reference, results),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
     numbers: dict[str, list[float]] = {}
-    for _ in range(arguments.rounds):
-        for name, contestant in contestants.items():
-            elapsed, numbers[name] = timed(contestant)
-            seconds[name].append(elapsed)
-
-    print(f"{arguments.images} images x {arguments.detections} detections, {len(ground_truth['annotations'])} objects")
-    slowest = median(seconds["pycocotools"])
-    for name, values in seconds.items():
-        each = ", ".join(f"{value:.3f}" for value in values)
-        print(f"{name:15} {median(values):8.3f} s  ({each})  {slowest / median(values):6.1f} times as fast")
-    difference = np.abs(np.subtract(numbers["ours"], numbers["pycocotools"])).max()
-    print(f"mAP {numbers['ours'][0]:.4f}, largest difference of the twelve numbers {difference:.1e}")
+    contestants = {
+        "ours": lambda: numbers.update(ours=score_ours(metric, image_ids, detections, errors=False)),
+        "with TIDE": lambda: score_ours(metric, image_ids, detections, errors=True),
+        "theirs": lambda: numbers.update(theirs=score_pycocotools(reference, results)),
+    }
+    timings = time_in_turns(contestants, repeats, warmup=0, device="cpu")
+    np.testing.assert_allclose(numbers["ours"], numbers["theirs"], rtol=0, atol=TOLERANCE)
+    rows = [
+        compare("the twelve numbers", timings["ours"], timings["theirs"], GOAL),
+        compare("ours with TIDE's errors", timings["with TIDE"], timings["theirs"]),
+    ]
+    print_table(rows, title=f"COCO metric, {num_images} images x {per_image} detections")
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--detections", type=int, default=100, help="of each image")
+    parser.add_argument("--repeats", type=int, default=2, help="turns")
+    arguments = parser.parse_args()
+    main(arguments.images, arguments.detections, arguments.repeats)

@@ -4,9 +4,8 @@
 
 Both get the same images in memory: ours as a uint8 batch of 300 px, torchvision's as the list of float images in 0..1
 that it asks for, 300 px too, so its resizing has nothing to do. Ours is prepared as `predict.py` prepares it (channels
-last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: "no candidates", where the background
-is so likely that no box reaches suppression, and "flooded", where almost every box of every class is a candidate. A
-trained network lies between the two.
+last; there is no batch norm to fold in VGG16). Two cases of prediction are timed: as many candidates for suppression
+as a trained network leaves, and "flooded", where almost every box of every class is a candidate.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from tradeoffs.structures import Targets
 
 CLASSES = 90
 OBJECTS = 7  # of an image, as in COCO
+CANDIDATES = 1700  # of an image: what our SSD leaves on BCCD at the same score threshold of 0.01
 PREDICT_GOALS = {1: 1.2, 8: 1.5}
 TRAINING_GOAL = 1.15
 
@@ -37,7 +37,8 @@ def main(repeats: int = 10) -> list[dict]:
     theirs, ours = build_pair(CLASSES)
     images = torch.randint(0, 256, (8, 3, 300, 300), dtype=torch.uint8)
     rows = []
-    for case, bias in {"no candidates": 8.0, "flooded": 0.0}.items():
+    biases = {f"{CANDIDATES} candidates": bias_for(ours, images, CANDIDATES), "flooded": 0.0}
+    for case, bias in biases.items():
         bias_background(theirs, ours, bias)
         rows += [predict_row(theirs, ours, images[:size], case, repeats) for size in PREDICT_GOALS]
     bias_background(theirs, ours, 0.0)
@@ -46,14 +47,32 @@ def main(repeats: int = 10) -> list[dict]:
     return rows
 
 
+@torch.inference_mode()
+def bias_for(ours: SSD, images: Tensor, candidates: int) -> float:
+    """The bias of the background at which the mean number of scores per image above the threshold is `candidates`."""
+    bias_heads(ours, 0.0)
+    output = ours.eval()(images)
+    logits = output.logits.clone()
+    low, high = 0.0, 20.0
+    for _ in range(30):
+        bias = (low + high) / 2
+        logits[..., -1] = output.logits[..., -1] + bias
+        found = ours.num_candidates(output._replace(logits=logits)).float().mean()
+        low, high = (bias, high) if found > candidates else (low, bias)
+    return bias
+
+
+def bias_heads(ours: SSD, bias: float) -> None:
+    for head, count in zip(ours.heads, ours.num_shapes, strict=True):
+        head.bias.data.view(count, -1)[:, -1] = bias
+
+
 @torch.no_grad()
 def bias_background(theirs: nn.Module, ours: SSD, bias: float) -> None:
-    """Makes the background likelier in both: 8 leaves none of 786,000 scores per image above 0.01."""
-    for layer, head, count in zip(
-        theirs.head.classification_head.module_list, ours.heads, ours.num_shapes, strict=True
-    ):
+    """Makes the background likelier in both."""
+    bias_heads(ours, bias)
+    for layer, count in zip(theirs.head.classification_head.module_list, ours.num_shapes, strict=True):
         layer.bias.view(count, -1)[:, 0] = bias
-        head.bias.view(count, -1)[:, -1] = bias
 
 
 def predict_row(theirs: nn.Module, ours: SSD, images: Tensor, case: str, repeats: int) -> dict:
@@ -70,10 +89,14 @@ def predict_row(theirs: nn.Module, ours: SSD, images: Tensor, case: str, repeats
 
 
 def check_equal(ours: SSD, theirs: nn.Module, images: Tensor, floats: list[Tensor]) -> None:
-    """The same detections, to float tolerance; near ties may change places, so scores are compared in order."""
+    """The same detections, to float tolerance. Near ties may change places: two in a hundred may differ."""
     mine, reference = ours.predict(images), theirs(floats)
     for row, expected in enumerate(reference):
-        assert_close(mine.scores[row][mine.valid[row]], expected["scores"], atol=1e-4, rtol=1e-3)
+        found = mine.valid[row]
+        assert_close(mine.scores[row][found], expected["scores"], atol=1e-4, rtol=1e-3)
+        same_box = torch.isclose(mine.boxes[row][found], expected["boxes"], atol=0.05).all(dim=1)
+        same_label = mine.labels[row][found] + 1 == expected["labels"]
+        assert (same_box & same_label).float().mean() >= 0.98
 
 
 def training_row(theirs: nn.Module, ours: SSD, images: Tensor, repeats: int) -> dict:

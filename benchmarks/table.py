@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,7 +31,7 @@ def print_table(rows: Iterable[dict[str, Any]], title: str | None = None, consol
         table.add_column(column, justify="left" if column == "unit" else "right", no_wrap=True)
     for row in rows:
         table.add_row(*cells(row))
-    (console or Console()).print(table)
+    (console or Console(width=None if sys.stdout.isatty() else 120)).print(table)
 
 
 def cells(row: dict[str, Any]) -> list[str]:

@@ -35,6 +35,8 @@ from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import Record, read_record
+from tradeoffs.training.checkpoint_files import SafeCheckpointIO
+from tradeoffs.training.checkpoints import BEST
 from tradeoffs.training.progress import Progress
 
 
@@ -154,6 +156,22 @@ def test_a_terminal_shows_the_epochs_the_tables_and_where_everything_is(data: Pa
     ]
     assert "│ dark " in captured.out and str(tmp_path / "run" / "result.json") in captured.out
     assert captured.err == ""
+
+
+def test_weights_that_were_validated_last_are_not_validated_again(data: Path, tmp_path: Path, capfd, monkeypatch):
+    monkeypatch.setattr(Progress, "_is_time", lambda _: True)
+    folder = tmp_path / "run"
+    run(data, folder, "epochs=1", "ema=0.9")
+    assert "validation of the best weights" not in capfd.readouterr().out
+    assert (folder / "pictures" / "best.jpg").read_bytes() == (folder / "pictures" / "epoch_000.jpg").read_bytes()
+    summary = read_record(folder / "result.json").accuracy["summary"]
+    assert as_official(summary) == pytest.approx(official_scores(data, folder, capfd), abs=1e-9)
+    best = SafeCheckpointIO().load_checkpoint(folder / "checkpoints" / BEST)
+    task = build_task(settings(data, folder), num_classes=3)
+    task.load_state_dict(best["state_dict"])
+    trainer = build_trainer(settings(data, folder), folder, [], [])
+    trainer.validate(task, datamodule=build_data(settings(data, folder)), verbose=False)
+    assert task.scores.to_dict()["summary"] == summary
 
 
 def test_the_same_command_again_changes_nothing(data: Path, finished: Path, record: Record, capsys):

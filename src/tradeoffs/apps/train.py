@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -54,9 +54,7 @@ def train(config: DictConfig) -> float:
     with ending_together(trainer, loggers):
         trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         facts = training_facts(trainer)
-        restore_best(task, folder)
-        trainer.loggers = []  # curves end where training does
-        trainer.validate(task, datamodule=data, verbose=False)
+        score_best(trainer, task, data, folder)
         log_table(loggers, "per_class", task.scores.per_class)
         return report(config, folder, task, data, facts)
 
@@ -110,6 +108,23 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
         PredictionPictures(folder),
         Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes),
     ]
+
+
+def score_best(trainer: Trainer, task: LightningModule, data: LightningDataModule, folder: Path) -> None:
+    """Validates the weights that scored best, unless they are the last ones and training ended with that."""
+    checkpoints = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))
+    if checkpoints.best_step == trainer.global_step:
+        keep_as_best(folder / "pictures")
+        return
+    restore_best(task, folder)
+    trainer.loggers = []  # curves end where training does
+    trainer.validate(task, datamodule=data, verbose=False)
+
+
+@rank_zero_only
+def keep_as_best(pictures: Path) -> None:
+    latest = max(pictures.glob("epoch_*.jpg"), key=lambda path: path.stat().st_mtime)
+    shutil.copyfile(latest, pictures / "best.jpg")
 
 
 def restore_best(task: LightningModule, folder: Path) -> None:

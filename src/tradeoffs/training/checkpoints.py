@@ -52,6 +52,7 @@ class Checkpoints(Checkpoint):
         self.every_n_steps = every_n_steps
         self.every_n_minutes = every_n_minutes
         self.best_score = -math.inf
+        self.best_step: int | None = None  # where this process saw the best validation
         self._signals = StopSignals()
         self._step = 0  # the optimizer step seen last
         self._saved_at = 0.0  # seconds
@@ -90,7 +91,7 @@ class Checkpoints(Checkpoint):
         # The first process decides for all, since saving is something they do together.
         score = trainer.strategy.broadcast(float(trainer.callback_metrics.get(self.monitor, -math.inf)))
         if score > self.best_score:
-            self.best_score = score
+            self.best_score, self.best_step = score, trainer.global_step
             trainer.save_checkpoint(self.folder / BEST, weights_only=False)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

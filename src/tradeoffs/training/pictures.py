@@ -26,8 +26,8 @@ class PredictionPictures(Callback):
     names are the data module's.
 
     Args:
-        folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on, and to `pictures/best.jpg` when the
-            best weights are validated after training.
+        folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on, and to `pictures/best.jpg` when
+            weights are validated outside of training.
         num: Images on a sheet.
         every_n_validations: How often; the first validation always.
         min_score: Detections below are not drawn.
