@@ -270,6 +270,11 @@ def test_settings_work_together(data: Path, tmp_path: Path, changes: list[str], 
         assert record.accuracy["num_images"] == 3
 
 
+def test_one_image_is_too_few_for_batch_norm(data: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="single pixel; take two images or more"):
+        run(data, tmp_path / "run", "batch_size=1")
+
+
 def test_the_seed_matters(data: Path, finished: Path, tmp_path: Path):
     run(data, tmp_path / "run", "seed=2", "epochs=1")
     assert curves(tmp_path / "run")[0]["loss"] != curves(finished)[0]["loss"]

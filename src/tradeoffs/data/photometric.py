@@ -2,7 +2,7 @@
 
 Brightness, contrast, saturation and hue, each with probability 1/2, and a permutation of the channels; ranges and
 order as in torchvision's `RandomPhotometricDistort`, after Liu et al. 2016, section 2.2, and its reference [14].
-Random numbers are computed on the device as well: a batch on a GPU never makes the CPU wait.
+Random numbers are computed on the device as well.
 """
 
 from __future__ import annotations
@@ -50,10 +50,12 @@ def draw_distortion(addresses: Int64[Tensor, "B 3"]) -> Distortion:
     """The random parameters that belong to these addresses."""
     chosen, drawn, order = uniform(addresses, 15).split([6, 6, 3], dim=1)
     chosen = chosen < PROBABILITY
-    low, high = torch.tensor([BRIGHTNESS, CONTRAST, SATURATION, HUE], device=drawn.device).unbind(dim=1)
-    values = low + drawn[:, :4] * (high - low)
-    applies, contrast_before, permutes = chosen.split([4, 1, 1], dim=1)
-    brightness, contrast, saturation, hue = values.where(applies, values.new_tensor([1, 1, 1, 0])).unbind(dim=1)
+    ranges = (BRIGHTNESS, CONTRAST, SATURATION, HUE)
+    # Number by number, because to copy a tensor of limits to a GPU would make the CPU wait for it.
+    values = [drawn[:, k] * (high - low) + low for k, (low, high) in enumerate(ranges)]
+    neutral = (1.0, 1.0, 1.0, 0.0)
+    brightness, contrast, saturation, hue = (values[k].where(chosen[:, k], neutral[k]) for k in range(4))
+    contrast_before, permutes = chosen[:, 4:].split(1, dim=1)
     return Distortion(
         brightness=brightness,
         contrast_first=contrast.where(contrast_before.squeeze(1), 1.0),

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from tradeoffs.data.photometric import photometric_distort
+from tradeoffs.errors import UserError
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
 from tradeoffs.training.schedule import parameter_groups
@@ -61,7 +62,12 @@ class DetectionTask(LightningModule):
             batch.images = photometric_distort(batch.images, batch.addresses)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        losses = self.model.losses(batch.images, batch.targets)
+        try:
+            losses = self.model.losses(batch.images, batch.targets)
+        except ValueError as error:
+            if "more than 1 value per channel" in str(error):
+                raise too_few_values(batch) from error
+            raise
         loss = torch.stack(list(losses.values())).sum()
         self.log("loss", loss, batch_size=len(batch))
         self.log_dict({f"loss/{name}": value for name, value in losses.items()}, batch_size=len(batch))
@@ -90,3 +96,12 @@ class DetectionTask(LightningModule):
         self.scores = self.metric.compute(only_seen=limited)
         # Equal in all processes already; `sync_dist` only spares a warning for each.
         self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()}, sync_dist=True)
+
+
+def too_few_values(batch: Batch) -> UserError:
+    """What batch norm complains about, in terms of the settings."""
+    height, width = batch.images.shape[-2:]
+    return UserError(
+        f"batch norm cannot train on {len(batch)} image of {height} x {width} pixels, whose last map is a single pixel; "
+        "take two images or more for each process (batch_size), or a larger image_size"
+    )

@@ -21,7 +21,7 @@ def detect(
     score_threshold: float,
     nms_threshold: float,
     max_detections: int,
-    max_per_class: int = 400,
+    max_per_class: int = 400,  # as in torchvision; the paper says no number
 ) -> Detections:
     """Boxes that score above the threshold, suppressed class by class: the best `max_detections` of each image.
 
