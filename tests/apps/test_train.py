@@ -271,7 +271,7 @@ def test_settings_work_together(data: Path, tmp_path: Path, changes: list[str], 
 
 
 def test_one_image_is_too_few_for_batch_norm(data: Path, tmp_path: Path):
-    with pytest.raises(UserError, match="single pixel; take two images or more"):
+    with pytest.raises(UserError, match="one pixel; take two images or more"):
         run(data, tmp_path / "run", "batch_size=1")
 
 

@@ -81,3 +81,28 @@ def default_boxes(
         centers, sizes = torch.broadcast_tensors(centers, sizes)
         boxes.append(from_centers(centers, sizes).reshape(-1, 4))
     return torch.cat(boxes)
+
+
+def sliding_anchors(
+    map_sizes: Sequence[tuple[int, int]], image_size: tuple[int, int], shapes: Sequence[Float[Tensor, "_ 2"]]
+) -> Float[Tensor, "A 4"]:
+    """Anchors of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
+
+    `shapes` are (width, height) as parts of the image's shorter side, for each map; half sides are rounded to pixels,
+    as in Faster R-CNN's code. The first location of a map is the image's corner, the others follow at the map's stride
+    (Ren et al. 2015, section 3.1.1; Huang et al. 2017's code, grid_anchor_generator).
+    """
+    height, width = image_size
+    anchors = []
+    for (rows, columns), sizes in zip(map_sizes, shapes, strict=True):
+        sizes = 2 * (sizes * min(height, width) / 2).round()
+        y = torch.arange(rows, dtype=torch.float32, device=sizes.device) * (height / rows)
+        x = torch.arange(columns, dtype=torch.float32, device=sizes.device) * (width / columns)
+        centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[:, :, None]
+        anchors.append(from_centers(*torch.broadcast_tensors(centers, sizes)).reshape(-1, 4))
+    return torch.cat(anchors)
+
+
+def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float] = (0.5, 1.0, 2.0)) -> list[tuple[float, float]]:
+    """(width, height) of areas `sizes` squared at each ratio of height to width: all sizes of the first ratio first."""
+    return [(size / math.sqrt(ratio), size * math.sqrt(ratio)) for ratio in ratios for size in sizes]

@@ -6,11 +6,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+BACKGROUND, IGNORED = -1, -2  # in place of the number of an object
+
 
 def match(
     overlaps: Float[Tensor, "B N A"], valid: Bool[Tensor, "B N"], threshold: float, force: bool = True
 ) -> Int64[Tensor, "B A"]:
-    """The object (0..N-1) that each of A reference boxes is matched to, or -1.
+    """The object (0..N-1) that each of A reference boxes is matched to, or BACKGROUND.
 
     A reference box takes the object it overlaps most, if their IoU is at least `threshold`. With `force`, every
     object also takes the reference box it overlaps most, whatever their IoU (Liu et al. 2016, section 2.2); where
@@ -18,7 +20,7 @@ def match(
     """
     overlaps = overlaps.masked_fill(~valid[..., None], -1.0)
     best_overlap, best_object = overlaps.max(dim=1)
-    matches = torch.where(best_overlap >= threshold, best_object, -1)
+    matches = torch.where(best_overlap >= threshold, best_object, BACKGROUND)
     if not force:
         return matches
     best_reference = overlaps.argmax(dim=2)
@@ -26,6 +28,24 @@ def match(
     claims = torch.full_like(matches, -1)
     claims.scatter_reduce_(1, best_reference, torch.where(valid, objects, -1), "amax")
     return torch.where(claims >= 0, claims, matches)
+
+
+def match_or_ignore(
+    overlaps: Float[Tensor, "B N A"], valid: Bool[Tensor, "B N"], low: float, high: float
+) -> Int64[Tensor, "B A"]:
+    """The object that each reference box is matched to, BACKGROUND, or IGNORED (Ren et al. 2015, section 3.1.2).
+
+    A reference box takes the object it overlaps most if their IoU is at least `high`, or if no other box overlaps that
+    or any other object more (ties count); it is background if its IoU with all objects is below `low`, and ignored in
+    between.
+    """
+    overlaps = overlaps.masked_fill(~valid[..., None], -1.0)
+    best_overlap, best_object = overlaps.max(dim=1)
+    rest = torch.where(best_overlap < low, BACKGROUND, IGNORED)
+    # An object that nothing overlaps claims no box, though all of them tie.
+    most = overlaps.amax(dim=2, keepdim=True).clamp(min=torch.finfo(overlaps.dtype).tiny)
+    claimed = (overlaps >= most).any(dim=1)
+    return torch.where(claimed | (best_overlap >= high), best_object, rest)
 
 
 def gather_rows(rows: Tensor, index: Int64[Tensor, "B A"]) -> Tensor:

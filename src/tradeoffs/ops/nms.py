@@ -6,9 +6,12 @@ greedy algorithm, after at most as many rounds as the longest chain of suppressi
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+from torch._higher_order_ops.while_loop import while_loop
 
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows
@@ -16,19 +19,38 @@ from tradeoffs.structures import Detections
 
 
 def suppress(
-    boxes: Float[Tensor, "B N 4"], labels: Int64[Tensor, "B N"], valid: Bool[Tensor, "B N"], threshold: float
+    boxes: Float[Tensor, "B N 4"], labels: Int64[Tensor, "B N"] | None, valid: Bool[Tensor, "B N"], threshold: float
 ) -> Bool[Tensor, "B N"]:
     """Which boxes survive: those with no surviving box of the same class before them with IoU above `threshold`.
 
-    Boxes must come best first.
+    Boxes must come best first. Without `labels` all are of one class.
     """
-    rivals = (iou(boxes, boxes) > threshold).logical_and_(labels[:, :, None] == labels[:, None, :]).triu_(diagonal=1)
+    rivals = iou(boxes, boxes) > threshold
+    if labels is not None:
+        rivals &= labels[:, :, None] == labels[:, None, :]
+    return fixed_point(rivals.triu_(diagonal=1), valid)
+
+
+def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
+    """The valid boxes with no rival before them that is itself in the result; `rivals[b, i, j]`: i could suppress j."""
+    if torch.compiler.is_compiling():  # a Python loop over data cannot be part of a graph
+        return while_loop(_differ, partial(_round, rivals, valid), (_survivors(rivals, valid, valid), valid.clone()))[0]
     kept = valid
-    while True:
-        survivors = valid & ~(rivals & kept[:, :, None]).any(dim=1)
-        if torch.equal(survivors, kept):
-            return kept
+    while not torch.equal(survivors := _survivors(rivals, valid, kept), kept):
         kept = survivors
+    return kept
+
+
+def _survivors(rivals: Tensor, valid: Tensor, kept: Tensor) -> Tensor:
+    return valid & ~(rivals & kept[:, :, None]).any(dim=1)
+
+
+def _round(rivals: Tensor, valid: Tensor, kept: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    return _survivors(rivals, valid, kept), kept.clone()
+
+
+def _differ(kept: Tensor, before: Tensor) -> Tensor:
+    return (kept != before).any()
 
 
 def best_first(values: Detections, kept: Bool[Tensor, "B N"], count: int) -> Detections:

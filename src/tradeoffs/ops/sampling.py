@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 
@@ -16,3 +16,28 @@ def hard_negatives(
     rank = torch.arange(losses.shape[1], device=losses.device).expand_as(order)
     chosen = torch.zeros_like(positive).scatter_(1, order, rank < wanted)
     return chosen & ~positive
+
+
+def balanced(
+    positive: Bool[Tensor, "B A"], negative: Bool[Tensor, "B A"], count: int, fraction: float
+) -> Bool[Tensor, "B A"]:
+    """`count` boxes of each image at random, at most `fraction` of them positive, the others negative.
+
+    Fewer where there are not enough negatives (Ren et al. 2015, section 3.1.3; Girshick 2015, section 2.3).
+    """
+    positive = at_random(positive, torch.full_like(positive[:, :1], int(count * fraction), dtype=torch.int64), count)
+    return positive | at_random(negative, count - positive.sum(dim=1, keepdim=True), count)
+
+
+def at_random(candidates: Bool[Tensor, "B A"], wanted: Int64[Tensor, "B 1"], most: int) -> Bool[Tensor, "B A"]:
+    """`wanted` of each image's candidates (all where there are fewer); no image wants more than `most`."""
+    keys = torch.rand(candidates.shape, device=candidates.device).masked_fill(~candidates, -1.0)
+    order = keys.topk(min(most, keys.shape[1]), dim=1).indices
+    rank = torch.arange(order.shape[1], device=order.device)
+    return torch.zeros_like(candidates).scatter_(1, order, rank < wanted) & candidates
+
+
+def first_rows(chosen: Bool[Tensor, "B A"], count: int) -> tuple[Int64[Tensor, "B count"], Bool[Tensor, "B count"]]:
+    """The indices of the first `count` chosen rows of each image, and which of them are real."""
+    order = chosen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count]
+    return order, chosen.gather(1, order)

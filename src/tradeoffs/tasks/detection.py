@@ -102,6 +102,6 @@ def too_few_values(batch: Batch) -> UserError:
     """What batch norm complains about, in terms of the settings."""
     height, width = batch.images.shape[-2:]
     return UserError(
-        f"batch norm cannot train on {len(batch)} image of {height} x {width} pixels, whose last map is a single pixel; "
+        f"batch norm cannot train on {len(batch)} image of {height} x {width} pixels, whose last map is one pixel; "
         "take two images or more for each process (batch_size), or a larger image_size"
     )

@@ -1,53 +1,87 @@
-"""From scores and box offsets of all reference boxes to the final detections of a batch."""
+"""From the scores of all reference boxes to the final detections of a batch."""
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int64
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from tradeoffs.ops.box_coding import decode
 from tradeoffs.ops.boxes import clip
-from tradeoffs.ops.matching import gather_rows
 from tradeoffs.ops.nms import best_first, suppress
 from tradeoffs.structures import Detections
+
+Boxes = Callable[[Int64[Tensor, "B N"], Int64[Tensor, "B N"]], Float[Tensor, "B N 4"]]
 
 
 def detect(
     scores: Float[Tensor, "B A K"],
-    offsets: Float[Tensor, "B A 4"],
-    anchors: Float[Tensor, "A 4"],
+    boxes_at: Boxes,
     image_size: tuple[int, int],
     *,
     score_threshold: float,
     nms_threshold: float,
     max_detections: int,
-    max_per_class: int = 400,  # as in torchvision; the paper says no number
+    max_per_class: int | None = None,
+    levels: Int64[Tensor, "A"] | None = None,
+    max_per_level: int | None = None,
+    min_side: float = 0.0,
 ) -> Detections:
     """Boxes that score above the threshold, suppressed class by class: the best `max_detections` of each image.
 
-    The result is that of suppressing the best `max_per_class` boxes of each class and then cutting to
-    `max_detections`, but only as many of the best candidates are decoded and compared as that takes: a box can only
-    be suppressed by a better one, so the first `max_detections` survivors are final however many candidates follow.
+    `boxes_at(references, labels)` decodes the boxes of some reference boxes for some classes, in pixels. Of each class,
+    or of each level that reference boxes come from, only the best few take part. Boxes with a side below `min_side`
+    pixels do not.
+
+    Only as many of the best candidates are decoded and compared as the result takes: a box can only be suppressed by a
+    better one, so the first `max_detections` survivors are final however many candidates follow.
     """
-    flat = scores.flatten(1)
-    per_class = (scores > score_threshold).sum(dim=1)
-    eligible = per_class.clamp(max=max_per_class).sum(dim=1)  # often far fewer, where there are few classes
-    most = max(int(per_class.sum(dim=1).max()), 1)
+    num_classes = scores.shape[2]
+    values, index = candidates(scores.flatten(1), score_threshold)
+    group = levels[index // num_classes] if levels is not None else index % num_classes
+    most_of_group = max_per_class if levels is None else max_per_level
+    available = allowed(group, values > -torch.inf, most_of_group)
     count = 2 * max_detections
     while True:
-        count = min(count, most)
-        top, index = flat.topk(count)
-        anchor, labels = index // scores.shape[2], index % scores.shape[2]
-        boxes = clip(decode(gather_rows(offsets, anchor), anchors[anchor]), image_size)
-        valid = top > score_threshold
-        if count > max_per_class:
-            valid &= rank_in_class(labels) < max_per_class
+        count = min(count, values.shape[1])
+        top, place = values.topk(count)
+        references, labels = index.gather(1, place) // num_classes, index.gather(1, place) % num_classes
+        boxes = clip(boxes_at(references, labels), image_size)
+        valid = top > -torch.inf
+        if most_of_group is not None and count > most_of_group:
+            valid &= rank_in_group(group.gather(1, place)) < most_of_group
+        seen = valid.sum(dim=1)
+        valid &= (boxes[..., 2:] - boxes[..., :2]).amin(dim=-1) >= min_side
         kept = suppress(boxes, labels, valid, nms_threshold)
-        if bool(((kept.sum(dim=1) >= max_detections) | (valid.sum(dim=1) >= eligible)).all()):
+        if bool(((kept.sum(dim=1) >= max_detections) | (seen >= available)).all()):
             return best_first(Detections(boxes, top, labels, valid), kept, max_detections)
         count *= 2
 
 
-def rank_in_class(labels: Int64[Tensor, "B N"]) -> Int64[Tensor, "B N"]:
-    """How many rows of the same label come before each row."""
-    return (labels[:, :, None] == labels[:, None, :]).triu_(diagonal=1).sum(dim=1)
+def candidates(scores: Float[Tensor, "B N"], threshold: float) -> tuple[Float[Tensor, "B M"], Int64[Tensor, "B M"]]:
+    """Scores above the threshold and where they stand in their row; M is what the fullest row needs, 1 or more.
+
+    They stand in no special order; scores of -inf fill the rows up.
+    """
+    rows, columns = (scores > threshold).nonzero(as_tuple=True)
+    counts = rows.bincount(minlength=len(scores))
+    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+    shape = (len(scores), max(int(counts.max()), 1))
+    values, index = scores.new_full(shape, -torch.inf), rows.new_zeros(shape)
+    values[rows, place], index[rows, place] = scores[rows, columns], columns
+    return values, index
+
+
+def allowed(group: Int64[Tensor, "B M"], valid: Bool[Tensor, "B M"], most: int | None) -> Int64[Tensor, "B"]:
+    """How many rows of each image take part if every group may send `most`."""
+    if most is None:
+        return valid.sum(dim=1)
+    counts = group.new_zeros(len(group), int(group.max()) + 1).scatter_add_(1, group, valid.long())
+    return counts.clamp(max=most).sum(dim=1)
+
+
+def rank_in_group(group: Int64[Tensor, "B M"]) -> Int64[Tensor, "B M"]:
+    """How many rows of the same group come before each row."""
+    return F.one_hot(group).cumsum(dim=1).gather(2, group[..., None]).squeeze(2) - 1

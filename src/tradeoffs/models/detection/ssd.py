@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.ops.anchors import Shapes, default_boxes, linear_shapes
-from tradeoffs.ops.box_coding import encode
+from tradeoffs.ops.box_coding import decode, encode
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows, match
 from tradeoffs.ops.sampling import hard_negatives
 from tradeoffs.structures import Detections, Targets
+
+MAX_PER_CLASS = 400  # boxes that reach suppression, as in torchvision; the paper gives no number
 
 
 class SSDOutput(NamedTuple):
@@ -105,14 +107,17 @@ class SSD(nn.Module):
         }
 
     def postprocess(self, output: SSDOutput, image_size: tuple[int, int]) -> Detections:
+        def boxes_at(references: Tensor, labels: Tensor) -> Tensor:
+            return decode(gather_rows(output.offsets.float(), references), output.anchors[references])
+
         return detect(
             self.scores(output),
-            output.offsets.float(),
-            output.anchors,
+            boxes_at,
             image_size,
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,
             max_detections=self.max_detections,
+            max_per_class=MAX_PER_CLASS,
         )
 
     def scores(self, output: SSDOutput) -> Float[Tensor, "B A K"]:

@@ -1,0 +1,42 @@
+"""Feature pyramids: maps of all strides with the same number of channels (Lin et al. 2017)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
+
+from tradeoffs.backbones.backbone import Backbone
+
+Map = Float[Tensor, "B _ _ _"]
+
+
+class FPN(nn.Module):
+    """The backbone's maps of `strides` (those that it has), merged from coarse to fine, and extra coarser ones.
+
+    `extra` is `pool` (one map, every other pixel of the last: Faster R-CNN) or `convolutions` (two maps of stride-2
+    convolutions: RetinaNet, Lin et al. 2017b, section 4).
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        strides: Sequence[int] = (4, 8, 16, 32),
+        channels: int = 256,
+        extra: Literal["pool", "convolutions"] = "pool",
+    ):
+        super().__init__()
+        strides = [stride for stride in strides if stride in backbone.strides]
+        self.sources = [backbone.stage_of(stride) for stride in strides]
+        self.last_stride = max(strides)
+        blocks = LastLevelMaxPool() if extra == "pool" else LastLevelP6P7(channels, channels)
+        self.pyramid = FeaturePyramidNetwork([backbone.channels[i] for i in self.sources], channels, blocks)
+        self.channels = [channels] * (len(strides) + (1 if extra == "pool" else 2))
+
+    def forward(self, features: list[Map]) -> list[Map]:
+        return list(self.pyramid(OrderedDict((str(i), features[i]) for i in self.sources)).values())

@@ -1,0 +1,92 @@
+"""What Faster R-CNN and R-FCN share: sampling proposals for training, and what is said of each of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from tradeoffs.models.detection.postprocess import detect
+from tradeoffs.models.detection.rpn import Proposals, RPNOutput
+from tradeoffs.ops.box_coding import decode
+from tradeoffs.ops.boxes import iou
+from tradeoffs.ops.matching import gather_rows, match
+from tradeoffs.ops.sampling import balanced, first_rows
+from tradeoffs.structures import Detections, Targets
+
+MIN_SIDE = 1e-2  # pixels; smaller boxes are no detections
+
+
+class TwoStageOutput(NamedTuple):
+    """What the first stage says of each anchor, and the second of each proposal. Proposals are ranked, best first."""
+
+    objectness: Float[Tensor, "B A"]
+    anchor_offsets: Float[Tensor, "B A 4"]
+    anchors: Float[Tensor, "A 4"]
+    proposals: Float[Tensor, "B P 4"]
+    valid: Bool[Tensor, "B P"]
+    logits: Float[Tensor, "B P K+1"]  # background is class K
+    offsets: Float[Tensor, "B P C 4"]  # C is K, or 1 if all classes share one box
+
+    @property
+    def first_stage(self) -> RPNOutput:
+        return RPNOutput(self.objectness, self.anchor_offsets, self.anchors)
+
+    def limited_to(self, num_proposals: int) -> TwoStageOutput:
+        """As if only that many proposals had been made: they are ranked, so fewer of them are the first ones."""
+        parts = (self.proposals, self.valid, self.logits, self.offsets)
+        return TwoStageOutput(*self[:3], *(part[:, :num_proposals] for part in parts))
+
+
+class Samples(NamedTuple):
+    """Boxes that the second stage is trained on."""
+
+    boxes: Float[Tensor, "B S 4"]
+    matches: Int64[Tensor, "B S"]  # the object each answers for; negative: background
+    valid: Bool[Tensor, "B S"]
+
+
+def label_proposals(proposals: Proposals, targets: Targets, threshold: float = 0.5) -> Samples:
+    """All proposals; each answers for the object it overlaps most, from an IoU of `threshold` (Girshick 2015, 2.3)."""
+    matches = match(iou(targets.boxes, proposals.boxes), targets.valid, threshold, force=False)
+    return Samples(proposals.boxes, matches, proposals.valid)
+
+
+def with_truth(proposals: Proposals, targets: Targets) -> Proposals:
+    """The objects themselves are proposals too, so that the second stage has positives from the first step on."""
+    boxes, valid = torch.cat([proposals.boxes, targets.boxes], 1), torch.cat([proposals.valid, targets.valid], 1)
+    return Proposals(boxes, valid)
+
+
+def sample(samples: Samples, count: int, fraction: float) -> Samples:
+    """`count` of them at random, at most `fraction` of them objects."""
+    positive = samples.matches >= 0
+    chosen = balanced(positive & samples.valid, ~positive & samples.valid, count, fraction)
+    index, valid = first_rows(chosen, count)
+    return Samples(gather_rows(samples.boxes, index), samples.matches.gather(1, index), valid)
+
+
+def labels_of(samples: Samples, targets: Targets, num_classes: int) -> Int64[Tensor, "B S"]:
+    """The class each is to be called, `num_classes` for background."""
+    return torch.where(samples.matches >= 0, gather_rows(targets.labels, samples.matches), num_classes)
+
+
+def detect_in_proposals(
+    output: TwoStageOutput, image_size: tuple[int, int], box_weights: tuple[float, float], **options
+) -> Detections:
+    """The second stage's boxes, each class decoded with its own offsets; `options` as for `detect`."""
+    offsets = output.offsets.float()
+    shared = offsets.shape[2] == 1
+
+    def boxes_at(references: Tensor, labels: Tensor) -> Tensor:
+        index = references * offsets.shape[2] + (0 if shared else labels)
+        return decode(gather_rows(offsets.flatten(1, 2), index), gather_rows(output.proposals, references), box_weights)
+
+    return detect(proposal_scores(output), boxes_at, image_size, min_side=MIN_SIDE, **options)
+
+
+def proposal_scores(output: TwoStageOutput) -> Float[Tensor, "B P K"]:
+    """The probability of each class but the background; 0 where there is no proposal."""
+    return output.logits.float().softmax(dim=-1)[..., :-1] * output.valid[..., None]
