@@ -1,5 +1,7 @@
 """What every backbone YAML promises."""
 
+import math
+
 import pytest
 import torch
 
@@ -7,6 +9,8 @@ from tradeoffs.apps.build import build
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.errors import UserError
 
+# Maps of 96 and of 75 px, the smallest image, in networks that pad little: 47 after the first 3x3 of stride 2, then 45.
+VALID_PADDING = {96: [45, 20, 9, 4, 1], 75: [35, 15, 7, 3, 1]}
 NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
 TIMM = ("mobilenetv3_small_050", "convnext_atto", "swin_tiny_patch4_window7_224")
 
@@ -27,11 +31,19 @@ def images(size: int = 96, count: int = 1) -> torch.Tensor:
     return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
 
 
-def test_declared_channels_and_strides_hold(backbone):
-    features = backbone.eval()(images())
-    assert len(features) == len(backbone.channels) == len(backbone.strides)
-    for feature, channels, stride in zip(features, backbone.channels, backbone.strides, strict=True):
-        assert feature.shape == (1, channels, 96 // stride, 96 // stride)
+@pytest.mark.parametrize("size", [96, 75])
+@pytest.mark.parametrize("name", NAMES)
+def test_declared_channels_and_strides_hold(name, size):
+    backbone = make(name).eval()
+    with torch.no_grad():
+        features = backbone(images(size))
+    sizes = [math.ceil(size / stride) for stride in backbone.strides]
+    if name in ("inception_v3", "inception_resnet_v2"):
+        sizes = VALID_PADDING[size]
+    assert [feature.shape for feature in features] == [
+        (1, channels, side, side) for channels, side in zip(backbone.channels, sizes, strict=True)
+    ]
+    assert all(feature.isfinite().all() for feature in features)
 
 
 def test_split_computes_the_same(backbone):
@@ -48,11 +60,13 @@ def test_unknown_stride_says_which_there_are(backbone):
         backbone.split(7)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet"])
-def test_output_stride(name):
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("resnet18", [6, 6]), ("mobilenet", [6, 6]), ("inception_resnet_v2", [4, 2])]
+)
+def test_output_stride(name, sizes):
     backbone = make(name, "backbone.output_stride=16").eval()
     assert backbone.strides[-2:] == (16, 16)
-    assert [feature.shape[-1] for feature in backbone(images())][-2:] == [6, 6]
+    assert [feature.shape[-1] for feature in backbone(images())][-2:] == sizes
 
 
 def test_frozen_stages_and_norms_stay_as_they_are():
@@ -67,8 +81,9 @@ def test_frozen_stages_and_norms_stay_as_they_are():
     assert all(torch.equal(after[name], before[name]) for name in after if ".bn" in name)
 
 
-def test_normalization_is_that_of_the_weights():
-    backbone = make("mobilenet")
+@pytest.mark.parametrize("name", ["mobilenet", "inception_v2", "inception_v3", "inception_resnet_v2"])
+def test_normalization_is_that_of_the_weights(name):
+    backbone = make(name)
     extremes = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).expand(1, 3, 1, 2)
     torch.testing.assert_close(backbone.normalize(extremes)[0, :, 0], torch.tensor([[-1.0, 1.0]] * 3))
 
