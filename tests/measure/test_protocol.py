@@ -105,5 +105,5 @@ def test_protocol_says_what_was_done(images):
 
 
 def test_unknown_precision_names_the_known_ones(images):
-    with pytest.raises(UserError, match="precision=fp8 is unknown; choose: float32, bfloat16, float16"):
+    with pytest.raises(UserError, match="precision=fp8 is unknown; choose: float32, tf32, bfloat16, float16"):
         measure_model(Detector(), images, trained=True, precision="fp8")

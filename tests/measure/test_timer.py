@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from tradeoffs.measure import timer
-from tradeoffs.measure.timer import Timing, confidence_of_median, quantile, ratio, time_in_turns, time_until_steady
+from tradeoffs.measure.timer import (
+    Timing,
+    confidence_of_median,
+    quantile,
+    ratio,
+    split_milliseconds,
+    time_in_turns,
+)
 
 
 def test_functions_run_in_turns_and_warm_up_is_not_counted():
@@ -52,17 +59,10 @@ def test_ratio_is_taken_turn_by_turn():
         ratio(theirs, Timing((1.0,)))
 
 
-def test_disturbed_runs_are_repeated_and_the_steadiest_is_kept(monkeypatch):
-    spreads = [50.0, 30.0, 40.0]
-    runs = iter([{"A": Timing((100 - s, 100.0, 100 + s))} for s in spreads])
-    monkeypatch.setattr(timer, "time_in_turns", lambda *_: next(runs))
-    timings, attempts = time_until_steady({}, 3, 0, "cpu")
-    assert attempts == 3
-    assert timings["A"].samples == (70.0, 100.0, 130.0)
-
-
-def test_a_steady_run_is_not_repeated(monkeypatch):
-    runs = iter([{"A": Timing((50.0, 100.0, 150.0))}, {"A": Timing((99.0, 100.0, 101.0))}])
-    monkeypatch.setattr(timer, "time_in_turns", lambda *_: next(runs))
-    timings, attempts = time_until_steady({}, 3, 0, "cpu")
-    assert attempts == 2 and not timings["A"].disturbed
+def test_one_call_is_cut_where_its_first_half_is_done(monkeypatch):
+    readings = iter([1.0, 1.003, 1.005])  # seconds
+    monkeypatch.setattr(timer.time, "perf_counter", lambda: next(readings))
+    given = []
+    taken = split_milliseconds(lambda: "raw", given.append, torch.device("cpu"))
+    assert taken == pytest.approx((3.0, 2.0))
+    assert given == ["raw"]

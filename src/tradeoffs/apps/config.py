@@ -44,7 +44,7 @@ def settle_names(config: DictConfig) -> None:
 
 def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path = CONF) -> list[list[str]]:
     """The overrides of every job that a command line starts; none if a sweeper other than Hydra's own decides."""
-    swept = [text for text, override in _parse(overrides) if override.is_sweep_override()]
+    swept = [text for text, override in parse(overrides) if override.is_sweep_override()]
     if not multirun:
         if swept:
             raise UserError(f"{swept[0]} holds several values; add -m for a run with each, or put a list into [ ]")
@@ -58,7 +58,7 @@ def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path 
     hydras = [text for text in overrides if text.startswith("hydra")]
     axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
-        parsed = _parse(axes + [text for text in overrides if text not in hydras])
+        parsed = parse(axes + [text for text in overrides if text not in hydras])
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
     return [job + hydras for job in batch]
 
@@ -86,7 +86,7 @@ def _without(key: str, overrides: Sequence[str]) -> list[str]:
     return [text for text in overrides if text.partition("=")[0].lstrip("+") != key]
 
 
-def _parse(overrides: Sequence[str]) -> list[tuple[str, Override]]:
+def parse(overrides: Sequence[str]) -> list[tuple[str, Override]]:
     loader = GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
     try:
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
@@ -112,7 +112,7 @@ def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) 
 
 
 def _no_name(overrides: Sequence[str], conf: Path) -> UserError | None:
-    for text, override in _parse(overrides):
+    for text, override in parse(overrides):
         group = override.key_or_group
         if (conf / group).is_dir() and not isinstance(override.value(), str | list):
             return unknown_choice(group, text.partition("=")[2], [file.stem for file in (conf / group).glob("*.yaml")])
@@ -121,7 +121,7 @@ def _no_name(overrides: Sequence[str], conf: Path) -> UserError | None:
 
 def _offer_saved_run(overrides: Sequence[str], conf: Path) -> None:
     """Lets a defaults list begin with a run's own settings, less the groups that the command line replaces."""
-    given = {override.key_or_group: override.value() for _, override in _parse(overrides)}
+    given = {override.key_or_group: override.value() for _, override in parse(overrides)}
     if "run" not in given:
         raise UserError(f"run is missing; add run=FOLDER; {existing_runs()}")
     saved = load_run_config(str(given["run"]))

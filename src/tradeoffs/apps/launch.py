@@ -38,9 +38,7 @@ def launch(config_name: str, job: str, conf: Path = CONF) -> None:
 
     A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded; see docs/timing.md
-    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line when it is written
-    try:
+    with mistakes_answered():
         arguments = read_arguments()
         if arguments.help:
             print(usage(config_name, conf))
@@ -50,6 +48,15 @@ def launch(config_name: str, job: str, conf: Path = CONF) -> None:
         elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
             check_jobs(config_name, arguments.overrides, arguments.multirun, conf)
         run_with_hydra(config_name, job, conf)
+
+
+@contextmanager
+def mistakes_answered() -> Iterator[None]:
+    """What every entry point does around its work."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded; see docs/timing.md
+    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line when it is written
+    try:
+        yield
     except UserError as error:
         complain(error)
         sys.exit(MISTAKE)
@@ -79,10 +86,14 @@ def fail_to_read(message: str) -> NoReturn:
 def quote_path(override: str) -> str:
     """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
     key, _, path = override.partition("=")
-    plain = re.fullmatch(r"""[\w./-]*|["'$].*""", path, re.ASCII)
-    if key.lstrip("+") not in PATHS or plain:
+    if key.lstrip("+") not in PATHS or path.startswith(('"', "'", "$")):
         return override
-    return f"{key}='" + path.replace("'", "\\'") + "'"
+    return f"{key}={quote(path)}"
+
+
+def quote(text: str) -> str:
+    """A value for Hydra's parser, in quotes if it needs them."""
+    return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
 
 
 def check_jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path) -> None:

@@ -59,6 +59,20 @@ class OneOf:
         return "one of " + ", ".join(map(shown, self.choices))
 
 
+@dataclass(frozen=True)
+class ListOf:
+    """One or more values, each as `rule` says; a single one may stand without a list."""
+
+    rule: Number | OneOf
+
+    def allows(self, value: object) -> bool:
+        values = value if isinstance(value, list) else [value]
+        return bool(values) and all(map(self.rule.allows, values))
+
+    def __str__(self) -> str:
+        return f"{self.rule}, or a list of such"
+
+
 SWITCH = OneOf((True, False))
 FRACTION = Number(0, 1)
 COUNT = Number(1, whole=True)
@@ -76,9 +90,18 @@ RULES = {
     "checkpoint_minutes": Number(above=0),
     "overwrite": SWITCH,
     "measure": SWITCH,
+    "num_classes": Number(1, whole=True, also=(None,)),
+    "batch_sizes": ListOf(COUNT),
+    "precision": OneOf(("float32", "tf32", "bfloat16", "float16")),
+    "compile": SWITCH,
+    "cuda_graphs": SWITCH,
+    "device": OneOf(("auto", "cpu", "cuda")),
+    "seconds": Number(above=0),
+    "minutes": Number(above=0),
+    "attempts": COUNT,
     "min_score": FRACTION,
     "model.score_threshold": FRACTION,
-    "model.nms_threshold": FRACTION,
+    "model.nms_threshold": Number(0, 1, also=(None,)),
     "model.max_detections": COUNT,
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),

@@ -18,10 +18,14 @@ SETTING = re.compile(r"(?P<key>[a-z]\w*):\s+(?P<value>\S.*?)\s+#\s+(?P<explanati
 ENTRY = re.compile(r"(?:optional |override )*/?(?P<group>\w[\w/]*)(?:@\S+)?")
 
 
-def usage(config_name: str, conf: Path) -> str:
-    """Introduction, groups with their choices, and settings with their defaults, ready to print."""
+def usage(config_name: str, conf: Path, groups_of: str | None = None) -> str:
+    """Introduction, groups with their choices, and settings with their defaults, ready to print.
+
+    The groups are those of the config `groups_of`, where a command takes another one's.
+    """
     text = (conf / f"{config_name}.yaml").read_text()
-    groups = [choices(conf / group, default) for group, default in defaults(text).items()]
+    chosen = defaults((conf / f"{groups_of or config_name}.yaml").read_text())
+    groups = [choices(conf / group, default) for group, default in chosen.items()]
     parts = [introduction(text)]
     if any(groups):
         parts += ["Choices (* marks the default):\n", *filter(None, groups), ""]

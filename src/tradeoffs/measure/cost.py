@@ -43,14 +43,15 @@ def multiply_adds(model: nn.Module, images: Shaped[Tensor, "B 3 H W"]) -> int:
     return counter.get_total_flops() // 2
 
 
-def peak_memory(function: Callable[[], object], device: torch.device | str) -> int | None:
+def peak_memory(function: Callable[[], object], device: torch.device | str, warm: bool = False) -> int | None:
     """Bytes that `function` needs at its worst moment beyond what was held before it: activations and work space.
 
     On CUDA: what torch's allocator handed out. On the CPU: the resident memory of the process, so other threads
     count too, and small networks drown in page granularity; None where the system does not tell (not Linux).
-    The function runs once before, because a first call also loads kernels and plans.
+    The function runs once before, unless it is `warm`, because a first call also loads kernels and plans.
     """
-    function()
+    if not warm:
+        function()
     if torch.device(device).type == "cuda":
         return cuda_peak(function, torch.device(device))
     return resident_peak(function)

@@ -29,7 +29,6 @@ def describe_environment(device: torch.device | str) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "platform": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -38,8 +37,17 @@ def describe_environment(device: torch.device | str) -> dict[str, Any]:
         "cudnn": torch.backends.cudnn.version(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "cudnn_tf32": torch.backends.cudnn.allow_tf32,  # float32 convolutions on tensor cores, rounded to ten bits
-        "gpu_state": gpu_state(device) if device.type == "cuda" else None,
         "git": git_state(),
+        **device_state(device),
+    }
+
+
+def device_state(device: torch.device) -> dict[str, Any]:
+    """What changes from one minute to the next: clocks, temperature, load."""
+    return {
+        "cpu_mhz": cpu_mhz(),
+        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "gpu_state": gpu_state(device) if device.type == "cuda" else None,
     }
 
 
@@ -52,6 +60,20 @@ def cpu_model() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def cpu_mhz() -> float | None:
+    """The clock at this moment, mean of all cores; a virtual machine may show what it was promised. None if unknown."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.findall(r"^cpu MHz\s*: ([\d.]+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else []
+    return round(sum(map(float, found)) / len(found), 1) if found else None
+
+
+def hardware_name(where: dict[str, Any]) -> str:
+    """The device of a record's `where` as part of a file name, such as `amd-epyc-2-cores`."""
+    cores = f" {where['cores']} cores" if where["device"] == where["cpu"] else ""
+    plain = re.sub(r"\((?:R|TM)\)|\bCPU\b|@.*", " ", where["device"], flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]+", "-", f"{plain}{cores}".lower()).strip("-")
 
 
 def gpu_state(device: torch.device) -> dict[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,16 +11,17 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from tradeoffs.errors import UserError
-from tradeoffs.measure.cost import count_parameters, multiply_adds, peak_memory
+from tradeoffs.measure.activations import activation_bytes
+from tradeoffs.measure.arithmetic import PRECISIONS, autocast
+from tradeoffs.measure.contender import Contender
+from tradeoffs.measure.cost import count_parameters, multiply_adds
 from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm
-from tradeoffs.measure.timer import time_until_steady
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+from tradeoffs.measure.turns import Timed, time_until_steady
 
 CLOCKS = {
     "network_ms": "normalization and network: uint8 images on the device to raw outputs on the device",
     "postprocessing_ms": "decoding and suppression: raw outputs to detections, both on the device",
-    "total_ms": "both in one call; decoding files, resizing and the copy to the device are outside",
+    "total_ms": "both; decoding files, resizing and the copy to the device are outside",
 }
 
 
@@ -37,43 +38,33 @@ def measure_model(
     fuse: bool = True,
     channels_last: bool = True,
 ) -> dict[str, Any]:
-    """The record's `cost` of a model with `forward`, `postprocess(raw, (H, W))` and `predict`.
+    """The record's `cost` of one model with `forward`, `postprocess(raw, (H, W))` and `predict`, timed alone.
 
     `images` are repeated to fill a batch: real ones, since what is in them decides how much there is to suppress.
     `trained` says whether the weights are worth anything; untrained ones can flood the suppression. If the model has
-    `num_candidates(raw)`, boxes per image that reach the suppression, their mean is recorded.
+    `num_candidates(raw)`, boxes per image that reach the suppression, their mean is recorded. `float32` computes as
+    torch is set, which on CUDA rounds convolutions to TF32 unless told otherwise.
     The model itself is not changed. Times are milliseconds per batch, memory is bytes.
     """
     if precision not in PRECISIONS:
         raise UserError(f"precision={precision} is unknown; choose: {', '.join(PRECISIONS)}")
     images = images.to(device)
     network = prepare(model, images[:1], fuse, channels_last)
-    parameters = count_parameters(model)
     batches = {}
     for size in batch_sizes:
-        rows = torch.arange(size, device=images.device) % len(images)
-        with torch.inference_mode(), autocast(images.device, precision):
-            batches[str(size)] = measure_batch(network, images[rows], repeats, warmup)
+        with autocast(images.device, precision):
+            contender = Contender(network, fill(images, size))
+            contender.warm_up(warmup)
+            (timed,) = time_until_steady({"": contender.turn}, {"": repeats}).values()
+        batches[size] = batch_cost(contender, timed)
     return {
-        "parameters": parameters.total,
-        "trainable_parameters": parameters.trainable,
-        "weight_bytes": parameters.bytes,
-        "multiply_adds": multiply_adds(network, images[:1]),
-        "image_size": list(images.shape[-2:]),
-        "images_per_second": batches[str(max(batch_sizes))]["images_per_second"],
-        "trained": trained,
-        "batches": batches,
+        **network_cost(model, network, images[:1]),
+        **batch_costs(batches, trained),
         "protocol": {
-            "clocks": CLOCKS,
-            "statistic": "median",
-            "turns": "network, post-processing and total in turns",
+            **describe_protocol(model, network, precision, images.device, channels_last),
+            "turns": "the model alone",
             "warmup": warmup,
             "repeats": repeats,
-            "threads": torch.get_num_threads(),
-            "precision": precision,
-            "memory_format": "channels_last" if channels_last else "contiguous",
-            "batch_norm_folded": count_norms(network) < count_norms(model),
-            "memory": "torch's allocator" if images.is_cuda else "resident set of the process",
         },
     }
 
@@ -82,37 +73,67 @@ def prepare(model: nn.Module, images: UInt8[Tensor, "B 3 H W"], fuse: bool, chan
     """A copy of the model as it is measured: in evaluation mode, on the device of `images`."""
     network = copy.deepcopy(model).to(images.device).eval()
     if fuse:
-        return fuse_for_inference(network, images, channels_last)
+        with autocast(images.device, "float32"):
+            return fuse_for_inference(network, images, channels_last)
     return network.to(memory_format=torch.channels_last) if channels_last else network
+
+
+def fill(images: UInt8[Tensor, "N 3 H W"], size: int) -> UInt8[Tensor, "B 3 H W"]:
+    """A batch of `size` images, some of them several times if there are fewer."""
+    return images[torch.arange(size, device=images.device) % len(images)]
+
+
+def network_cost(model: nn.Module, network: nn.Module, image: UInt8[Tensor, "1 3 H W"]) -> dict[str, Any]:
+    """What needs no clock: of `model` as it is trained, and of `network`, the same `prepare`d, for one image."""
+    parameters = count_parameters(model)
+    with autocast(image.device, "float32"):
+        return {
+            "parameters": parameters.total,
+            "trainable_parameters": parameters.trainable,
+            "weight_bytes": parameters.bytes,
+            "multiply_adds": multiply_adds(network, image),
+            "activation_bytes": activation_bytes(network, image),
+            "image_size": list(image.shape[-2:]),
+        }
+
+
+def batch_cost(contender: Contender, timed: Timed) -> dict[str, Any]:
+    """What one batch takes."""
+    timings = timed.timings
+    return {
+        **{name: timing.summary() for name, timing in timings.items()},
+        "images_per_second": 1000 * len(contender.images) / timings["total_ms"].median,
+        "peak_memory_bytes": contender.peak_bytes,
+        "candidates_per_image": contender.candidates,
+        "disturbed": timed.disturbed,
+        "attempts": timed.attempts,
+        "turns": len(timings["total_ms"].samples),
+    }
+
+
+def batch_costs(batches: dict[int, dict[str, Any]], trained: bool) -> dict[str, Any]:
+    largest = batches.get(max(batches, default=0), {})
+    return {
+        "images_per_second": largest.get("images_per_second"),
+        "trained": trained,
+        "batches": {str(size): cost for size, cost in batches.items()},
+    }
+
+
+def describe_protocol(
+    model: nn.Module, network: nn.Module, precision: str, device: torch.device, channels_last: bool
+) -> dict[str, Any]:
+    """How it was measured: what every record of this project says."""
+    return {
+        "clocks": CLOCKS,
+        "statistic": "median",
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+        "memory_format": "channels_last" if channels_last else "contiguous",
+        "batch_norm_folded": count_norms(network) < count_norms(model),
+        "memory": "torch's allocator" if device.type == "cuda" else "resident set of the process",
+    }
 
 
 def count_norms(model: nn.Module) -> int:
     return sum(map(is_batch_norm, model.modules()))
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")
-
-
-def measure_batch(network: nn.Module, images: UInt8[Tensor, "B 3 H W"], repeats: int, warmup: int) -> dict[str, Any]:
-    raw, image_size = network(images), (images.shape[-2], images.shape[-1])
-    functions: dict[str, Callable[[], object]] = {
-        "network_ms": lambda: network(images),
-        "postprocessing_ms": lambda: network.postprocess(raw, image_size),
-        "total_ms": lambda: network.predict(images),
-    }
-    timings, attempts = time_until_steady(functions, repeats, warmup, images.device)
-    return {
-        **{name: timing.summary() for name, timing in timings.items()},
-        "images_per_second": 1000 * len(images) / timings["total_ms"].median,
-        "peak_memory_bytes": peak_memory(functions["total_ms"], images.device),
-        "candidates_per_image": candidates_per_image(network, raw),
-        "disturbed": any(timing.disturbed for timing in timings.values()),
-        "attempts": attempts,
-    }
-
-
-def candidates_per_image(network: nn.Module, raw: object) -> float | None:
-    if not hasattr(network, "num_candidates"):
-        return None
-    return float(network.num_candidates(raw).double().mean())

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+Middle = TypeVar("Middle")
 
 STEADY = 0.10  # interquartile range over median above which a timing counts as disturbed
 
@@ -75,26 +77,6 @@ def time_in_turns(
     return {name: Timing(tuple(taken)) for name, taken in samples.items()}
 
 
-def time_until_steady(
-    functions: dict[str, Callable[[], object]],
-    repeats: int,
-    warmup: int,
-    device: torch.device | str,
-    attempts: int = 3,
-) -> tuple[dict[str, Timing], int]:
-    """`time_in_turns`, all over again while a timing is disturbed. Returns the steadiest attempt and their number."""
-    tried: list[dict[str, Timing]] = []
-    while len(tried) < attempts:
-        tried.append(time_in_turns(functions, repeats, warmup, device))
-        if not any(timing.disturbed for timing in tried[-1].values()):
-            break
-    return min(tried, key=largest_spread), len(tried)
-
-
-def largest_spread(timings: dict[str, Timing]) -> float:
-    return max(timing.interquartile_range / timing.median for timing in timings.values())
-
-
 def ratio(numerator: Timing, denominator: Timing) -> Ratio:
     """How many times longer `numerator` took, turn by turn; both must come from the same `time_in_turns`.
 
@@ -147,6 +129,45 @@ def cuda_milliseconds(function: Callable[[], object], device: torch.device) -> f
         end.record()
         end.synchronize()
     return start.elapsed_time(end)
+
+
+def split_milliseconds(
+    first: Callable[[], Middle], second: Callable[[Middle], object], device: torch.device
+) -> tuple[float, float]:
+    """Times `second(first())` in one go, cut where the device has completed what `first` returns.
+
+    On CUDA the cut is an event, for which nobody waits: what `second` launches meanwhile is launched as in use.
+    """
+    split = cuda_split if device.type == "cuda" else wall_split
+    return split(first, second, device)
+
+
+def wall_split(
+    first: Callable[[], Middle], second: Callable[[Middle], object], device: torch.device
+) -> tuple[float, float]:
+    synchronize(device)
+    start = time.perf_counter()
+    between = first()
+    synchronize(device)
+    cut = time.perf_counter()
+    second(between)
+    synchronize(device)
+    return 1000 * (cut - start), 1000 * (time.perf_counter() - cut)
+
+
+def cuda_split(
+    first: Callable[[], Middle], second: Callable[[Middle], object], device: torch.device
+) -> tuple[float, float]:
+    synchronize(device)
+    with torch.cuda.device(device):
+        start, cut, end = (torch.cuda.Event(enable_timing=True) for _ in range(3))
+        start.record()
+        between = first()
+        cut.record()
+        second(between)
+        end.record()
+        end.synchronize()
+    return start.elapsed_time(cut), cut.elapsed_time(end)
 
 
 def synchronize(device: torch.device) -> None:

@@ -1,0 +1,150 @@
+"""What a benchmark found: a CSV of all models, and tables for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tradeoffs.apps.entry import Entry
+
+NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
+LOG_WIDTH = 110  # characters
+CLOCKS = {"network": "network_ms", "postprocessing": "postprocessing_ms", "total": "total_ms"}
+STATISTICS = {"ms": "median", "p10": "p10", "p90": "p90", "low": "confidence_low", "high": "confidence_high"}
+IDENTITY = ("model", "backbone", "data", "image_size", "seed")
+NETWORK = ("parameters", "multiply_adds", "activation_bytes")
+BATCH = ("images_per_second", "candidates_per_image", "peak_memory_bytes", "turns", "attempts", "disturbed")
+PROTOCOL = ("precision", "compile", "cuda_graphs", "threads")
+WHERE = ("device", "cores", "torch", "cuda", "cudnn")
+
+
+def write_csv(path: Path, entries: Sequence[Entry]) -> None:
+    """One row for each model and batch size. Times in ms for a batch, `low` and `high` of the median's confidence."""
+    rows = [row for entry in entries for row in csv_rows(entry)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
+
+
+def csv_rows(entry: Entry) -> Iterator[dict[str, Any]]:
+    """A single row without times where nothing could be timed."""
+    who = entry.who
+    for size in sorted(entry.batch_costs) or [None]:
+        batch = entry.batch_costs.get(size, {})
+        yield {
+            "settings": " ".join(entry.overrides),
+            **{name: getattr(who, name) for name in IDENTITY},
+            "status": entry.status,
+            "error": entry.error,
+            "trained": entry.trained,
+            "batch_size": size,
+            **{
+                f"{clock}_{name}": batch.get(key, {}).get(statistic)
+                for clock, key in CLOCKS.items()
+                for name, statistic in STATISTICS.items()
+            },
+            **{name: batch.get(name) for name in BATCH},
+            **{name: entry.network_cost.get(name) for name in NETWORK},
+            **{name: entry.protocol.get(name) for name in PROTOCOL},
+            **{name: entry.where.get(name) for name in WHERE},
+            "git_commit": who.git_commit,
+            "config_hash": who.config_hash,
+        }
+
+
+def plain(value: Any) -> Any:
+    """Six digits are more than any clock knows."""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def show(entries: Sequence[Entry], csv_path: Path) -> None:
+    """Prints what each model takes, what has to be known about it, and where the records are."""
+    names = labels(entries)
+    timed = [entry for entry in entries if entry.batch_costs]
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    for size in sorted({size for entry in timed for size in entry.batch_costs}):
+        console.print(time_table(size, [entry for entry in timed if size in entry.batch_costs], names))
+    if timed:
+        console.print(size_table(timed, names))
+    for line in remarks(entries, names):
+        print(line)
+    print(f"records  {csv_path.parent}")
+    print(f"table    {csv_path}")
+
+
+def labels(entries: Sequence[Entry]) -> dict[str, str]:
+    """What tells the models apart, by name: `ssd mobilenet 300`, and what else differs."""
+    everywhere = set.intersection(*(set(entry.overrides) for entry in entries))
+    found = {}
+    for entry in entries:
+        who = entry.who
+        pairs = [text.partition("=") for text in entry.overrides if text not in everywhere]
+        others = [f"{key.rpartition('.')[2]}={value}" for key, _, value in pairs if key not in NAMED]
+        found[entry.name] = " ".join([who.model, who.backbone, str(who.image_size), *others])
+    return found
+
+
+def time_table(size: int, entries: Sequence[Entry], names: dict[str, str]) -> Table:
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "network": lambda batch: digits(batch["network_ms"]["median"]),
+        "decoding, NMS": lambda batch: digits(batch["postprocessing_ms"]["median"]),
+        "total": lambda batch: digits(batch["total_ms"]["median"]) + ("!" if batch["disturbed"] else ""),
+        "10 to 90 %": lambda batch: " to ".join(digits(batch["total_ms"][name]) for name in ("p10", "p90")),
+        "candidates": lambda batch: digits(batch["candidates_per_image"]),
+        "turns": lambda batch: str(batch["turns"]),
+    }
+    table = new_table(f"Batches of {size}: medians in ms, 10 to 90 % of the total", list(columns))
+    for entry in entries:
+        mark = "" if entry.trained else "*"
+        table.add_row(names[entry.name] + mark, *(write(entry.batch_costs[size]) for write in columns.values()))
+    return table
+
+
+def size_table(entries: Sequence[Entry], names: dict[str, str]) -> Table:
+    sizes = sorted({size for entry in entries for size in entry.batch_costs})
+    heads = ["parameters", "multiply-adds", "activations", *(f"peak, batch {size}" for size in sizes)]
+    table = new_table("Sizes: parameters in millions, multiply-adds in billions, memory in MB", heads)
+    for entry in entries:
+        cost = entry.network_cost
+        peaks = [entry.batch_costs.get(size, {}).get("peak_memory_bytes") for size in sizes]
+        values = [cost["parameters"] / 1e6, cost["multiply_adds"] / 1e9, cost["activation_bytes"] / 1e6]
+        values += [None if peak is None else peak / 1e6 for peak in peaks]
+        table.add_row(names[entry.name], *map(digits, values))
+    return table
+
+
+def new_table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("model", no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
+
+
+def digits(value: float | None) -> str:
+    """Three of them, more where there are more before the point."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}" if value else "0"
+
+
+def remarks(entries: Sequence[Entry], names: dict[str, str]) -> Iterator[str]:
+    if any(not entry.trained and entry.batch_costs for entry in entries):
+        yield "* random weights: compare the network's times; those of decoding and NMS depend on training"
+    for entry in entries:
+        for size, batch in entry.batch_costs.items():
+            if batch["disturbed"]:
+                times = f"{batch['attempts']} attempts" if batch["attempts"] > 1 else "the only attempt"
+                yield f"! {names[entry.name]} at batch {size}: disturbed in {times}; do not rank by these times"
+    for entry in entries:
+        if entry.status != "finished":
+            yield f"{entry.status}: {names[entry.name]}: {entry.error}"

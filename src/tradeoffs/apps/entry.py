@@ -1,0 +1,84 @@
+"""One model of a grid, and what became of it."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from tradeoffs.apps.report import identity
+from tradeoffs.measure.contender import Contender
+from tradeoffs.measure.memory import is_out_of_memory
+from tradeoffs.measure.protocol import batch_costs
+from tradeoffs.results.record import Identity, Record, write_record
+
+
+@dataclass
+class Entry:
+    """A model from its settings to its record.
+
+    `skipped` is a combination that its builder refuses, and leaves no record; `failed` one that breaks, and leaves
+    what was measured before. `error` says why, in one line.
+    """
+
+    overrides: tuple[str, ...]
+    config: DictConfig
+    folder: Path
+    status: Literal["finished", "failed", "skipped"] = "finished"
+    error: str | None = None
+    lacks_memory: bool = False
+    trained: bool = False
+    contenders: dict[int, Contender] = field(default_factory=dict)  # by batch size
+    network_cost: dict[str, Any] = field(default_factory=dict)
+    batch_costs: dict[int, dict[str, Any]] = field(default_factory=dict)  # by batch size
+    protocol: dict[str, Any] = field(default_factory=dict)
+    where: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def who(self) -> Identity:
+        return identity(self.config, (self.where.get("git") or {}).get("commit"))
+
+    def begin(self) -> None:
+        """As if nothing had been tried; an earlier record in the folder is gone."""
+        self.status, self.error, self.lacks_memory = "finished", None, False
+        self.contenders.clear()
+        (self.folder / "result.json").unlink(missing_ok=True)
+
+    def turn(self, size: int) -> dict[str, float] | None:
+        """Milliseconds by clock; None if the model breaks, and then it is marked as failed."""
+        try:
+            return self.contenders[size].turn_among_others()
+        except Exception as error:  # one broken model must not cost the figures of all others
+            self.fail(error, size)
+            self.contenders.clear()
+            return None
+
+    def skip(self, reason: object) -> None:
+        self.status, self.error = "skipped", str(reason)
+
+    def fail(self, error: Exception, size: int | None = None) -> None:
+        """`size` is that of the batch at work, if any. All but a lack of memory is shown with its traceback."""
+        self.status, self.lacks_memory = "failed", is_out_of_memory(error)
+        message = str(error).strip().partition("\n")[0]
+        kind = "out of memory" if self.lacks_memory else type(error).__name__
+        place = f" at batch {size}" if size else ""
+        self.error = f"{kind}{place}: {message}".removesuffix(": ")
+        if not self.lacks_memory:
+            traceback.print_exception(error)
+
+    def write(self) -> None:
+        """`result.json` and `config.yaml`; nothing for a model that was skipped."""
+        if self.status == "skipped":
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.yaml").write_text(OmegaConf.to_yaml(self.config, resolve=True))
+        cost = {**self.network_cost, **batch_costs(self.batch_costs, self.trained), "protocol": self.protocol}
+        record = Record(self.who, self.status, self.error, cost=cost, where=self.where)
+        write_record(self.folder / "result.json", record)

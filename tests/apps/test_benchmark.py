@@ -1,0 +1,287 @@
+"""Timing grids of tiny models, and what becomes of those that break."""
+
+import csv
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+import torch
+
+from tradeoffs.apps import benchmark as module
+from tradeoffs.apps.config import compose
+from tradeoffs.apps.grid import read_grid
+from tradeoffs.apps.launch import quote_path
+from tradeoffs.apps.referee import Referee
+from tradeoffs.apps.run_folder import without_neutral
+from tradeoffs.errors import UserError
+from tradeoffs.measure.contender import Contender
+from tradeoffs.models.detection.ssd import SSD
+from tradeoffs.results.record import Record, config_hash, read_record
+
+CLOCKS = ("network_ms", "postprocessing_ms", "total_ms")
+MODEL = ("backbone=timm", "model.neck.extra_channels=[16,16,16,16]")
+QUICK = ("device=cpu", "batch_sizes=[1,2]", "seconds=0.01", "attempts=1")
+
+
+Found = tuple[int, dict[str, Record], list[dict[str, str]]]  # exit code, records by name, rows of the CSV
+
+
+def time_grid(folder: Path, words: list[str]) -> Found:
+    code = module.benchmark(
+        read_grid("benchmark", [quote_path(word) for word in [*words, f"runs={folder}", "name=grid"]])
+    )
+    (table,) = (folder / "benchmark" / "grid").glob("results-*.csv")
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return code, {path.parent.name: read_record(path) for path in table.parent.glob("*/result.json")}, rows
+
+
+@pytest.fixture
+def timed(photos: Path, tmp_path: Path) -> Callable[..., Found]:
+    """Times the tiny models of a command line, or those of `run=`."""
+
+    def run(*words: str, settings: tuple[str, ...] = QUICK) -> Found:
+        of_runs = any(word.startswith("run=") for word in words)
+        model = () if of_runs else (*MODEL, "data=coco_folder", f"data.root={photos}")
+        return time_grid(tmp_path, [*settings, *model, *words])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, str]:
+    """Two backbones at two sizes, and what was printed."""
+    axes = ("backbone.name=[test_resnet,test_efficientnet]", "image_size=[64,96]")
+    words = [*QUICK, *MODEL, "data=coco_folder", f"data.root={photos}", *axes]
+    printed = StringIO()
+    with redirect_stdout(printed):
+        found = time_grid(tmp_path_factory.mktemp("whole"), words)
+    return found, printed.getvalue()
+
+
+def short(records: dict[str, Record]) -> dict[tuple[str, int], Record]:
+    """By backbone and image size."""
+    return {(record.who.backbone, record.who.image_size): record for record in records.values()}
+
+
+def test_a_grid_of_two_models_at_two_sizes(whole):
+    (code, records, rows), _ = whole
+    assert code == 0 and len(rows) == 8
+    found = short(records)
+    assert set(found) == {(name, size) for name in ("test_resnet", "test_efficientnet") for size in (64, 96)}
+    for (_, size), record in found.items():
+        cost = record.cost
+        assert (record.status, record.error, record.accuracy) == ("finished", None, {})
+        assert cost["image_size"] == [size, size] and not cost["trained"]
+        assert cost["activation_bytes"] > 0 and cost["multiply_adds"] > 0
+        assert cost["protocol"]["turns"].startswith("4 models in turns")
+        assert len(cost["protocol"]["images"]["names"]) == 2
+        assert {"cpu_mhz", "load_average"} <= record.where["afterwards"].keys()
+        for batch in cost["batches"].values():
+            assert batch["turns"] == len(batch["total_ms"]["samples"]) >= 3
+            network, rest, total = (batch[name]["samples"][0] for name in CLOCKS)
+            assert total == pytest.approx(network + rest, abs=1e-3)
+    small, large = (found["test_resnet", size].cost for size in (64, 96))
+    assert small["parameters"] == large["parameters"]
+    assert large["multiply_adds"] > 2 * small["multiply_adds"]
+    assert large["activation_bytes"] > 2 * small["activation_bytes"]
+
+
+def test_what_is_printed(whole):
+    _, printed = whole
+    lines = printed.splitlines()
+    assert lines[:3] == ["preparing 4 models", "timing batches of 1: 4 models", "timing batches of 2: 4 models"]
+    assert sum(line.strip().startswith("ssd test_resnet 64*") for line in lines) == 2  # a table for each batch size
+    assert "* random weights: compare the network's times; those of decoding and NMS depend on training" in lines
+    assert lines[-1].startswith("table    ") and Path(lines[-1].split(maxsplit=1)[1]).is_file()
+
+
+def test_rows_of_the_csv_are_the_records(whole):
+    (_, records, rows), _ = whole
+    found = short(records)
+    for row in rows:
+        record = found[row["backbone"], int(row["image_size"])]
+        batch = record.cost["batches"][row["batch_size"]]
+        assert {"backbone=timm", f"backbone.name={row['backbone']}"} < set(row["settings"].split())
+        assert float(row["total_ms"]) == pytest.approx(batch["total_ms"]["median"], rel=1e-4)
+        assert float(row["network_p90"]) == pytest.approx(batch["network_ms"]["p90"], rel=1e-4)
+        assert (row["status"], row["trained"], row["error"]) == ("finished", "False", "")
+        assert row["config_hash"] == record.who.config_hash
+        assert row["device"] == record.where["device"]
+
+
+def test_the_model_is_that_of_training(whole, photos):
+    """Equal settings, so an equal hash."""
+    (_, records, _), _ = whole
+    words = [*MODEL, "data=coco_folder", f"data.root={photos}", "backbone.name=test_resnet", "image_size=64"]
+    expected = config_hash(without_neutral(compose("train", words)))
+    assert short(records)["test_resnet", 64].who.config_hash == expected
+
+
+def test_trained_runs_are_timed(timed, finished_run, capsys):
+    code, records, rows = timed(f"run=[{finished_run}]", "model.max_detections=[10,20]")
+    assert code == 0 and set(records) == {"finished,model.max_detections=10", "finished,model.max_detections=20"}
+    for record in records.values():
+        assert record.cost["trained"] and record.cost["batches"]["2"]["candidates_per_image"] > 0
+    assert {row["trained"] for row in rows} == {"True"}
+    assert "random weights" not in capsys.readouterr().out
+
+
+def test_photos_of_a_folder_need_no_data_set(timed, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "build_data", lambda *_: pytest.fail("the data set was read"))
+    _, records, _ = timed("backbone.name=test_resnet", "image_size=64", f"source={photos / 'val'}", "num_classes=7")
+    (record,) = records.values()
+    assert record.cost["protocol"]["images"] == {"from": str(photos / "val"), "names": ["1.png", "2.png"]}
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "shorter_edge"])
+def test_images_are_resized_as_the_config_says(timed, resize):
+    _, records, _ = timed("backbone.name=test_resnet", "image_size=64", f"resize={resize}")
+    (record,) = records.values()
+    # The first photo has 80 x 64 pixels; with `shorter_edge` sides are multiples of 32.
+    assert record.cost["image_size"] == {"letterbox": [64, 64], "shorter_edge": [64, 96]}[resize]
+
+
+def test_it_computes_in_other_formats(timed):
+    _, records, _ = timed("backbone.name=test_resnet", "image_size=64", "precision=bfloat16")
+    (record,) = records.values()
+    assert record.cost["protocol"]["precision"] == "bfloat16"
+
+
+# Models that break
+
+
+def broken(monkeypatch, when: Callable[[torch.Tensor], bool], error: Exception) -> None:
+    """SSD's forward pass raises `error` for some images."""
+    forward = SSD.forward
+
+    def breaking(self, images):
+        if when(images):
+            raise error
+        return forward(self, images)
+
+    monkeypatch.setattr(SSD, "forward", breaking)
+
+
+NO_MEMORY = RuntimeError(
+    "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: 8 bytes\nmore"
+)
+
+
+def test_a_lack_of_memory_is_recorded_and_the_others_go_on(timed, monkeypatch, capsys):
+    broken(monkeypatch, lambda images: len(images) == 2 and images.shape[-1] == 96, NO_MEMORY)
+    code, records, rows = timed("backbone.name=test_resnet", "image_size=[96,64]")
+    found = short(records)
+    assert code == 1 and found["test_resnet", 64].status == "finished"
+    failed = found["test_resnet", 96]
+    assert failed.status == "failed"
+    assert failed.error.startswith("out of memory at batch 2: [enforce fail") and "\n" not in failed.error
+    assert list(failed.cost["batches"]) == ["1"] and failed.cost["parameters"] > 0
+    assert [(row["image_size"], row["batch_size"], row["status"]) for row in rows] == [
+        *[("96", "1", "failed"), ("64", "1", "finished"), ("64", "2", "finished")]
+    ]
+    captured = capsys.readouterr()
+    assert "failed: ssd test_resnet 96: out of memory at batch 2" in captured.out
+    assert "Traceback" not in captured.err
+
+
+def test_a_lack_of_memory_before_anything_was_measured(timed, monkeypatch):
+    broken(monkeypatch, lambda images: images.shape[-1] == 96, NO_MEMORY)
+    code, records, rows = timed("backbone.name=test_resnet", "image_size=[96,64]")
+    failed = short(records)["test_resnet", 96]
+    assert (code, failed.status, failed.cost["batches"]) == (1, "failed", {})
+    assert [(row["image_size"], row["total_ms"] == "") for row in rows] == [("96", True), ("64", False), ("64", False)]
+
+
+def test_what_lacks_memory_beside_others_gets_a_turn_of_its_own(timed, monkeypatch):
+    """As on a GPU that holds either model but not both."""
+    errors = iter([NO_MEMORY])
+    broken(monkeypatch, lambda images: images.shape[-1] == 96 and next(errors, None) is not None, NO_MEMORY)
+    code, records, _ = timed("backbone.name=test_resnet", "image_size=[64,96,128]")
+    assert code == 0
+    turns = {size: record.cost["protocol"]["turns"][:8] for (_, size), record in short(records).items()}
+    assert turns == {64: "1 models", 96: "2 models", 128: "2 models"}
+
+
+def test_models_are_timed_in_groups_where_memory_is_short(timed, monkeypatch):
+    monkeypatch.setattr(Referee, "is_full", lambda self, group: len(group) == 2)
+    _, records, _ = timed("backbone.name=test_resnet", "image_size=[64,96,128]")
+    turns = {size: record.cost["protocol"]["turns"][:8] for (_, size), record in short(records).items()}
+    assert turns == {64: "2 models", 96: "2 models", 128: "1 models"}
+
+
+def test_a_bug_in_one_model_is_shown_and_the_others_go_on(timed, monkeypatch, capsys):
+    calls = cycle([False] * 16 + [True] * 100)  # 13 of them in its preparation
+    broken(monkeypatch, lambda images: images.shape[-1] == 96 and next(calls), ZeroDivisionError("by zero"))
+    code, records, _ = timed("backbone.name=test_resnet", "image_size=[64,96]", "attempts=3", settings=QUICK[:3])
+    found = short(records)
+    assert code == 1 and found["test_resnet", 64].status == "finished"
+    assert found["test_resnet", 96].error.startswith("ZeroDivisionError at batch ")
+    assert capsys.readouterr().err.count("ZeroDivisionError: by zero") == 1
+
+
+def test_a_combination_that_is_refused_is_skipped(timed, monkeypatch, tmp_path, capsys):
+    build = module.build_model
+
+    def refusing(config, num_classes):
+        if config.image_size == 96:
+            raise UserError("96 pixels are too few for this backbone; take 128")
+        return build(config, num_classes)
+
+    monkeypatch.setattr(module, "build_model", refusing)
+    code, records, rows = timed("backbone.name=test_resnet", "image_size=[64,96]")
+    assert code == 0 and list(short(records)) == [("test_resnet", 64)]
+    assert [row["status"] for row in rows] == ["finished", "finished", "skipped"]
+    line = "skipped: ssd test_resnet 96: 96 pixels are too few for this backbone; take 128"
+    assert line in capsys.readouterr().out.splitlines()
+    with pytest.raises(UserError, match="no model of the grid can be built:") as caught:
+        timed("backbone.name=test_resnet", "image_size=96")
+    assert len(caught.value.details) == 1 and caught.value.details[0].endswith(
+        "are too few for this backbone; take 128"
+    )
+
+
+# A machine that is not quiet
+
+
+def test_only_disturbed_times_are_taken_again(timed, monkeypatch, capsys):
+    """A clock on which models of 64 px always jump, and those of 96 px never do."""
+    jumping, turns = cycle([50.0, 100.0, 150.0]), []
+
+    def turn(self) -> dict[str, float]:
+        size = self.images.shape[-1]
+        turns.append(size)
+        return dict.fromkeys(CLOCKS, next(jumping) if size == 64 else 100.0)
+
+    monkeypatch.setattr(Contender, "turn", turn)
+    settings = ("device=cpu", "batch_sizes=1", "seconds=1e-9", "attempts=3")
+    _, records, rows = timed("backbone.name=test_resnet", "image_size=[64,96]", settings=settings)
+    batches = {size: record.cost["batches"]["1"] for (_, size), record in short(records).items()}
+    assert (batches[64]["disturbed"], batches[64]["attempts"]) == (True, 3)
+    assert (batches[96]["disturbed"], batches[96]["attempts"]) == (False, 1)
+    assert (turns.count(64), turns.count(96)) == (9, 3)
+    assert [(row["disturbed"], row["attempts"]) for row in rows] == [("True", "3"), ("False", "1")]
+    shown = capsys.readouterr().out
+    assert "timing batches of 1: 1 models again, since they were disturbed (attempt 3)" in shown
+    assert "! ssd test_resnet 64 at batch 1: disturbed in 3 attempts; do not rank by these times" in shown
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so nothing of this is a mistake")
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("cuda_graphs=true", "cuda_graphs=true needs a CUDA GPU, and the models run on the CPU; leave it out"),
+        (
+            "precision=tf32",
+            "precision=tf32 needs a CUDA GPU, and the models run on the CPU; choose float32 or bfloat16",
+        ),
+        ("device=cuda", "device=cuda is impossible: torch finds no CUDA GPU here; leave it out, or give device=cpu"),
+    ],
+)
+def test_what_needs_a_gpu(words, line):
+    with pytest.raises(UserError) as caught:
+        module.benchmark(read_grid("benchmark", [words]))
+    assert str(caught.value) == line
