@@ -13,7 +13,7 @@ import torch
 from tradeoffs.apps import benchmark as module
 from tradeoffs.apps.config import compose
 from tradeoffs.apps.grid import read_grid
-from tradeoffs.apps.launch import quote_path
+from tradeoffs.apps.launch import quote_value
 from tradeoffs.apps.referee import Referee
 from tradeoffs.apps.run_folder import without_neutral
 from tradeoffs.errors import UserError
@@ -31,7 +31,7 @@ Found = tuple[int, dict[str, Record], list[dict[str, str]]]  # exit code, record
 
 def time_grid(folder: Path, words: list[str]) -> Found:
     code = module.benchmark(
-        read_grid("benchmark", [quote_path(word) for word in [*words, f"runs={folder}", "name=grid"]])
+        read_grid("benchmark", [quote_value(word) for word in [*words, f"runs={folder}", "name=grid"]])
     )
     (table,) = (folder / "benchmark" / "grid").glob("results-*.csv")
     with table.open(newline="") as file:

@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, jobs
-from tradeoffs.apps.launch import launch, quote_path
+from tradeoffs.apps.launch import launch, quote_value
 from tradeoffs.apps.rules import Number, OneOf, check
 from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
 from tradeoffs.apps.usage import usage
@@ -306,12 +306,18 @@ def test_without_any_runs(tmp_path):
 @pytest.mark.parametrize("path", ["a(1).jpg", "a b.jpg", "runs/model=ssd,seed=1", "it's.jpg", "*.jpg", "ü.jpg"])
 def test_paths_need_no_quotes(conf, path):
     (conf / "predict.yaml").write_text("source: ???")
-    assert compose("predict", [quote_path(f"source={path}")], conf).source == path
+    assert compose("predict", [quote_value(f"source={path}")], conf).source == path
 
 
 def test_quoted_paths_and_other_settings_stay():
     for override in ("source='a b'", "source=plain/path.jpg", "sizes=[1,2]", "source=${runs}/x"):
-        assert quote_path(override) == override
+        assert quote_value(override) == override
+
+
+def test_several_numbers_of_proposals_are_a_list():
+    assert quote_value("num_proposals=10,20") == "num_proposals=[10,20]"
+    assert quote_value("num_proposals=10") == "num_proposals=10"
+    assert quote_value("seed=1,2") == "seed=1,2"
 
 
 def test_jobs_of_a_command_line(conf):

@@ -9,7 +9,7 @@ import pytest
 
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.grid import Grid, launch_grid, read_grid, split_runs
-from tradeoffs.apps.launch import quote_path
+from tradeoffs.apps.launch import quote_value
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
@@ -60,7 +60,7 @@ def conf(tmp_path: Path) -> Path:
 
 
 def grid(conf: Path, words: str) -> Grid:
-    return read_grid("benchmark", [quote_path(word) for word in words.split()], conf)
+    return read_grid("benchmark", [quote_value(word) for word in words.split()], conf)
 
 
 def chosen(conf: Path, words: str) -> list[str]:

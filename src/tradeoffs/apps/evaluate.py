@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
@@ -15,6 +15,7 @@ from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
+from tradeoffs.training.operating_points import OperatingPoints
 from tradeoffs.training.progress import Progress
 
 
@@ -27,10 +28,35 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, data.num_classes)
     put_weights(weights, task.model)
     folder = Path(config.output)
-    trainer = build_trainer(config, folder, [Progress()], loggers=[])
+    points = operating_points(config)
+    if points:
+        task.model.num_proposals = max(points.counts)
+    trainer = build_trainer(config, folder, [Progress(), *([points] if points else [])], loggers=[])
     trainer.validate(task, datamodule=data, verbose=False)
+    if points:
+        return report_points(config, folder, task, data, points)
     save_settings(config, folder)
     return report(config, folder, task, data)
+
+
+def operating_points(config: DictConfig) -> OperatingPoints | None:
+    counts = config.num_proposals
+    return None if counts is None else OperatingPoints([counts] if isinstance(counts, int) else sorted(set(counts)))
+
+
+def report_points(
+    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, points: OperatingPoints
+) -> float:
+    """A folder and a record for each number of proposals; returns the mAP of the largest."""
+    config.num_proposals = None  # from here on as in an evaluation with that number alone
+    for count in points.counts:
+        task.metric, task.scores = points.metrics[count], points.scores[count]
+        task.model.num_proposals = count
+        config.model.num_proposals = count
+        print(f"\n{count} proposals")
+        save_settings(config, folder / f"num_proposals={count}")
+        best = report(config, folder / f"num_proposals={count}", task, data)
+    return best
 
 
 def require_same_classes(weights: Weights, data: LightningDataModule) -> None:

@@ -31,6 +31,7 @@ from tradeoffs.errors import UserError
 CRASH, MISTAKE, INTERRUPTED = 1, 2, 130  # exit codes; 130 is a shell's for Ctrl-C
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
 PATHS = ("run", "checkpoint", "source", "output", "runs", "resume", "data.root", "backbone.weights")
+LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
 def launch(config_name: str, job: str, conf: Path = CONF) -> None:
@@ -74,7 +75,7 @@ def read_arguments() -> Namespace:
         raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
     options = [word for word in sys.argv[1:] if word not in arguments.overrides]
     if not arguments.multirun:
-        arguments.overrides = [quote_path(override) for override in arguments.overrides]
+        arguments.overrides = [quote_value(override) for override in arguments.overrides]
     sys.argv[1:] = options + arguments.overrides
     return arguments
 
@@ -83,12 +84,14 @@ def fail_to_read(message: str) -> NoReturn:
     raise UserError(f"{message}; --help shows what there is")
 
 
-def quote_path(override: str) -> str:
+def quote_value(override: str) -> str:
     """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
-    key, _, path = override.partition("=")
-    if key.lstrip("+") not in PATHS or path.startswith(('"', "'", "$")):
+    key, _, value = override.partition("=")
+    if key in LISTS and "," in value and not value.startswith("["):
+        return f"{key}=[{value}]"
+    if key.lstrip("+") not in PATHS or value.startswith(('"', "'", "$")):
         return override
-    return f"{key}={quote(path)}"
+    return f"{key}={quote(value)}"
 
 
 def quote(text: str) -> str:

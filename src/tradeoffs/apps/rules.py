@@ -99,10 +99,14 @@ RULES = {
     "seconds": Number(above=0),
     "minutes": Number(above=0),
     "attempts": COUNT,
+    "num_proposals": ListOf(Number(1, whole=True, also=(None,))),
     "min_score": FRACTION,
     "model.score_threshold": FRACTION,
     "model.nms_threshold": Number(0, 1, also=(None,)),
     "model.max_detections": COUNT,
+    "model.num_proposals": COUNT,
+    "model.train_proposals": COUNT,
+    "model.neck": OneOf(("c4", "fpn")),
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),
     "backbone.freeze_norm": SWITCH,
@@ -141,6 +145,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_complete(config)
     check_values(config)
     check_task(config, conf)
+    check_proposals(config)
     check_paths(config)
 
 
@@ -179,6 +184,11 @@ def check_task(config: DictConfig, conf: Path) -> None:
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
     raise UserError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+
+
+def check_proposals(config: DictConfig) -> None:
+    if config.get("num_proposals") is not None and "num_proposals" not in config.model:
+        raise UserError("num_proposals= is for models with proposals: faster_rcnn, rfcn; this run has none")
 
 
 def check_paths(config: DictConfig) -> None:

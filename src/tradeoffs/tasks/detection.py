@@ -88,7 +88,7 @@ class DetectionTask(LightningModule):
         self.log("val/loss", torch.stack(list(losses.values())).sum(), batch_size=len(batch), sync_dist=True)
         detections = self.model.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))
         self.metric.update(batch.image_ids, to_original(detections, batch))
-        return {"batch": batch, "detections": detections}
+        return {"batch": batch, "output": output, "detections": detections}
 
     def on_validation_epoch_end(self) -> None:
         limit = self.trainer.limit_val_batches  # a part (float) or a number (int) of batches

@@ -1,0 +1,40 @@
+"""One pass over the data, scored as if the second stage had looked at fewer proposals, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from tradeoffs.metrics.coco import CocoMetric, CocoScores
+from tradeoffs.structures import Batch, to_original
+
+
+class OperatingPoints(Callback):
+    """Scores the detections that the first `counts` proposals give, for each of the counts.
+
+    Proposals are ranked, so a smaller set is the beginning of a larger one, and the network runs once for all (Huang et
+    al. 2017, section 4.1.5). The task's `validation_step` returns a dict with the raw `output`; outputs have
+    `limited_to(count)`.
+    """
+
+    def __init__(self, counts: Sequence[int]):
+        self.counts = list(counts)
+        self.metrics: dict[int, CocoMetric] = {}
+        self.scores: dict[int, CocoScores] = {}  # of the last validation
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        data = trainer.datamodule
+        self.metrics = {count: CocoMetric(data.val.ground_truth(), data.category_ids) for count in self.counts}
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
+    ) -> None:
+        size = (batch.images.shape[-2], batch.images.shape[-1])
+        for count, metric in self.metrics.items():
+            detections = pl_module.model.postprocess(outputs["output"].limited_to(count), size)
+            metric.update(batch.image_ids, to_original(detections, batch))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.scores = {count: metric.compute() for count, metric in self.metrics.items()}

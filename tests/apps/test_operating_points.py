@@ -1,0 +1,49 @@
+"""Scoring one checkpoint with several numbers of proposals in one pass."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import words, write_data
+
+from tradeoffs.apps.config import compose
+from tradeoffs.apps.evaluate import evaluate
+from tradeoffs.apps.rules import check
+from tradeoffs.apps.train import train
+from tradeoffs.errors import UserError
+from tradeoffs.results.record import read_record
+
+DETECTOR = ("model=faster_rcnn", "model.num_proposals=20", "model.train_proposals=50", "epochs=1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "two_stage"
+    data = write_data(tmp_path_factory.mktemp("data"))
+    torch.set_num_threads(1)
+    kept = [word for word in words(data, folder) if not word.startswith("model.neck")]
+    train(compose("train", [*kept, *DETECTOR]))
+    return folder
+
+
+def evaluated(run: Path, *overrides: str) -> Path:
+    config = compose("evaluate", [f"run={run}", "trainer.accelerator=cpu", "model.score_threshold=0", *overrides])
+    check(config)
+    evaluate(config)
+    return Path(config.output)
+
+
+def test_each_number_scores_as_if_evaluated_alone(run: Path):
+    together = evaluated(run, "num_proposals=[3,12]")
+    assert {path.name for path in together.iterdir()} == {"num_proposals=3", "num_proposals=12"}
+    for count in (3, 12):
+        record = read_record(together / f"num_proposals={count}" / "result.json")
+        alone = read_record(evaluated(run, f"model.num_proposals={count}") / "result.json")
+        assert record.accuracy["num_detections"] == alone.accuracy["num_detections"] > 0
+        assert record.accuracy["summary"] == pytest.approx(alone.accuracy["summary"], abs=1e-6)
+        assert record.who.config_hash == alone.who.config_hash
+
+
+def test_only_for_models_with_proposals(finished_run: Path):
+    with pytest.raises(UserError, match="num_proposals= is for models with proposals: faster_rcnn, rfcn"):
+        evaluated(finished_run, "num_proposals=10")
