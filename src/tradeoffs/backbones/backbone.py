@@ -68,16 +68,20 @@ class Backbone(nn.Module):
 
     def trunk(self, stride: int) -> Backbone:
         """The stages up to the last one of `stride` (the same modules, not copies), for models that need no more."""
-        end = self.stage_of(stride) + 1
-        trunk = Backbone(
-            list(self.stages[:end]), self.channels[:end], self.strides[:end], frozen_stages=min(self.frozen_stages, end)
-        )
-        trunk.scale, trunk.shift = self.scale, self.shift
-        return trunk
+        return self._first(self.stage_of(stride) + 1)
 
     def split(self, stride: int) -> tuple[Backbone, nn.Sequential]:
         """The trunk of `stride`, and the stages after it.
 
-        Two-stage detectors use the rest as the head of their second stage (Huang et al. 2017, table 2).
+        Two-stage detectors use the rest as the head of their second stage (Huang et al. 2017, table 2). The final stage
+        always is in the rest, also where dilation leaves it at `stride`, or all stages at a smaller one.
         """
-        return self.trunk(stride), nn.Sequential(*self.stages[self.stage_of(stride) + 1 :])
+        last = self.stage_of(min(stride, max(self.strides)))
+        end = min(last + 1, len(self.stages) - 1)
+        return self._first(end), nn.Sequential(*self.stages[end:])
+
+    def _first(self, count: int) -> Backbone:
+        stages, frozen = list(self.stages[:count]), min(self.frozen_stages, count)
+        first = Backbone(stages, self.channels[:count], self.strides[:count], frozen_stages=frozen)
+        first.scale, first.shift = self.scale, self.shift
+        return first

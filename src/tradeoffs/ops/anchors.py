@@ -106,3 +106,8 @@ def sliding_anchors(
 def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float] = (0.5, 1.0, 2.0)) -> list[tuple[float, float]]:
     """(width, height) of areas `sizes` squared at each ratio of height to width: all sizes of the first ratio first."""
     return [(size / math.sqrt(ratio), size * math.sqrt(ratio)) for ratio in ratios for size in sizes]
+
+
+def geometric_sizes(smallest: float, largest: float, count: int) -> list[float]:
+    """`count` sizes, each the same number of times as large as the one before."""
+    return [smallest * (largest / smallest) ** (k / max(count - 1, 1)) for k in range(count)]

@@ -17,6 +17,8 @@ from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows
 from tradeoffs.structures import Detections
 
+CPU_BLOCK = 128  # boxes
+
 
 def suppress(
     boxes: Float[Tensor, "B N 4"], labels: Int64[Tensor, "B N"] | None, valid: Bool[Tensor, "B N"], threshold: float
@@ -24,11 +26,20 @@ def suppress(
     """Which boxes survive: those with no surviving box of the same class before them with IoU above `threshold`.
 
     Boxes must come best first. Without `labels` all are of one class.
+
+    A CPU goes through the boxes in blocks: their survivors suppress what follows before it is looked at, so only half
+    of all pairs are compared, few rounds are needed within a block, and most of it stays in the cache.
     """
-    rivals = iou(boxes, boxes) > threshold
-    if labels is not None:
-        rivals &= labels[:, :, None] == labels[:, None, :]
-    return fixed_point(rivals.triu_(diagonal=1), valid)
+    step = CPU_BLOCK if boxes.is_cpu and not torch.compiler.is_compiling() else max(boxes.shape[1], 1)
+    for start in range(0, boxes.shape[1], step):
+        rest = boxes[:, start:]
+        rivals = iou(rest[:, :step], rest) > threshold
+        if labels is not None:
+            rivals &= labels[:, start : start + step, None] == labels[:, None, start:]
+        kept = fixed_point(rivals[..., :step].triu(diagonal=1), valid[:, start : start + step])
+        later = valid[:, start + step :] & ~_suppressed(rivals[..., step:], kept)
+        valid = torch.cat([valid[:, :start], kept, later], dim=1)
+    return valid
 
 
 def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
@@ -41,8 +52,13 @@ def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"]) -> Bo
     return kept
 
 
+def _suppressed(rivals: Tensor, kept: Tensor) -> Tensor:
+    # A maximum of bytes is what `any` computes, several times as fast.
+    return (rivals & kept[:, :, None]).view(torch.uint8).amax(dim=1).view(torch.bool)
+
+
 def _survivors(rivals: Tensor, valid: Tensor, kept: Tensor) -> Tensor:
-    return valid & ~(rivals & kept[:, :, None]).any(dim=1)
+    return valid & ~_suppressed(rivals, kept)
 
 
 def _round(rivals: Tensor, valid: Tensor, kept: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,12 +31,12 @@ class FPN(nn.Module):
         extra: Literal["pool", "convolutions"] = "pool",
     ):
         super().__init__()
-        strides = [stride for stride in strides if stride in backbone.strides]
-        self.sources = [backbone.stage_of(stride) for stride in strides]
-        self.last_stride = max(strides)
+        self.strides = [stride for stride in strides if stride in backbone.strides]  # without the extra maps
+        self.sources = [backbone.stage_of(stride) for stride in self.strides]
+        self.last_stride = max(self.strides)
         blocks = LastLevelMaxPool() if extra == "pool" else LastLevelP6P7(channels, channels)
         self.pyramid = FeaturePyramidNetwork([backbone.channels[i] for i in self.sources], channels, blocks)
-        self.channels = [channels] * (len(strides) + (1 if extra == "pool" else 2))
+        self.channels = [channels] * (len(self.strides) + (1 if extra == "pool" else 2))
 
     def forward(self, features: list[Map]) -> list[Map]:
         return list(self.pyramid(OrderedDict((str(i), features[i]) for i in self.sources)).values())

@@ -1,0 +1,82 @@
+"""Maps cropped to boxes: RoIAlign (He et al. 2017, section 3) of a whole batch, from one map or from a pyramid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Map = Float[Tensor, "B C _ _"]
+CANONICAL_SIZE, CANONICAL_STRIDE = 224, 16  # a box of ImageNet's image size is looked at where ImageNet's networks would
+
+
+def pyramid_levels(boxes: Float[Tensor, "B P 4"], strides: Sequence[int]) -> Int64[Tensor, "B P"]:
+    """Which of the maps of `strides` (powers of 2) each box is cropped from, the finest being 0.
+
+    Boxes twice as large come from a map twice as coarse (Lin et al. 2017, equation 1).
+    """
+    sizes = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=0).sqrt()
+    wanted = CANONICAL_STRIDE * sizes / CANONICAL_SIZE * (1 + 1e-6)  # boxes on the border go to the coarser map
+    return sum((wanted >= stride).long() for stride in strides[1:]) + torch.zeros_like(wanted, dtype=torch.int64)
+
+
+def roi_align(
+    maps: Sequence[Map],
+    boxes: Float[Tensor, "B P 4"],
+    levels: Int64[Tensor, "B P"],
+    image_size: tuple[int, int],
+    size: int,
+    samples: int,
+) -> Float[Tensor, "B*P C size size"]:
+    """`size` x `size` bins of each box, cut out of the map that `levels` says.
+
+    A bin is the mean of `samples` x `samples` points, spread evenly and read bilinearly. Boxes are in pixels of an image
+    of `image_size` and inside of it; a map spans the image whatever its size, and the centre of its first pixel is the
+    image's corner. No gradient flows to the boxes.
+
+    A bin is a weighted sum of pixels, so it is an embedding bag: the pixels of all maps are the rows of one table, and
+    a box's map is nothing but an offset into it. Crops are channels last in memory.
+    """
+    heights, widths = [x.shape[-2] for x in maps], [x.shape[-1] for x in maps]
+    table = torch.cat([x.flatten(2).mT for x in maps], dim=1)
+    rows = table.shape[1]
+    width = _of_level(widths, levels)
+    scale = torch.stack([width / image_size[1], _of_level(heights, levels) / image_size[0]], dim=-1)
+    corners = boxes.unflatten(-1, (2, 2)) * scale[:, :, None]
+    x, x_weight = _pixels(corners[..., 0], width, size, samples)
+    y, y_weight = _pixels(corners[..., 1], _of_level(heights, levels), size, samples)
+    starts = [sum(h * w for h, w in zip(heights[:k], widths[:k], strict=True)) for k in range(len(maps))]
+    start = _of_level(starts, levels) + rows * torch.arange(len(boxes), device=boxes.device)[:, None]
+    y = y * width[..., None, None] + start[..., None, None]
+    index = y[:, :, :, None, :, None] + x[:, :, None, :, None, :]
+    weight = y_weight[:, :, :, None, :, None] * x_weight[:, :, None, :, None, :]
+    bins = F.embedding_bag(
+        index.reshape(-1, 4 * samples**2),
+        table.flatten(0, 1),
+        mode="sum",
+        per_sample_weights=weight.reshape(-1, 4 * samples**2).to(table.dtype),
+    )
+    return bins.view(-1, size, size, table.shape[-1]).permute(0, 3, 1, 2)
+
+
+def _of_level(values: Sequence[int], levels: Int64[Tensor, "B P"]) -> Int64[Tensor, "B P"]:
+    """`values[level]`, without a tensor that would have to travel to the device."""
+    return sum((levels == k) * value for k, value in enumerate(values))
+
+
+def _pixels(
+    ends: Float[Tensor, "B P 2"], limit: Int64[Tensor, "B P"], size: int, samples: int
+) -> tuple[Int64[Tensor, "B P size _"], Float[Tensor, "B P size _"]]:
+    """Along one axis: the pixels that each bin reads between the `ends` of a box, and their weights, which sum to 1."""
+    steps = (torch.arange(size * samples, device=ends.device) + 0.5) / (size * samples)
+    length = (ends[..., 1:] - ends[..., :1]).clamp(min=1)
+    last = (limit - 1)[..., None].to(ends.dtype)
+    points = (ends[..., :1] + steps * length).clamp(min=0).minimum(last)
+    low = points.floor()
+    part = points - low
+    pixels = torch.stack([low, (low + 1).minimum(last)], dim=-1).long()
+    weights = torch.stack([1 - part, part], dim=-1) / samples
+    return pixels.unflatten(2, (size, samples)).flatten(3), weights.unflatten(2, (size, samples)).flatten(3)
