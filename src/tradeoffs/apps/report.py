@@ -15,6 +15,7 @@ from rich import print as print_pretty
 
 from tradeoffs.apps.run_folder import without_neutral
 from tradeoffs.measure.environment import describe_environment
+from tradeoffs.measure.load import BUSY
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 from tradeoffs.training.tables import score_table
@@ -92,19 +93,22 @@ def show(record: Record, folder: Path) -> float:
     """Prints the tables and where everything is; returns the mAP."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
+    if doubt := doubt_about(record.cost):
+        print(f"{doubt}; on a quiet machine: python evaluate.py run={record.who.name} measure=true")
+    print(f"{folder}/ holds")
     for name, what in CONTENTS.items():
         if (folder / name).exists():
-            print(f"{what:<24} {folder / name}")
+            print(f"  {name:<24} {what}")
     return record.accuracy["summary"]["mAP"]
 
 
 CONTENTS = {
-    "result.json": "record",
-    "config.yaml": "settings",
-    "metrics.csv": "curves",
-    "pictures": "pictures of predictions",
+    "result.json": "the record",
+    "config.yaml": "all settings",
+    "metrics.csv": "the curves",
+    "pictures": "predictions beside the truth",
     "predictions.json": "all predictions",
-    "checkpoints/best.ckpt": "best weights",
+    "checkpoints/best.ckpt": "the best weights",
 }
 
 
@@ -112,11 +116,21 @@ def cost_summary(cost: Outcome) -> Outcome:
     """The figures people ask for first."""
     if not cost:
         return {}
-    single = cost["batches"]["1"]
+    single, large = cost["batches"]["1"], cost["batches"][str(LARGE_BATCH)]
     return {
-        "parameters, million": cost["parameters"] / 1e6,
-        "multiply-adds, billion": cost["multiply_adds"] / 1e9,
-        "latency, ms": single["total_ms"]["median"],
-        "of that network, ms": single["network_ms"]["median"],
-        "images/s at batch 8": cost["images_per_second"],
+        "million weights": cost["parameters"] / 1e6,
+        "G mult-adds": cost["multiply_adds"] / 1e9,
+        "ms, batch 1": single["total_ms"]["median"],
+        "of network": single["network_ms"]["median"],
+        "images/s, batch 8": cost["images_per_second"],
+        "peak MB": large["peak_memory_bytes"] / 1e6 if large["peak_memory_bytes"] else "-",
     }
+
+
+def doubt_about(cost: Outcome) -> str | None:
+    """Why the times are not to be trusted, if so."""
+    if (cost.get("other_load") or 0) > BUSY:
+        return f"these times are disturbed: other programs took {cost['other_load']:.0%} of the processor"
+    if any(batch["disturbed"] for batch in cost.get("batches", {}).values()):
+        return "these times are disturbed: they spread over more than a tenth"
+    return None

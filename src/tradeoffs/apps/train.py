@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.utils import instantiate
@@ -45,9 +45,10 @@ def train(config: DictConfig) -> float:
         require_same_settings(config, folder, "a finished", "overwrite=true")
         print(f"{folder} is finished already; overwrite=true trains it anew")
         return show(read_record(folder / "result.json"), folder)
-    checkpoint = checkpoint_to_resume(config, folder)
-    data = build_data(config)
-    task = build_task(config, data.num_classes)
+    with nothing_left(folder):
+        checkpoint = checkpoint_to_resume(config, folder)
+        data = build_data(config)
+        task = build_task(config, data.num_classes)
     prepare_folder(config, folder, fresh=checkpoint is None)
     loggers = build_loggers(config, folder, resume=checkpoint is not None)
     trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers)
@@ -116,6 +117,7 @@ def score_best(trainer: Trainer, task: LightningModule, data: LightningDataModul
     if checkpoints.best_step == trainer.global_step:
         keep_as_best(folder / "pictures")
         return
+    choose_best(folder / "checkpoints")
     restore_best(task, folder)
     trainer.loggers = []  # curves end where training does
     trainer.validate(task, datamodule=data, verbose=False)
@@ -127,12 +129,28 @@ def keep_as_best(pictures: Path) -> None:
     shutil.copyfile(latest, pictures / "best.jpg")
 
 
+@rank_zero_only
+def choose_best(checkpoints: Path) -> None:
+    """Without a validation in training, the last weights are the best ones that are known."""
+    if not (checkpoints / BEST).exists() and (checkpoints / LAST).exists():
+        shutil.copyfile(checkpoints / LAST, checkpoints / BEST)
+
+
 def restore_best(task: LightningModule, folder: Path) -> None:
-    """The weights that scored best; the last ones where no validation was reached."""
-    files = (folder / "checkpoints" / name for name in (BEST, LAST))
-    path = next((path for path in files if path.exists()), None)
-    if path is not None:
+    """The weights that scored best, if any were kept."""
+    if (path := folder / "checkpoints" / BEST).exists():
         task.load_state_dict(SafeCheckpointIO().load_checkpoint(path)["state_dict"])
+
+
+@contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """If the run is refused, Hydra's empty folder for it goes again."""
+    try:
+        yield
+    except UserError:
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
+        raise
 
 
 @contextmanager

@@ -88,12 +88,15 @@ def gpu_state(device: torch.device) -> dict[str, str] | None:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of this project's repository and whether files differ from it; None without git or a repository."""
+    """Commit of this project's repository and whether its files differ from that; None without git or a repository."""
     source = Path(tradeoffs.__file__).resolve().parents[1]
     top = git(source, "rev-parse", "--show-toplevel")
     if top is None or Path(top) != source.parent:  # installed somewhere inside another repository
         return None
-    return {"commit": git(source, "rev-parse", "--verify", "HEAD"), "dirty": bool(git(source, "status", "--porcelain"))}
+    return {
+        "commit": git(source, "rev-parse", "--verify", "HEAD"),
+        "dirty": bool(git(source, "status", "--porcelain", "-uno")),
+    }
 
 
 def git(folder: Path, *arguments: str) -> str | None:

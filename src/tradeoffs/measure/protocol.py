@@ -16,6 +16,7 @@ from tradeoffs.measure.arithmetic import PRECISIONS, autocast
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.cost import count_parameters, multiply_adds
 from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm
+from tradeoffs.measure.load import OtherLoad
 from tradeoffs.measure.turns import Timed, time_until_steady
 
 CLOCKS = {
@@ -51,15 +52,17 @@ def measure_model(
     images = images.to(device)
     network = prepare(model, images[:1], fuse, channels_last)
     batches = {}
-    for size in batch_sizes:
-        with autocast(images.device, precision):
-            contender = Contender(network, fill(images, size))
-            contender.warm_up(warmup)
-            (timed,) = time_until_steady({"": contender.turn}, {"": repeats}).values()
-        batches[size] = batch_cost(contender, timed)
+    with OtherLoad() as others:
+        for size in batch_sizes:
+            with autocast(images.device, precision):
+                contender = Contender(network, fill(images, size))
+                contender.warm_up(warmup)
+                (timed,) = time_until_steady({"": contender.turn}, {"": repeats}).values()
+            batches[size] = batch_cost(contender, timed)
     return {
         **network_cost(model, network, images[:1]),
         **batch_costs(batches, trained),
+        "other_load": others.share,
         "protocol": {
             **describe_protocol(model, network, precision, images.device, channels_last),
             "turns": "the model alone",

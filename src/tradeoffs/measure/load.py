@@ -1,0 +1,46 @@
+"""How busy a machine is with other work while something is measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+BUSY = 0.1  # share of the processor that others may take before times are called disturbed
+STAT = Path("/proc/stat")
+
+
+class OtherLoad:
+    """Used as a context manager: the `share` (0 to 1) of all cores that other programs took meanwhile.
+
+    A load that lasts does not widen the spread of timings, so the spread alone would not show it. None where the system
+    does not say (only Linux does).
+    """
+
+    def __init__(self) -> None:
+        self.share: float | None = None
+
+    def __enter__(self) -> OtherLoad:
+        self._before = reading()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.share = share_of_others(self._before, reading(), os.cpu_count() or 1)
+
+
+def reading() -> tuple[float, float, float] | None:
+    """Seconds on the clock, seconds that all cores worked, and seconds that they worked for this process."""
+    if not STAT.exists():
+        return None
+    user, nice, system, _, _, interrupt, soft_interrupt, stolen = map(int, STAT.read_text().split(None, 9)[1:9])
+    ticks = user + nice + system + interrupt + soft_interrupt + stolen
+    return time.monotonic(), ticks / os.sysconf("SC_CLK_TCK"), time.process_time()
+
+
+def share_of_others(
+    before: tuple[float, float, float] | None, after: tuple[float, float, float] | None, cores: int
+) -> float | None:
+    if before is None or after is None or after[0] == before[0]:
+        return None
+    passed, worked, own = (late - early for early, late in zip(before, after, strict=True))
+    return min(max((worked - own) / (passed * cores), 0.0), 1.0)
