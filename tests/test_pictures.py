@@ -92,3 +92,11 @@ def test_contact_sheet_centres_images_in_cells_of_the_largest():
 
 def test_a_sheet_is_no_wider_than_its_images():
     assert contact_sheet([grey(4, 4)], columns=4, gap=1).shape == (3, 6, 6)
+
+
+def test_a_caption_stands_below_the_sheet():
+    tile = torch.zeros(3, 40, 600, dtype=torch.uint8)
+    plain, captioned = contact_sheet([tile]), contact_sheet([tile], caption="dashed: truth")
+    assert torch.equal(captioned[:, : plain.shape[1]], plain)
+    below = captioned[:, plain.shape[1] :]
+    assert below.shape[1] > 20 and (below == 0).any() and (below[:, :, 400:] == 255).all()

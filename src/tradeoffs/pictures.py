@@ -66,8 +66,10 @@ def draw_boxes(
     return torch.from_numpy(np.array(canvas)).permute(2, 0, 1).contiguous()
 
 
-def contact_sheet(images: Sequence[UInt8[Tensor, "3 _h _w"]], columns: int = 4, gap: int = 8) -> UInt8[Tensor, "3 H W"]:
-    """Images in rows of `columns`, each centred in a cell as large as the largest, on white."""
+def contact_sheet(
+    images: Sequence[UInt8[Tensor, "3 _h _w"]], columns: int = 4, gap: int = 8, caption: str = ""
+) -> UInt8[Tensor, "3 H W"]:
+    """Images in rows of `columns`, each centred in a cell as large as the largest, on white; the caption below."""
     height = max(image.shape[1] for image in images)
     width = max(image.shape[2] for image in images)
     columns = min(columns, len(images))
@@ -78,7 +80,14 @@ def contact_sheet(images: Sequence[UInt8[Tensor, "3 _h _w"]], columns: int = 4, 
         top = gap + (i // columns) * (height + gap) + (height - h) // 2
         left = gap + (i % columns) * (width + gap) + (width - w) // 2
         sheet[:, top : top + h, left : left + w] = image
-    return sheet
+    return torch.cat([sheet, _line_of_text(caption, sheet.shape[2], gap)], dim=1) if caption else sheet
+
+
+def _line_of_text(text: str, width: int, margin: int) -> UInt8[Tensor, "3 _h _w"]:
+    font = _font(20)
+    line = Image.new("RGB", (width, font.size + 2 * margin), WHITE)
+    ImageDraw.Draw(line).text((margin, line.height / 2), text, font=font, fill=BLACK, anchor="lm")
+    return torch.from_numpy(np.array(line)).permute(2, 0, 1).contiguous()
 
 
 def line_width(size: tuple[int, int]) -> int:

@@ -21,7 +21,7 @@ def test_a_sheet_per_validation(tmp_path, tiny_train, every, names):
     tiny_train(tmp_path, callbacks=[pictures], num_sanity_val_steps=1)
     assert sheets(tmp_path) == names
     with Image.open(tmp_path / "pictures" / names[0]) as sheet:
-        assert sheet.size == (3 * TILE + 4 * 8, TILE + 2 * 8)
+        assert sheet.size == (3 * TILE + 4 * 8, TILE + 2 * 8 + 36)  # the caption
 
 
 def test_only_the_first_process_draws(tmp_path, tiny_train):

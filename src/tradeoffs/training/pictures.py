@@ -62,7 +62,8 @@ class PredictionPictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._tiles and self._is_turn(trainer):
             path = self.folder / (f"epoch_{trainer.current_epoch:03d}.jpg" if _is_training(trainer) else "best.jpg")
-            save_picture(contact_sheet(self._tiles), path)
+            caption = f"solid: found, with a score of {self.min_score:g} or more; dashed: truth"
+            save_picture(contact_sheet(self._tiles, caption=caption), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
         if not trainer.sanity_checking:
             self._validations += 1
