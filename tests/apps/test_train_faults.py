@@ -117,12 +117,12 @@ FAULTS = {
         lambda data: annotation_file(data, "train").unlink(),
         "no train annotations in {data}: looked for annotations/train.json, annotations/instances_train.json, "
         "annotations/instances_train2017.json, train.json, train/_annotations.coco.json, person_keypoints_train.json; "
-        "give data.source.train_annotations=PATH",
+        "give data.source.train_annotations=PATH, relative to data.root (. is that folder itself)",
     ),
     "missing image folder": (
         lambda data: shutil.rmtree(data / "train"),
         "no train images in {data}: looked for train, train2017, images/train, images/train2017, images; "
-        "give data.source.train_images=PATH",
+        "give data.source.train_images=PATH, relative to data.root (. is that folder itself)",
     ),
     "missing folder": (shutil.rmtree, "data.root={data} does not exist; give the folder that holds the data set"),
     "other categories": (

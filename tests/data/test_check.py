@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tradeoffs.data.check import Fault, check_dataset, require_sound
+from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
+from tradeoffs.data.faults import Fault, require_sound
 from tradeoffs.errors import UserError
 
 
@@ -129,8 +130,8 @@ def test_ids_that_stand_twice(folder):
     folder.content["images"][1]["id"] = 1
     folder.content["annotations"][1]["image_id"] = 1
     assert folder.lines() == [
-        "error: train.json, images: the id 1 stands 2 times; ids are unique",
-        "error: train.json, annotations: the id 2 stands 2 times; ids are unique",
+        "error: train.json, images: the id 1 stands 2 times with different content; ids are unique",
+        "error: train.json, annotations: the id 2 stands 2 times with different content; ids are unique",
     ]
 
 
@@ -191,22 +192,52 @@ def test_stopping_names_the_first_fault_and_lists_all(folder):
     assert caught.value.details == tuple(map(str, faults))
 
 
-def test_dropping_leaves_out_what_is_faulty_and_says_so_in_one_line(folder, caplog):
+def test_dropping_leaves_out_what_is_faulty_and_lists_it(folder, caplog):
     folder.add(3, bbox=[5, 5, 0, 4])
     folder.add(4, image_id=77)
     (folder.images / "b.png").unlink()
+    faults = folder.check()
     with caplog.at_level(logging.WARNING):
-        left_out = require_sound({folder.annotations: folder.check()}, on_fault="drop")
+        left_out = require_sound({folder.annotations: faults}, on_fault="drop")
     assert left_out == {folder.annotations: ({2}, {3, 4})}
-    assert "left out images: 1, annotations: 2; 3 faults in" in only(caplog.messages)
+    headline, *lines = only(caplog.messages).splitlines()
+    assert headline == f"left out images: 1, annotations: 2; 3 faults in {folder.annotations}:"
+    assert lines == [f"  {fault}" for fault in faults] and len(lines) == 3
     data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
     assert data.image_ids == [1] and data.objects(0).boxes.tolist() == [[1, 2, 11, 7]]
 
 
-def test_dropping_cannot_mend_everything(folder):
-    folder.add(1)
-    with pytest.raises(UserError, match="the id 1 stands 2 times"):
+def test_dropping_cannot_mend_everything_and_names_what_it_cannot(folder):
+    folder.add(1, bbox=[3, 3, 3, 3])
+    folder.add(3, bbox=[5, 5, 0, 4])
+    folder.content["images"].append({**folder.content["images"][1], "file_name": "a.jpg"})
+    with pytest.raises(UserError) as caught:
         require_sound({folder.annotations: folder.check()}, on_fault="drop")
+    what = "train.json, images: the id 2 stands 2 times with different content; ids are unique"
+    assert str(caught.value) == (
+        "data.on_fault=drop leaves out single images and annotations, which does not mend 2 faults in "
+        f"{folder.annotations}: {what}, ...; correct these by hand"
+    )
+    assert caught.value.details == (
+        f"error: {what}",
+        f"error: {what.replace('images: the id 2', 'annotations: the id 1')}",
+    )
+
+
+def test_of_equal_entries_the_first_is_kept(folder, caplog):
+    for entries in folder.content.values():
+        entries += [dict(entries[0]), dict(entries[0])]
+    folder.add(3, bbox=[5, 5, 0, 4])
+    faults = folder.check()
+    with pytest.raises(UserError, match="the id 1 stands 3 times with equal content; ids are unique"):
+        require_sound({folder.annotations: faults})
+    left_out = require_sound({folder.annotations: faults}, on_fault="drop")
+    counts = "left out images: 0, annotations: 1, copies: 6 (the first of each is kept); 4 faults in"
+    assert only(caplog.messages).startswith(counts)
+    data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
+    assert (data.image_ids, data.category_ids) == ([1, 2], [4, 9])
+    assert data.objects(0).boxes.tolist() == [[1, 2, 11, 7]]
+    assert [entry["id"] for entry in data.ground_truth()["annotations"]] == [1, 2]
 
 
 def test_warnings_alone_are_one_line(folder, caplog):

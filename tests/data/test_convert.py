@@ -47,6 +47,19 @@ def voc(tmp_path):
     return root
 
 
+@pytest.fixture
+def pedestrians(tmp_path):
+    root = tmp_path / "pedestrians"
+    (root / "PNGImages").mkdir(parents=True)
+    (root / "PedMasks").mkdir()
+    for number in range(1, 12):
+        Image.new("RGB", (8, 6)).save(root / "PNGImages" / f"p{number:02}.png")
+        mask = np.zeros((6, 8), dtype=np.uint8)
+        mask[1:4, 2:7], mask[2, 3:5] = 1, 3
+        Image.fromarray(mask).save(root / "PedMasks" / f"p{number:02}_mask.png")
+    return root
+
+
 def load(dest, split):
     return CocoDataset(dest / "images", dest / "annotations" / f"{split}.json")
 
@@ -108,8 +121,71 @@ def test_images_are_linked_or_copied(voc, tmp_path):
     assert (dest / "images").is_symlink()
     convert_voc(voc, dest, copy=True)
     assert not (dest / "images").is_symlink() and (dest / "images" / "one.jpg").is_file()
-    with pytest.raises(UserError, match="--copy"):
-        convert_voc(voc, dest)
+    with pytest.raises(UserError, match=r"images exists and is no link; .* --copy"):
+        convert_voc(voc, dest, overwrite=True)
+
+
+def test_another_data_set_is_replaced_only_on_demand(voc, pedestrians, tmp_path, capsys):
+    dest = tmp_path / "coco"
+    convert_masks(pedestrians, dest)
+    (dest / "annotations" / "test.json").write_text("{}")
+    before = {path: path.read_bytes() for path in (dest / "annotations").iterdir()}
+    assert main(["voc", str(voc), str(dest)]) == 2
+    held = "annotations/test.json, annotations/train.json, annotations/val.json, images"
+    remedy = "give another folder, or --overwrite to replace it"
+    assert capsys.readouterr().err == f"error: {dest} holds a data set ({held}); {remedy}\n"
+    assert {path: path.read_bytes() for path in (dest / "annotations").iterdir()} == before
+    assert (dest / "images").resolve() == pedestrians / "PNGImages"
+    assert main(["voc", str(voc), str(dest), "--overwrite"]) == 0
+    assert {path.name for path in (dest / "annotations").iterdir()} == {"train.json", "val.json"}
+    assert load(dest, "val").class_names == ["bird", "cat", "dog"] and (dest / "images" / "one.jpg").is_file()
+
+
+def test_a_mistake_leaves_the_other_data_set_alone(voc, pedestrians, tmp_path):
+    dest = tmp_path / "coco"
+    convert_masks(pedestrians, dest)
+    spoil_xml(voc)
+    with pytest.raises(UserError, match="broken XML"):
+        convert_voc(voc, dest, overwrite=True)
+    assert len(load(dest, "train")) == 9
+
+
+def test_a_folder_is_not_converted_into_itself(pedestrians):
+    (pedestrians / "PNGImages").rename(pedestrians / "images")
+    with pytest.raises(UserError, match="images is what is to be converted; give another folder"):
+        convert_masks(pedestrians, pedestrians, copy=True, overwrite=True)
+    assert len(list((pedestrians / "images").iterdir())) == 11
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("yolo here there", "argument FORMAT: invalid choice: 'yolo' (choose from 'voc', 'masks')"),
+        ("voc nowhere there", "nowhere is no folder; give the one that holds the data set to convert"),
+        ("masks nowhere there", "nowhere is no folder; give the one that holds the data set to convert"),
+        ("voc here", "the following arguments are required: DEST"),
+        ("masks here there --validation-every 1", "argument --validation-every: 1 is not a whole number of 2 or more"),
+        ("", "the following arguments are required: FORMAT"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line(tmp_path, monkeypatch, capsys, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {line}") and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_a_destination_that_cannot_be_written(voc, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["voc", str(voc), str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file'} is a file; give the folder to write\n"
+    assert main(["voc", str(voc), str(tmp_path / "file" / "below")]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file' / 'below'}: Not a directory\n"
+
+
+def test_too_few_images_for_a_validation_split(pedestrians, tmp_path):
+    with pytest.raises(UserError, match="has 11 images; --validation-every 12 needs that many"):
+        convert_masks(pedestrians, tmp_path / "coco", validation_every=12)
 
 
 def spoil_xml(root):
@@ -144,19 +220,6 @@ def test_faults_of_a_voc_folder(voc, tmp_path, spoil, message):
 def test_unknown_voc_lists(voc, tmp_path):
     with pytest.raises(UserError, match=r"has the lists \['dog_train', 'train', 'val'\]; wanted minival"):
         convert_voc(voc, tmp_path / "coco", {"val": "minival"})
-
-
-@pytest.fixture
-def pedestrians(tmp_path):
-    root = tmp_path / "pedestrians"
-    (root / "PNGImages").mkdir(parents=True)
-    (root / "PedMasks").mkdir()
-    for number in range(1, 12):
-        Image.new("RGB", (8, 6)).save(root / "PNGImages" / f"p{number:02}.png")
-        mask = np.zeros((6, 8), dtype=np.uint8)
-        mask[1:4, 2:7], mask[2, 3:5] = 1, 3
-        Image.fromarray(mask).save(root / "PedMasks" / f"p{number:02}_mask.png")
-    return root
 
 
 def test_instance_masks_become_boxes_and_masks(pedestrians, tmp_path):

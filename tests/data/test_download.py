@@ -198,6 +198,20 @@ def test_unpacking_that_was_broken_off_is_done_again(coco_host, tmp_path, monkey
     assert not list(tmp_path.glob("*.unpacking"))
 
 
+def test_all_archives_that_lack_are_named_with_their_address(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    host = "http://127.0.0.1:1"
+    with pytest.raises(UserError, match=r"cannot fetch .*val2017\.zip: .*refused") as caught:
+        archives.ensure_coco(tmp_path, splits=("val",), host=host)
+    assert caught.value.details == (
+        f"missing: {tmp_path / 'train2017.zip'} from {host}/zips/train2017.zip (for training only)",
+        f"missing: {tmp_path / 'val2017.zip'} from {host}/zips/val2017.zip",
+    )
+    with pytest.raises(UserError, match=r"cannot fetch .*VOCtrainval_06-Nov-2007\.tar") as caught:
+        archives.ensure_voc(tmp_path, host=host)
+    assert [line.split("/")[-1] for line in caught.value.details] == [archive.name for archive in archives.VOC]
+
+
 def test_coco_that_is_there_needs_no_network(tmp_path):
     for name in ("annotations", "train2017", "val2017"):
         (tmp_path / name).mkdir()

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import torch
 
 from tradeoffs.data.archives import Split
 from tradeoffs.data.module import CocoDataModule, suggested_workers
-from tradeoffs.data.sources import SplitName
+from tradeoffs.data.sources import SplitName, coco_folder
 from tradeoffs.errors import UserError
 
 
@@ -78,6 +79,24 @@ def test_a_fault_stops_the_run_or_is_left_out(tiny_coco_file: Path, tmp_path: Pa
     assert len(module.val.objects(1).boxes) == len(module.train.objects(1).boxes) - 1
 
 
+def test_what_both_splits_lack_is_said_at_once(tiny_coco_file: Path, tmp_path: Path):
+    (tmp_path / "annotations").mkdir()
+    for split in ("train", "val"):
+        changed(tiny_coco_file, tmp_path / "annotations" / f"{split}.json", lambda content: None)
+    module = CocoDataModule("tiny", partial(coco_folder, root=tmp_path), image_size=32)
+    places = "{0}, {0}2017, images/{0}, images/{0}2017, images"
+    with pytest.raises(UserError) as caught:
+        module.setup()
+    assert str(caught.value) == (
+        f"no train images, no val images in {tmp_path}; give data.source.train_images=PATH, "
+        "data.source.val_images=PATH, relative to data.root (. is that folder itself)"
+    )
+    assert caught.value.details == (
+        f"train images: looked for {places.format('train')}",
+        f"val images: looked for {places.format('val')}",
+    )
+
+
 def test_splits_must_agree_on_their_categories(tiny_coco_file: Path, tmp_path: Path):
     other = changed(
         tiny_coco_file, tmp_path / "other.json", lambda content: content["categories"][0].update(name="pile")
@@ -86,9 +105,12 @@ def test_splits_must_agree_on_their_categories(tiny_coco_file: Path, tmp_path: P
         tiny_module(tiny_coco_file, other).setup()
 
 
-@pytest.mark.parametrize("option", ["resize", "augmentation", "on_fault"])
-def test_unknown_choices_are_named_with_the_known(tiny_coco_file: Path, option: str):
-    with pytest.raises(UserError, match=f"{option}=stretch is unknown; choose one of"):
+@pytest.mark.parametrize(
+    ("option", "setting"),
+    [("resize", "resize"), ("augmentation", r"augmentation\.geometry"), ("on_fault", r"data\.on_fault")],
+)
+def test_unknown_choices_are_named_as_on_the_command_line(tiny_coco_file: Path, option: str, setting: str):
+    with pytest.raises(UserError, match=f"^{setting}=stretch is unknown; choose one of"):
         tiny_module(tiny_coco_file, **{option: "stretch"})
 
 

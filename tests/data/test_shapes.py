@@ -1,6 +1,9 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -208,6 +211,29 @@ def test_interrupted_set_does_not_count(tmp_path, monkeypatch):
     (tmp_path / f".{name}-killed" / name / "train").mkdir(parents=True)
     folder = make_shapes(tmp_path, 2, 1, processes=1)
     assert len(list((folder / "train").iterdir())) == 2
+
+
+DRAW_MANY = """
+import sys
+from pathlib import Path
+from tradeoffs.data.shapes import make_shapes
+print("drawing", flush=True)
+try:
+    make_shapes(Path(sys.argv[1]), 3000, 0, processes=2)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.4])
+def test_ctrl_c_is_quiet_even_while_the_workers_start(tmp_path, delay):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    program = subprocess.Popen([sys.executable, "-c", DRAW_MANY, tmp_path], start_new_session=True, **pipes)
+    assert program.stdout.readline() == "drawing\n"
+    time.sleep(delay)
+    os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    assert program.communicate(timeout=60)[1] == "" and program.returncode == 130
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_slower_of_two_programs_uses_the_set_of_the_faster(tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 import threading
 from pathlib import Path
 
@@ -47,15 +48,64 @@ def test_a_place_that_is_given_wins_over_the_usual_ones(tmp_path: Path):
 
 
 def test_a_split_that_is_not_there_is_said_with_the_places_and_the_remedy(tmp_path: Path):
+    make(tmp_path, "annotations/val.json")
+    (tmp_path / "annotations" / "val.json").write_text('{"images": [], "annotations": [], "categories": []}')
     with pytest.raises(UserError) as caught:
         sources.coco_folder("val", tmp_path)
     line = f"no val images in {tmp_path}: looked for val, val2017, images/val, images/val2017, images"
-    assert str(caught.value) == f"{line}; give data.source.val_images=PATH"
+    hint = "give data.source.val_images=PATH, relative to data.root (. is that folder itself)"
+    assert str(caught.value) == f"{line}; {hint}"
+    (tmp_path / "annotations" / "val.json").unlink()
     make(tmp_path, "val")
     with pytest.raises(UserError, match=r"no val annotations in .*: looked for annotations/val\.json, .*annotations="):
         sources.coco_folder("val", tmp_path)
     with pytest.raises(UserError, match=r"no val annotations in .*: looked for mine\.json; give"):
         sources.coco_folder("val", tmp_path, val_annotations="mine.json")
+
+
+def write_flat(root: Path, *names: str, split: str = "train") -> None:
+    """An annotation file of images `names`, and an image folder nowhere."""
+    images = [{"file_name": name} for name in names]
+    (root / f"{split}.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+
+
+def test_photos_in_the_folder_itself_are_found_last(tmp_path: Path):
+    write_flat(tmp_path, "lost.jpg", "a.jpg")
+    with pytest.raises(UserError, match="no train images"):
+        sources.coco_folder("train", tmp_path)
+    make(tmp_path, "a.jpg")
+    assert sources.coco_folder("train", tmp_path) == (tmp_path, tmp_path / "train.json")
+    assert sources.coco_folder("train", tmp_path, train_images=".").images == tmp_path
+    with pytest.raises(UserError, match=r"no train images in .*: looked for photos; give"):
+        sources.coco_folder("train", tmp_path, train_images="photos")
+    make(tmp_path, "images")
+    assert sources.coco_folder("train", tmp_path).images == tmp_path / "images"
+
+
+def test_all_that_a_split_lacks_is_said_at_once(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no val images, no val annotations in .*; give .*_images=PATH, .*=PATH, rel"):
+        sources.coco_folder("val", tmp_path)
+
+
+def test_a_split_may_have_another_name(tmp_path: Path):
+    make(tmp_path, "images", "annotations/val.json", "annotations/test.json", "trainval", "trainval.json")
+    assert sources.coco_folder("val", tmp_path, val_name="test").annotations.name == "test.json"
+    assert sources.coco_folder("train", tmp_path, train_name="trainval").images.name == "trainval"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "line"),
+    [
+        ({"num_train": 0}, "num_train=0 is impossible; data.source.num_train is a whole number, 1 or more"),
+        ({"num_val": 0}, "num_val=0 is impossible; data.source.num_val is a whole number, 1 or more"),
+        ({"seed": -1}, "seed=-1 is impossible; data.source.seed is a whole number, 0 or more"),
+    ],
+)
+def test_impossible_shapes(tmp_path: Path, recipe: dict, line: str):
+    with pytest.raises(UserError) as caught:
+        sources.shapes("train", tmp_path, **recipe)
+    assert str(caught.value) == f"data.source.{line}"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_root_that_is_no_folder(tmp_path: Path):

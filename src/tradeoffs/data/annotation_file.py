@@ -32,6 +32,19 @@ def read_annotation_file(path: Path) -> dict:
     return content
 
 
+def without_copies(entries: list[dict]) -> list[dict]:
+    """The entries without those that equal the first one of the same id."""
+    if len({str(entry.get("id")) for entry in entries}) == len(entries):
+        return entries
+    first: dict[str, dict] = {}
+    kept = []
+    for entry in entries:
+        twin = first.setdefault(str(entry["id"]), entry) if "id" in entry else entry
+        if twin is entry or twin != entry:
+            kept.append(entry)
+    return kept
+
+
 def write_annotation_file(content: dict, path: Path) -> None:
     """Writes all or nothing: a file that exists is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)

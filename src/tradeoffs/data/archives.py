@@ -27,10 +27,15 @@ class Archive(NamedTuple):
     path: str
     md5: str
     proof: str
+    note: str = ""  # for people
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).name
 
 
 COCO = {
-    "train": Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", "train2017"),
+    "train": Archive("zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2", "train2017", " (for training only)"),
     "val": Archive("zips/val2017.zip", "442b8da7639aecaf257c1dceb8ba8c80", "val2017"),
 }
 COCO_ANNOTATIONS = Archive(
@@ -71,8 +76,9 @@ def ensure_coco(
     Fetches what lacks: 0.25 GB of annotations, 19.3 GB of training and 0.8 GB of validation images.
     Archives stay beside the folders and may be deleted. Raises UserError saying what to put where.
     """
+    archives = (COCO_ANNOTATIONS, *COCO.values())
     for archive in (COCO_ANNOTATIONS, *(COCO[split] for split in splits)):
-        _ensure(archive, host, root)
+        _ensure(archive, host, root, archives)
     return {split: Split(root / f"{split}2017", root / "annotations" / f"{kind}_{split}2017.json") for split in splits}
 
 
@@ -86,7 +92,7 @@ def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
     if all(split.annotations.exists() for split in splits.values()):
         return splits
     for archive in VOC:
-        _ensure(archive, host, root)
+        _ensure(archive, host, root, VOC)
     pictures = {
         split: [
             picture for year, name in lists for picture in read_voc(devkit / year, name, prefix=f"{year}/JPEGImages/")
@@ -98,16 +104,35 @@ def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
     return splits
 
 
-def _ensure(archive: Archive, host: str, root: Path) -> None:
-    """A mark lies beside the archive while it is unpacked, so that half of it is not taken for all."""
-    file = root / PurePosixPath(archive.path).name
-    unfinished = file.with_name(file.name + ".unpacking")
-    if (root / archive.proof).exists() and not unfinished.exists():
+def _ensure(archive: Archive, host: str, root: Path, archives: Sequence[Archive]) -> None:
+    """Where it cannot be fetched, says which of the set's `archives` are not there.
+
+    A mark lies beside the archive while it is unpacked, so that half of it is not taken for all.
+    """
+    if _is_there(archive, root):
         return
-    fetch(f"{host}/{archive.path}", file, archive.md5)
+    file = root / archive.name
+    try:
+        fetch(f"{host}/{archive.path}", file, archive.md5)
+    except UserError as error:
+        raise UserError(str(error), details=_lacking(archives, host, root)) from None
+    unfinished = _mark(archive, root)
     unfinished.touch()
     unpack(file, root)
     unfinished.unlink()
+
+
+def _is_there(archive: Archive, root: Path) -> bool:
+    return (root / archive.proof).exists() and not _mark(archive, root).exists()
+
+
+def _mark(archive: Archive, root: Path) -> Path:
+    return root / f"{archive.name}.unpacking"
+
+
+def _lacking(archives: Sequence[Archive], host: str, root: Path) -> tuple[str, ...]:
+    lacking = [archive for archive in archives if not _is_there(archive, root) and not (root / archive.name).exists()]
+    return tuple(f"missing: {root / archive.name} from {host}/{archive.path}{archive.note}" for archive in lacking)
 
 
 def unpack(archive: Path, folder: Path) -> None:

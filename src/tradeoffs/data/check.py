@@ -1,50 +1,23 @@
-"""Finds every fault of a data set in COCO format before training, at once, and decides what follows from them."""
+"""Finds every fault of a data set in COCO format before training, at once."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from tqdm import tqdm
 
 from tradeoffs.data.annotation_check import annotation_findings
-from tradeoffs.data.annotation_file import read_annotation_file
+from tradeoffs.data.annotation_file import read_annotation_file, without_copies
+from tradeoffs.data.faults import Fault
 from tradeoffs.data.image_check import image_fault
 from tradeoffs.errors import UserError
 
-log = logging.getLogger(__name__)
-
 CACHE_VERSION = 1
-
-
-class Fault(NamedTuple):
-    """One fault in one line. Leaving out the image or annotation it names, if any, mends the data set."""
-
-    severity: Literal["error", "warning"]
-    where: str
-    what: str
-    image_id: int | None = None
-    annotation_id: int | None = None
-
-    @property
-    def can_be_left_out(self) -> bool:
-        return self.image_id is not None or self.annotation_id is not None
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.what}"
-
-
-class LeftOut(NamedTuple):
-    """Ids that `CocoDataset` shall not read."""
-
-    images: frozenset[int] = frozenset()
-    annotations: frozenset[int] = frozenset()
 
 
 def check_dataset(images: Path, annotations: Path, cache: bool = True) -> list[Fault]:
@@ -56,41 +29,6 @@ def check_dataset(images: Path, annotations: Path, cache: bool = True) -> list[F
     if cache and not any(fault.severity == "error" for fault in faults):
         _remember(images, annotations, faults)
     return faults
-
-
-def require_sound(
-    faults: Mapping[Path, list[Fault]], on_fault: Literal["stop", "drop"] = "stop"
-) -> dict[Path, LeftOut]:
-    """Raises UserError with all faults of all splits (by annotation file) if there is an error in any.
-
-    Otherwise logs one line for each split that has warnings. `on_fault="drop"` returns what to leave out instead of
-    raising, where that is enough, and logs how much it is.
-    """
-    errors = {file: [fault for fault in found if fault.severity == "error"] for file, found in faults.items()}
-    fatal = [file for file in errors if any(on_fault == "stop" or not fault.can_be_left_out for fault in errors[file])]
-    if fatal:
-        headline = "; ".join(_headline(errors[file], "fault", file) for file in fatal)
-        raise UserError(headline, details=tuple(str(fault) for file in fatal for fault in faults[file]))
-    for file, found in faults.items():
-        if len(found) > len(errors[file]):
-            log.warning(_headline([fault for fault in found if fault.severity == "warning"], "warning", file))
-    return {file: _leave_out(found, file) for file, found in errors.items()}
-
-
-def _leave_out(errors: list[Fault], annotations: Path) -> LeftOut:
-    left_out = LeftOut(
-        frozenset(fault.image_id for fault in errors if fault.image_id is not None),
-        frozenset(fault.annotation_id for fault in errors if fault.annotation_id is not None),
-    )
-    if errors:
-        counts = f"left out images: {len(left_out.images)}, annotations: {len(left_out.annotations)}"
-        log.warning("%s; %s", counts, _headline(errors, "fault", annotations))
-    return left_out
-
-
-def _headline(faults: list[Fault], noun: str, annotations: Path) -> str:
-    plural, more = ("s", ", ...") if len(faults) > 1 else ("", "")
-    return f"{len(faults)} {noun}{plural} in {annotations}: {faults[0].where}: {faults[0].what}{more}"
 
 
 def _faults(images: Path, annotations: Path) -> Iterator[Fault]:
@@ -130,9 +68,7 @@ def _set_faults(content: dict, file: str) -> Iterator[Fault]:
     for kind in ("images", "annotations", "categories"):
         if not content[kind]:
             yield Fault("warning" if kind == "annotations" else "error", file, f"has no {kind}")
-        times = Counter(str(entry.get("id")) for entry in content[kind] if "id" in entry)
-        for value in (value for value, count in times.items() if count > 1):
-            yield Fault("error", f"{file}, {kind}", f"the id {value} stands {times[value]} times; ids are unique")
+        yield from _repeated_ids(content[kind], f"{file}, {kind}")
     occurring = {str(annotation.get("category_id")) for annotation in content["annotations"]}
     absent = [
         str(category.get("name")) for category in content["categories"] if str(category.get("id")) not in occurring
@@ -140,6 +76,25 @@ def _set_faults(content: dict, file: str) -> Iterator[Fault]:
     if absent:
         count = f"{len(absent)} of {len(content['categories'])} classes"
         yield Fault("warning", file, f"{count} never occur: {', '.join(absent)}")
+
+
+def _repeated_ids(entries: list[dict], where: str) -> Iterator[Fault]:
+    """Equal copies do no harm but to be counted; of entries that differ, nobody can say which one is meant."""
+    times = _times(entries)
+    if max(times.values(), default=1) == 1:
+        return
+    left = _times(without_copies(entries))
+    for value, count in times.items():
+        if count > 1:
+            how = "different" if left[value] > 1 else "equal"
+            copies = 0 if left[value] > 1 else count - 1
+            yield Fault(
+                "error", where, f"the id {value} stands {count} times with {how} content; ids are unique", copies=copies
+            )
+
+
+def _times(entries: list[dict]) -> Counter[str]:
+    return Counter(str(entry["id"]) for entry in entries if "id" in entry)
 
 
 def _annotation_faults(content: dict, file: str) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from pycocotools import mask as rle
 from torch import Tensor
 
-from tradeoffs.data.annotation_file import read_annotation_file
+from tradeoffs.data.annotation_file import TOP_LEVEL_KEYS, read_annotation_file, without_copies
 from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
 
@@ -52,8 +52,9 @@ class CocoDataset:
 
     Labels are 0..K-1 by ascending category id, whatever gaps the ids have. Images keep the file's order. Images and
     annotations whose ids are in `without_images` and `without_annotations` are left out everywhere, the metric's
-    ground truth included. `with_masks=False` forgets the segmentations, most of the memory. Raises UserError where
-    the file cannot be read; `check.check_dataset` finds all faults of a data set beforehand.
+    ground truth included, and so is an entry that equals an earlier one, id and all. `with_masks=False` forgets the
+    segmentations, most of the memory. Raises UserError where the file cannot be read; `check.check_dataset` finds
+    all faults of a data set beforehand.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class CocoDataset:
         because pycocotools takes a match with the annotation 0 for none.
         """
         content = read_annotation_file(self.annotations_path)
+        content |= {kind: without_copies(content[kind]) for kind in TOP_LEVEL_KEYS}
         content["images"] = [image for image in content["images"] if image["id"] not in self.without_images]
         content["annotations"] = [
             annotation

@@ -12,12 +12,13 @@ from torch.utils.data import DataLoader
 
 from tradeoffs.data.archives import Split
 from tradeoffs.data.augment import Augmentation
-from tradeoffs.data.check import check_dataset, require_sound
+from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
+from tradeoffs.data.faults import require_sound
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.resize import Resize, ResizeMode
 from tradeoffs.data.samples import Samples
-from tradeoffs.data.sources import SplitName
+from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
 
@@ -64,8 +65,8 @@ class CocoDataModule(LightningDataModule):
     ):
         super().__init__()
         _require("resize", resize, get_args(ResizeMode))
-        _require("augmentation", augmentation, get_args(Augmentation))
-        _require("on_fault", on_fault, ("stop", "drop"))
+        _require("augmentation.geometry", augmentation, get_args(Augmentation))
+        _require("data.on_fault", on_fault, ("stop", "drop"))
         self.name = name
         self.source = source
         self.resize = Resize(resize, image_size)
@@ -94,13 +95,24 @@ class CocoDataModule(LightningDataModule):
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
-        splits = {name: self.source(name) for name in names}
+        splits = self._places(names)
         faults = {split.annotations: check_dataset(*split) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
         return {
             name: CocoDataset(*split, *left_out[split.annotations], with_masks=self.with_masks)
             for name, split in splits.items()
         }
+
+    def _places(self, names: Sequence[SplitName]) -> dict[SplitName, Split]:
+        splits, missing = {}, []
+        for name in names:
+            try:
+                splits[name] = self.source(name)
+            except MissingSplitError as error:
+                missing.append(error)
+        if missing:
+            raise MissingSplitError.of_all(missing)
+        return splits
 
     def _require_equal_categories(self) -> None:
         if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
@@ -153,5 +165,6 @@ def suggested_workers(processes: int = 1) -> int:
 
 
 def _require(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """`option` as it is written on the command line."""
     if value not in choices:
         raise UserError(f"{option}={value} is unknown; choose one of {', '.join(choices)}")

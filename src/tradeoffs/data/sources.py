@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from filelock import FileLock
 
+from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.archives import Split, ensure_coco, ensure_voc
 from tradeoffs.errors import UserError
 
@@ -25,10 +26,43 @@ ANNOTATION_PLACES = (
 IMAGE_PLACES = ("{split}", "{split}2017", "images/{split}", "images/{split}2017", "images")
 
 
+class Lacking(NamedTuple):
+    """What was not found, and where it was looked for."""
+
+    split: str
+    what: str  # images or annotations
+    places: Sequence[str]
+
+
+class MissingSplitError(UserError):
+    """A folder lacks images or annotations. `of_all` says at once what several splits lack."""
+
+    def __init__(self, root: Path, lacking: Sequence[Lacking]):
+        self.root, self.lacking = root, lacking
+        names = [f"{entry.split} {entry.what}" for entry in lacking]
+        looked = [f"looked for {', '.join(entry.places)}" for entry in lacking]
+        give = ", ".join(f"data.source.{entry.split}_{entry.what}=PATH" for entry in lacking)
+        several = len(lacking) > 1
+        super().__init__(
+            f"no {', no '.join(names)} in {root}{'' if several else f': {looked[0]}'}; "
+            f"give {give}, relative to data.root (. is that folder itself)",
+            tuple(f"{name}: {places}" for name, places in zip(names, looked, strict=True)) if several else (),
+        )
+
+    @classmethod
+    def of_all(cls, errors: Sequence[MissingSplitError]) -> MissingSplitError:
+        return cls(errors[0].root, [entry for error in errors for entry in error.lacking])
+
+
 def shapes(split: SplitName, root: Path | str, **recipe: int) -> Split:
-    """The embedded data set, drawn below `root` on first use; `recipe` as for `make_shapes`."""
+    """The embedded data set, drawn below `root` on first use; `recipe` as for `make_shapes`, with no empty split."""
     from tradeoffs.data.shapes import make_shapes
 
+    for key, least in (("num_train", 1), ("num_val", 1), ("seed", 0)):
+        value = recipe.get(key, least)
+        if value < least:
+            name = f"data.source.{key}"
+            raise UserError(f"{name}={value} is impossible; {name} is a whole number, {least} or more")
     folder = make_shapes(Path(root), **recipe)
     return Split(folder / split, folder / "annotations" / f"{split}.json")
 
@@ -54,25 +88,42 @@ def coco_folder(
     train_images: str | None = None,
     val_annotations: str | None = None,
     val_images: str | None = None,
+    train_name: str = "train",
+    val_name: str = "val",
 ) -> Split:
-    """Anybody's data in COCO format; paths are relative to `root`, and the usual ones are tried where none is given."""
+    """Anybody's data in COCO format; paths are relative to `root`, and the usual ones are tried where none is given.
+
+    `val_name="test"` looks for the split of that name in the usual places and takes it for validation.
+    """
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"data.root={root} is no folder; give one with annotations and images in COCO format")
-    given = {"train": (train_images, train_annotations), "val": (val_images, val_annotations)}
-    images, annotations = given[split]
-    return Split(
-        _find(root, split, "images", images, IMAGE_PLACES),
-        _find(root, split, "annotations", annotations, ANNOTATION_PLACES),
-    )
+    given = {"train": (train_name, train_images, train_annotations), "val": (val_name, val_images, val_annotations)}
+    name, given_images, given_annotations = given[split]
+    image_places = _places(given_images, IMAGE_PLACES, name)
+    annotation_places = _places(given_annotations, ANNOTATION_PLACES, name)
+    images, annotations = _first(root, image_places), _first(root, annotation_places)
+    if images is None and annotations is not None and not given_images and _holds_images(root, annotations):
+        images = root
+    lacking = [Lacking(split, "images", image_places)] * (images is None)
+    lacking += [Lacking(split, "annotations", annotation_places)] * (annotations is None)
+    if lacking:
+        raise MissingSplitError(root, lacking)
+    return Split(images, annotations)
 
 
-def _find(root: Path, split: str, what: str, given: str | None, places: Sequence[str]) -> Path:
-    names = [given] if given else [place.format(split=split) for place in places]
-    for name in names:
-        if (root / name).exists():
-            return root / name
-    raise UserError(f"no {split} {what} in {root}: looked for {', '.join(names)}; give data.source.{split}_{what}=PATH")
+def _places(given: str | None, usual: Sequence[str], name: str) -> list[str]:
+    return [given] if given else [place.format(split=name) for place in usual]
+
+
+def _first(root: Path, places: Sequence[str]) -> Path | None:
+    return next((root / place for place in places if (root / place).exists()), None)
+
+
+def _holds_images(folder: Path, annotations: Path) -> bool:
+    """Whether one of the first files that the annotations name lies in the folder; some may well be missing."""
+    names = (image.get("file_name") for image in read_annotation_file(annotations)["images"][:100])
+    return any(isinstance(name, str) and (folder / name).is_file() for name in names)
 
 
 def _alone(root: Path) -> FileLock:

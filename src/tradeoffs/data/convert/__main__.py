@@ -1,10 +1,14 @@
-"""python -m tradeoffs.data.convert {voc,masks} SOURCE DEST: prints one line per split."""
+"""python -m tradeoffs.data.convert {voc,masks} SOURCE DEST: prints one line per split.
+
+A mistake is one line on stderr and exit code 2.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from tradeoffs.data.convert.masks import convert_masks
 from tradeoffs.data.convert.voc import convert_voc
@@ -12,19 +16,36 @@ from tradeoffs.errors import UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = vars(_parser().parse_args(arguments))
-    convert = options.pop("convert")
     try:
+        options = vars(_parser().parse_args(arguments))
+        convert = options.pop("convert")
         for summary in convert(**options):
             print(summary)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _complain(f"error: {error}", 2)
+    except OSError as error:  # no permission, no space
+        return _complain(f"error: {error.filename or 'cannot read or write'}: {error.strerror or error}", 2)
+    except KeyboardInterrupt:
+        return _complain("\nstopped by Ctrl-C", 130)
     return 0
 
 
+def _complain(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {self.prog} --help shows what there is")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tradeoffs.data.convert", description="Writes a COCO-format folder.")
+    parser = _Parser(
+        "python -m tradeoffs.data.convert",
+        description="Writes a data set into a folder in COCO format, for data=coco_folder data.root=DEST.",
+        epilog="Each format has its own options: python -m tradeoffs.data.convert voc --help",
+    )
     formats = parser.add_subparsers(required=True, metavar="FORMAT")
     voc = _subparser(formats, "voc", "Annotations/*.xml, ImageSets, JPEGImages, SegmentationObject", convert_voc)
     voc.add_argument(
@@ -41,9 +62,10 @@ def _parser() -> argparse.ArgumentParser:
 def _subparser(formats, name: str, what: str, convert) -> argparse.ArgumentParser:
     parser = formats.add_parser(name, help=what, description=f"From {what}.")
     parser.set_defaults(convert=convert)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("dest", type=Path, help="gets annotations/SPLIT.json and images")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder to convert; nothing in it is changed")
+    parser.add_argument("dest", type=Path, metavar="DEST", help="gets annotations/SPLIT.json and images")
     parser.add_argument("--copy", action="store_true", help="copy the images; default: DEST/images is a link to them")
+    parser.add_argument("--overwrite", action="store_true", help="replace another data set that DEST holds")
     return parser
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,17 +61,9 @@ def write_split(pictures: list[Picture], class_names: list[str], path: Path) -> 
     return Summary(path.stem, len(images), counts, [line for picture in pictures for line in picture.without_area])
 
 
-def place_images(source: Path, target: Path, copy: bool) -> None:
-    """Makes `target` the image folder: a symbolic link to `source`, which costs no disk, or a copy of it."""
-    if target.is_symlink():
-        target.unlink()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if copy:
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    elif target.exists():
-        raise UserError(f"{target} exists and is no link; remove it, or copy the images with --copy")
-    else:
-        target.symlink_to(source.resolve(), target_is_directory=True)
+def require_folder(source: Path) -> None:
+    if not source.is_dir():
+        raise UserError(f"{source} is no folder; give the one that holds the data set to convert")
 
 
 def image_names(folder: Path) -> dict[str, str]:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tradeoffs.data.convert.destination import place_images, require_free
 from tradeoffs.data.convert.split import (
     Picture,
     Summary,
     encode_instances,
     image_names,
     image_size,
-    place_images,
     read_index_png,
+    require_folder,
     write_split,
 )
 from tradeoffs.errors import UserError
@@ -25,22 +26,29 @@ SPLITS = {"train": "train", "val": "val", "test": "test"}
 
 
 def convert_voc(
-    source: Path, dest: Path, splits: dict[str, str] | None = None, lists: str = "Main", copy: bool = False
+    source: Path,
+    dest: Path,
+    splits: dict[str, str] | None = None,
+    lists: str = "Main",
+    copy: bool = False,
+    overwrite: bool = False,
 ) -> list[Summary]:
     """Writes `dest/annotations/SPLIT.json` for each split and `dest/images`.
 
     `splits` maps the new split to the list in `ImageSets/<lists>` that it takes, `{"train": "trainval"}` say; by
     default those of train, val and test that are there. `lists="Segmentation"` takes the images with masks only.
-    Classes are numbered by name over all splits. Raises UserError where `source` has another layout.
+    Classes are numbered by name over all splits. Raises UserError where `source` has another layout, or `dest` holds
+    another data set, unless `overwrite` lets it be replaced.
     """
     _require_layout(source, lists)
+    require_free(dest, source / "JPEGImages", overwrite, copy)
     found = {path.stem for path in (source / "ImageSets" / lists).glob("*.txt")}
     chosen = splits or {split: name for split, name in SPLITS.items() if name in found}
     if not chosen or not found.issuperset(chosen.values()):
         wanted = ", ".join((splits or SPLITS).values())
         raise UserError(f"{source / 'ImageSets' / lists} has the lists {sorted(found)}; wanted {wanted}")
     pictures = {split: read_voc(source, name, lists) for split, name in chosen.items()}
-    place_images(source / "JPEGImages", dest / "images", copy)
+    place_images(source / "JPEGImages", dest, copy)
     return write_splits(pictures, dest / "annotations")
 
 
@@ -121,6 +129,7 @@ def _masks(path: Path, count: int) -> Iterable[dict]:
 
 
 def _require_layout(source: Path, lists: str) -> None:
+    require_folder(source)
     lacking = [name for name in ("Annotations", f"ImageSets/{lists}", "JPEGImages") if not (source / name).is_dir()]
     if lacking:
         raise UserError(f"{source} has no folder {' and no folder '.join(lacking)}; expected the layout of Pascal VOC")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
@@ -95,7 +98,29 @@ def draw_pictures(folder: Path, seed: int, jobs: list[tuple[str, int]], processe
     if processes == 1:
         return list(progress(map(draw, jobs)))
     with ProcessPoolExecutor(processes, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
-        return list(progress(pool.map(draw, jobs, chunksize=16)))
+        try:
+            with deaf_to_interrupts():
+                records = pool.map(draw, jobs, chunksize=16)
+            return list(progress(records))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside never hear Ctrl-C, not even while they are starting; this one hears it afterwards.
+
+    The one who started them ends them, in silence; by themselves each would leave with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def available_cores() -> int:
