@@ -106,7 +106,7 @@ def test_a_damaged_checkpoint(run, length):
 
 def test_a_run_without_best_weights(run):
     (run / "checkpoints" / "best.ckpt").unlink()
-    with pytest.raises(UserError, match=r"has no checkpoint best\.ckpt yet; there is checkpoint=last"):
+    with pytest.raises(UserError, match=r"is finished, but has no checkpoint best\.ckpt; there is checkpoint=last"):
         evaluated(run)
 
 
@@ -142,4 +142,5 @@ def test_long_lists_of_classes_are_cut():
 def test_help():
     lines = usage("evaluate", CONF).splitlines()
     assert any(line.startswith("  run=RUN ") for line in lines)
-    assert any(line.startswith("  data ") and "coco_folder" in line for line in lines)
+    assert any(line.startswith("  data ") for line in lines) and any(" coco_folder " in line for line in lines)
+    assert len(lines) < 40

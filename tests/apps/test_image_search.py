@@ -18,8 +18,8 @@ def folder(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "photos"
 
 
-def names(source: str, besides: str | None = None) -> list[str]:
-    return [str(file.name) for file in find_images(source, besides and Path(besides))]
+def names(source: str, *besides: str) -> list[str]:
+    return [str(file.name) for file in find_images(source, [Path(path) for path in besides])]
 
 
 def test_a_file_may_have_any_suffix(folder):
@@ -34,9 +34,34 @@ def test_a_folder_is_searched_with_those_below(folder, source):
 
 
 def test_what_was_drawn_before_is_no_source(folder):
-    assert "found/pictures/a.jpg" not in names("photos", besides="photos/found/pictures")
+    assert "found/pictures/a.jpg" not in names("photos", "photos/found/pictures/a.jpg")
     with pytest.raises(UserError, match=r"source=photos/found holds no image; looked for files that end in \.bmp, "):
-        names("photos/found", besides="photos/found")
+        names("photos/found", "photos/found/pictures/a.jpg")
+
+
+@pytest.fixture
+def linked(folder) -> Path:
+    """The files again behind a link, as the converters make it; and links that lead in a circle, and to nothing."""
+    links = folder.parent / "links"
+    (links / "around").mkdir(parents=True)
+    (links / "images").symlink_to(folder, target_is_directory=True)
+    for number, target in enumerate((links, links / "around", links / "images")):
+        (links / "around" / str(number)).symlink_to(target, target_is_directory=True)
+    (links / "gone").symlink_to("zzz", target_is_directory=True)
+    return links
+
+
+def test_links_are_followed(linked):
+    everything = ["a.jpg", "b.PNG", "d[1].jpg", "found/pictures/a.jpg", "sub/a.jpg", "sub/deep/c.tiff"]
+    assert names("links") == [f"images/{name}" for name in everything]
+    assert names("links/**/*.*") == [f"images/{name}" for name in everything]
+    assert names("links/*/**/c.*") == ["around/2/sub/deep/c.tiff", "images/sub/deep/c.tiff"]
+    assert names("links/images") == everything
+
+
+def test_a_folder_keeps_its_own_name_beside_links_to_it(folder):
+    (folder / "0").symlink_to(folder / "sub", target_is_directory=True)
+    assert names("photos/**/c.tiff") == ["sub/deep/c.tiff"]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +72,9 @@ def test_what_was_drawn_before_is_no_source(folder):
         ("photos/**/a.jpg", ["a.jpg", "found/pictures/a.jpg", "sub/a.jpg"]),
         ("photos/**/**/c.*", ["sub/deep/c.tiff"]),
         ("*/sub/?.jpg", ["photos/sub/a.jpg"]),
+        ("photos/sub/**", ["a.jpg", "deep/c.tiff"]),
+        ("photos/s**/**/*.tiff", ["sub/deep/c.tiff"]),
+        ("photos/**/deep/*", ["sub/deep/c.tiff"]),
     ],
 )
 def test_a_pattern_keeps_the_names_below_its_fixed_part(folder, pattern, found):

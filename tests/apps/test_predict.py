@@ -13,12 +13,13 @@ from pycocotools.coco import COCO
 
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.evaluate import evaluate
-from tradeoffs.apps.predict import ahead, predict
+from tradeoffs.apps.predict import ahead, predict, progress
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
 RIGHT_TOP = 6  # the EXIF orientation of a camera that was turned: a quarter clockwise makes the image upright
+BROKEN = ("broken.jpg", "text.png")
 
 
 @pytest.fixture
@@ -90,15 +91,17 @@ def test_all_kinds_of_files(predicted, tmp_path, capsys):
     noise(60, 40).save(source / "a.jpg")
     noise(40, 50, "L").save(source / "sub" / "a.jpg")
     noise(30, 30, "P").save(source / "sub" / "b.PNG")
-    (source / "broken.jpg").write_bytes((source / "a.jpg").read_bytes()[:500])
-    (source / "text.png").write_text("no image")
+    (source / BROKEN[0]).write_bytes((source / "a.jpg").read_bytes()[:500])
+    (source / BROKEN[1]).write_text("no image")
     content = predicted(source, "batch_size=2")
     sizes = [(image["file_name"], image["width"], image["height"]) for image in content["images"]]
     assert sizes == [("a.jpg", 60, 40), ("sub/a.jpg", 40, 50), ("sub/b.PNG", 30, 30)]
     assert {each["image_id"] for each in content["annotations"]} == {1, 2, 3}
-    assert capsys.readouterr().err.splitlines() == [
-        f"left out: cannot read the image {source}/{name}: it is truncated or not an image"
-        for name in ("broken.jpg", "text.png")
+    shown = capsys.readouterr()
+    assert "images                   3 of 5\n" in shown.out
+    assert shown.err.splitlines() == [
+        *(f"left out: cannot read the image {source}/{name}: it is truncated or not an image" for name in BROKEN),
+        "2 of 5 files could not be read and were left out",
     ]
     pictures = tmp_path / "output" / "pictures"
     drawn = sorted(str(path.relative_to(pictures)) for path in pictures.rglob("*.*"))
@@ -131,6 +134,35 @@ def test_pictures_of_an_earlier_call_are_no_source(predicted, photos, tmp_path):
     shutil.copytree(photos / "val", tmp_path / "val")
     for _ in range(2):
         assert len(predicted(tmp_path)["images"]) == 5
+
+
+def test_links_are_followed(predicted, photos, tmp_path):
+    """As the project's own converters make them."""
+    (tmp_path / "my_photos").mkdir()
+    (tmp_path / "my_photos" / "images").symlink_to(photos / "val", target_is_directory=True)
+    assert len(predicted(tmp_path / "my_photos")["images"]) == 5
+
+
+def test_the_output_holds_what_the_last_call_found(predicted, photos, tmp_path):
+    predicted(photos / "val")
+    pictures = tmp_path / "output" / "pictures"
+    (pictures / "mine.jpg").touch()
+    assert len(predicted(photos / "val" / "[12].png")["images"]) == 2
+    assert sorted(path.name for path in pictures.iterdir()) == ["1.png.jpg", "2.png.jpg", "mine.jpg"]
+
+
+def test_a_photo_is_never_overwritten(finished_run, tmp_path):
+    photo = tmp_path / "pictures" / "demo.jpg"
+    photo.parent.mkdir()
+    noise(60, 40).save(photo)
+    before = photo.read_bytes()
+    for source in (photo, photo.parent):
+        with pytest.raises(
+            UserError, match=r"output=.* would overwrite .*/pictures/demo\.jpg, which predict\.py did not"
+        ):
+            predict(compose("predict", [f"run={finished_run}", f"source='{source}'", f"output={tmp_path}"]))
+    assert photo.read_bytes() == before
+    assert not (tmp_path / "predictions.json").exists()
 
 
 def test_nothing_is_readable(predicted, tmp_path):
@@ -182,6 +214,13 @@ def test_the_pool_works_ahead_but_not_far():
         assert next(squares) == 0
         assert asked == [0, 1, 2]
         assert list(squares) == [1, 4, 9, 16, 25]
+
+
+def test_a_log_file_gets_a_line_now_and_then(capsys):
+    assert list(progress("abc", 12, seconds=0)) == list("abc")
+    assert capsys.readouterr().out.splitlines() == [f"prediction   {done}/12 images" for done in range(3)]
+    assert list(progress("abc", 12)) == list("abc")
+    assert capsys.readouterr().out == ""
 
 
 def test_help():

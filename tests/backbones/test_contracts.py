@@ -55,6 +55,16 @@ def test_split_computes_the_same(backbone):
     assert torch.equal(rest(features[-1]), whole[-1])
 
 
+@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet", "inception_resnet_v2"])
+def test_the_final_stage_is_never_part_of_the_split_trunk(name, output_stride):
+    """Dilated, it has the stride that is asked for, or even all stages have a smaller one."""
+    backbone = make(name, f"backbone.output_stride={output_stride}").eval()
+    trunk, rest = backbone.split(16)
+    assert len(trunk.stages) == len(backbone.stages) - 1 and trunk.strides[-1] == output_stride
+    assert torch.equal(rest(trunk(images())[-1]), backbone(images())[-1])
+
+
 def test_unknown_stride_says_which_there_are(backbone):
     with pytest.raises(UserError, match="no features of stride 7; choose: "):
         backbone.split(7)

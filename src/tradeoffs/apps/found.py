@@ -1,7 +1,9 @@
-"""What was found in images that have no annotations, as a file in COCO's format."""
+"""What was found in images that have no annotations, as a file in COCO's format and on the screen."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +11,8 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from tradeoffs.apps.prediction_folder import CONTENT, PICTURES
 
 
 class Found(NamedTuple):
@@ -54,3 +58,18 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
         }
         for box, label, score in zip(boxes, found.labels.tolist(), found.scores.tolist(), strict=True)
     ]
+
+
+def show(output: Path, found: list[Found], class_names: list[str], min_score: float, faults: list[str]) -> None:
+    """Prints what was found, where it is, and which files could not be read."""
+    counts = Counter(class_names[label] for each in found for label in each.labels.tolist())
+    classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
+    total = len(found) + len(faults)
+    print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
+    print(f"objects                  {counts.total()} with a score of {min_score} or more{classes}")
+    print(f"pictures with boxes      {output / PICTURES}")
+    print(f"all predictions          {output / CONTENT}", flush=True)
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if faults:
+        print(f"{len(faults)} of {total} files could not be read and were left out", file=sys.stderr)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +23,15 @@ class ImageFile(NamedTuple):
     name: Path
 
 
-def find_images(source: str, besides: Path | None = None) -> list[ImageFile]:
-    """All images that `source` means, in the order of their names; those below the folder `besides` left out.
+def find_images(source: str, besides: Collection[Path] = ()) -> list[ImageFile]:
+    """All images that `source` means, in the order of their names; the files in `besides` left out.
 
     Raises UserError where `source` does not exist or there is no image.
     """
+    left_out = {path.resolve() for path in besides}
     found = sorted(set(search_images(source)), key=lambda file: file.name)
-    if besides is not None:
-        found = [file for file in found if not file.path.resolve().is_relative_to(besides.resolve())]
+    if left_out:
+        found = [file for file in found if file.path.resolve() not in left_out]
     if not found:
         raise nothing_found(source)
     return found
@@ -35,16 +40,16 @@ def find_images(source: str, besides: Path | None = None) -> list[ImageFile]:
 def search_images(source: str) -> Iterator[ImageFile]:
     """The image that `source` is, those in the folder that it is and below, or those that it matches as a pattern.
 
-    In a pattern `**` stands for any number of folders. A single file may have any suffix.
+    In a pattern `**` stands for any number of folders. Links are followed. A single file may have any suffix.
     """
     path = Path(source)
     if path.is_file():
         yield ImageFile(path, Path(path.name))
     elif path.is_dir():
-        yield from _images(path, path.rglob("*"))
+        yield from _images(path, walk(path))
     elif has_magic(source):
         folder = _fixed_part(path)
-        yield from _images(folder, folder.glob(str(path.relative_to(folder))))
+        yield from _images(folder, match(folder, path.relative_to(folder).parts))
     else:
         raise UserError(f"source={source} does not exist; give an image, a folder of images or a pattern like '*.jpg'")
 
@@ -53,7 +58,47 @@ def nothing_found(source: str) -> UserError:
     return UserError(f"source={source} holds no image; looked for files that end in {', '.join(sorted(SUFFIXES))}")
 
 
-def _images(folder: Path, paths: Iterator[Path]) -> Iterator[ImageFile]:
+def walk(folder: Path) -> Iterator[Path]:
+    """What is in a folder and below, folders aside, through links as well.
+
+    No folder is entered twice, so links in a circle end. Links come last: what they share with `folder` itself keeps
+    its own name. Folders that may not be read are passed over.
+    """
+    entered: set[str] = set()
+    waiting = deque([folder])
+    while waiting:
+        for place, folders, files in os.walk(waiting.popleft()):
+            if (real := os.path.realpath(place)) in entered:
+                folders.clear()
+                continue
+            entered.add(real)
+            folders.sort()
+            waiting.extend(path for name in folders if (path := Path(place, name)).is_symlink())
+            yield from (Path(place, name) for name in files)
+
+
+def match(folder: Path, pattern: Sequence[str]) -> Iterator[Path]:
+    """What is below `folder` and matches a pattern, given as one string for each level."""
+    levels = [level if level == "**" else re.sub(r"\*+", "*", level) for level in pattern]
+    start = levels.index("**") if "**" in levels else len(levels)
+    before, after = levels[:start], levels[start:]
+    places: Iterable[Path] = folder.glob("/".join(before)) if before else [folder]
+    if not after:
+        yield from places
+        return
+    for place in places:
+        yield from (path for path in walk(place) if _matches(path.relative_to(place).parts, after))
+
+
+def _matches(names: Sequence[str], levels: Sequence[str]) -> bool:
+    if not levels:
+        return not names
+    if levels[0] == "**":
+        return any(_matches(names[skipped:], levels[1:]) for skipped in range(len(names) + 1))
+    return bool(names) and fnmatch(names[0], levels[0]) and _matches(names[1:], levels[1:])
+
+
+def _images(folder: Path, paths: Iterable[Path]) -> Iterator[ImageFile]:
     for path in paths:
         if path.suffix.lower() in SUFFIXES and path.is_file():
             yield ImageFile(path, path.relative_to(folder))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import Counter, deque
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -23,8 +24,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tradeoffs.apps.build import build_model
-from tradeoffs.apps.found import Found, coco_content
+from tradeoffs.apps.found import Found, coco_content, show
 from tradeoffs.apps.image_search import ImageFile, find_images
+from tradeoffs.apps.prediction_folder import (
+    CONTENT,
+    PICTURES,
+    earlier_pictures,
+    picture_name,
+    replacing,
+    require_free,
+    require_writable,
+)
 from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.data.image_file import read_image
@@ -51,28 +61,40 @@ class Picture(NamedTuple):
 
 
 def predict(config: DictConfig) -> None:
-    """Writes `pictures/` and `predictions.json` into `output`. Unreadable files are left out and named at the end.
+    """Writes `pictures/` and `predictions.json` into `output`, in place of what an earlier call wrote there.
 
-    An EXIF orientation is followed: boxes are in pixels of the upright image. Raises UserError if no file is readable.
+    Unreadable files are left out and named at the end. An EXIF orientation is followed: boxes are in pixels of the
+    upright image. Raises UserError if no file is readable, or `output` cannot be written or holds files of others.
     """
     output = Path(config.output)
-    files = find_images(str(config.source), besides=output / "pictures")
+    require_writable(output)
+    earlier = earlier_pictures(output)
+    files = find_images(str(config.source), besides=earlier)
+    require_free(output, [file.name for file in files], earlier)
     weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
     network = prepare_network(config, weights)
+    faults: list[str] = []
+    with replacing(output, earlier) as place:
+        found = list(find_objects(config, network, weights, files, place / PICTURES, faults))
+        if not found:
+            raise UserError(f"source={config.source} has no readable image:", tuple(faults))
+        content = coco_content(found, weights.class_names, weights.category_ids)
+        (place / CONTENT).write_text(json.dumps(content))
+    show(output, found, weights.class_names, config.min_score, faults)
+
+
+def find_objects(
+    config: DictConfig, network: nn.Module, weights: Weights, files: list[ImageFile], folder: Path, faults: list[str]
+) -> Iterator[Found]:
+    """What is in each image, which is drawn into `folder` as well; why a file cannot be read is added to `faults`."""
     resize = Resize(config.resize, config.image_size)
     read = partial(read_picture, resize=resize)
-    draw = partial(draw_found, folder=output / "pictures", class_names=weights.class_names)
-    faults: list[str] = []
+    draw = partial(draw_found, folder=folder, class_names=weights.class_names)
     with ThreadPoolExecutor(THREADS) as pool:
         pictures = progress(ahead(pool, read, files, config.batch_size), len(files))
         batches = batched(readable(pictures, faults), config.batch_size)
         detected = detect(network, batches, resize.multiple, config.min_score)
-        found = list(ahead(pool, draw, detected, config.batch_size))
-    if not found:
-        raise UserError(f"source={config.source} has no readable image:", tuple(faults))
-    content = coco_content(found, weights.class_names, weights.category_ids)
-    (output / "predictions.json").write_text(json.dumps(content))
-    show(output, found, weights.class_names, config.min_score, faults)
+        yield from ahead(pool, draw, detected, config.batch_size)
 
 
 def prepare_network(config: DictConfig, weights: Weights) -> nn.Module:
@@ -150,29 +172,24 @@ def detect(
 
 
 def draw_found(pictured: tuple[Picture, Found], folder: Path, class_names: list[str]) -> Found:
-    """Draws into a file of the same name below `folder`; what is no JPEG gets a further suffix."""
+    """Draws into a file below `folder`."""
     picture, found = pictured
     labels = found.labels.tolist()
     names = [class_names[label] for label in labels]
     scale = max(1.0, SMALLEST_PICTURE / max(found.size))
     drawn = draw_boxes(picture.image, found.boxes, names, found.scores, classes=labels, scale=scale)
-    is_jpeg = found.name.suffix.lower() in (".jpg", ".jpeg")
-    save_picture(drawn, folder / (found.name if is_jpeg else f"{found.name}.jpg"))
+    save_picture(drawn, folder / picture_name(found.name))
     return found
 
 
-def progress(pictures: Iterable[Given], total: int) -> Iterator[Given]:
-    """A bar in a terminal, nothing in a log file."""
-    yield from tqdm(pictures, total=total, unit=" images", leave=False, disable=None, file=sys.stdout)
-
-
-def show(output: Path, found: list[Found], class_names: list[str], min_score: float, faults: list[str]) -> None:
-    """Prints what was found, where it is, and which files could not be read."""
-    counts = Counter(class_names[label] for each in found for label in each.labels.tolist())
-    classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
-    print(f"images                   {len(found)}")
-    print(f"objects                  {counts.total()} with a score of {min_score} or more{classes}")
-    print(f"pictures with boxes      {output / 'pictures'}")
-    print(f"all predictions          {output / 'predictions.json'}")
-    for fault in faults:
-        print(f"left out: {fault}", file=sys.stderr)
+def progress(pictures: Iterable[Given], total: int, seconds: float = 10.0) -> Iterator[Given]:
+    """A bar in a terminal; elsewhere a line every `seconds` seconds."""
+    if sys.stdout.isatty():
+        yield from tqdm(pictures, total=total, unit=" images", leave=False, file=sys.stdout)
+        return
+    shown_at = time.monotonic()
+    for done, picture in enumerate(pictures):
+        if time.monotonic() - shown_at >= seconds:
+            shown_at = time.monotonic()
+            print(f"prediction  {done:>{len(str(total))}}/{total} images", flush=True)
+        yield picture

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.errors import UserError
 
 RUNS = Path("runs")
@@ -28,7 +30,8 @@ def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
     """A file name for overrides: the groups first, in their order, then the other keys by alphabet.
 
     The order in which they were typed does not matter. A name that is cut, or in which a character had to be
-    replaced, ends in a hash of the whole, so different overrides never share a folder.
+    replaced, ends in a hash of the whole, so different overrides never share a folder. `${run_name:}` leaves out
+    those that repeat a default.
     """
     chosen = dict(map(_split, overrides))
     rank = {group: place for place, group in enumerate(groups)}
@@ -56,7 +59,9 @@ def register_resolvers() -> None:
 
     def resolve(*, _root_: DictConfig) -> str:
         hydra = _root_.get("hydra") or HydraConfig.get()  # a job's own config comes without the part of Hydra
-        return run_name(OmegaConf.to_container(hydra.overrides.task, resolve=False), list(hydra.runtime.choices))
+        given = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        mattering = [text for text in given if _matters(_split(text)[0])]
+        return run_name(decisive(mattering, _root_, hydra), groups_in_order(hydra))
 
     OmegaConf.register_new_resolver("run_name", resolve, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
@@ -64,12 +69,26 @@ def register_resolvers() -> None:
 
 def find_run(run: str, runs: Path = RUNS) -> Path:
     """The folder of a run, given that folder or its name under `runs`. Raises UserError if there is none."""
-    for folder in (Path(run), runs / run):
+    places = (Path(run), runs / run)
+    for folder in places:
         if (folder / "config.yaml").is_file():
             return folder
-    if Path(run).is_dir():
-        raise UserError(f"run={run} is no run: it has no config.yaml; {existing_runs(runs)}")
-    raise UserError(f"run={run} does not exist; {existing_runs(runs)}")
+    if inner := next((place for place in places if place.exists()), None):
+        raise no_run(run, inner, runs)
+    raise UserError(f"run={run} does not exist;{_similar(run, runs)} {existing_runs(runs)}")
+
+
+def no_run(run: str, path: Path, runs: Path) -> UserError:
+    """What is wrong with a path that exists but is not the folder of a run: perhaps it lies in one."""
+    kind = "folder" if path.is_dir() else "file"
+    around = next((folder for folder in path.parents if (folder / "config.yaml").is_file()), None)
+    if around is not None:
+        weights = path.stem if path.stem in ("best", "last") else path
+        use = f" checkpoint={weights}" if path.suffix == ".ckpt" else ""
+        return UserError(f"run={run} is a {kind} inside a run; give run={around}{use}")
+    if kind == "folder":
+        return UserError(f"run={run} is no run: it has no config.yaml; {existing_runs(runs)}")
+    return UserError(f"run={run} is a file; give the folder of a run; {existing_runs(runs)}")
 
 
 def load_run_config(run: str, runs: Path = RUNS) -> DictConfig:
@@ -83,11 +102,25 @@ def load_run_config(run: str, runs: Path = RUNS) -> DictConfig:
     return config
 
 
-def existing_runs(runs: Path = RUNS, most: int = 8) -> str:
-    """Says which runs there are, the newest first."""
-    found = sorted(runs.glob("*/config.yaml"), key=lambda file: file.stat().st_mtime, reverse=True)
-    names = [file.parent.name for file in found[:most]] + ["..."] * (len(found) > most)
-    return f"in {runs}/ there are: {' '.join(names)}" if names else f"there are no runs in {runs}/ yet"
+def existing_runs(runs: Path = RUNS, most: int = 5) -> str:
+    """Says which runs there are, the newest first. Their names have commas, so something else stands between them."""
+    names = _names(runs)
+    more = f" | and {len(names) - most} older ones" if len(names) > most else ""
+    return f"in {runs}/ there are: {' | '.join(names[:most])}{more}" if names else f"there are no runs in {runs}/ yet"
+
+
+def _names(runs: Path) -> list[str]:
+    """Of all runs, the newest first, and by alphabet where they are equally old."""
+    found = sorted(runs.glob("*/config.yaml"))
+    return [file.parent.name for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)]
+
+
+def _similar(run: str, runs: Path) -> str:
+    """` did you mean NAME?`, for a name that is spelled alike or contains what was typed."""
+    word, names = Path(run).name, _names(runs)
+    containing = [name for name in names if word and word.lower() in name.lower()]
+    close = containing or get_close_matches(word, names, n=1)
+    return f" did you mean {close[0]}?" if close else ""
 
 
 def without_neutral(config: DictConfig) -> dict[str, object]:

@@ -18,6 +18,7 @@ from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import Outcome, report, show
 from tradeoffs.apps.run_folder import different_settings
 from tradeoffs.apps.trainer import build_trainer, quieten
+from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
@@ -49,6 +50,8 @@ def train(config: DictConfig) -> float:
         checkpoint = checkpoint_to_resume(config, folder)
         data = build_data(config)
         task = build_task(config, data.num_classes)
+        if checkpoint is not None:
+            require_fitting(checkpoint, task.model)
     prepare_folder(config, folder, fresh=checkpoint is None)
     loggers = build_loggers(config, folder, resume=checkpoint is not None)
     trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers)

@@ -29,17 +29,25 @@ def find_weights(run: Path, checkpoint: str) -> Path:
         return Path(checkpoint)
     path = run / "checkpoints" / NAMED[checkpoint]
     if not path.exists():
-        others = [name for name, file in NAMED.items() if path.with_name(file).exists()]
-        there_is = f"there is checkpoint={others[0]}" if others else "train it first"
-        raise UserError(f"{run} has no checkpoint {path.name} yet; {there_is}")
+        raise no_checkpoint(run, path)
     return path
+
+
+def no_checkpoint(run: Path, path: Path) -> UserError:
+    """A run that is at work may get one; a finished one gets none any more."""
+    finished = (run / "result.json").exists()
+    others = [name for name, file in NAMED.items() if path.with_name(file).exists()]
+    train = "train it again with overwrite=true" if finished else "train it first"
+    remedy = f"there is checkpoint={others[0]}" if others else train
+    fault = f"is finished, but has no checkpoint {path.name}" if finished else f"has no checkpoint {path.name} yet"
+    return UserError(f"{run} {fault}; {remedy}")
 
 
 def read_weights(path: Path) -> Weights:
     """Raises UserError where the file is damaged or no checkpoint of a run."""
     content = SafeCheckpointIO().load_checkpoint(path)
     if not isinstance(content, dict) or not {"state_dict", "class_names", "category_ids"} <= content.keys():
-        raise UserError(f"{path} is no checkpoint of a run; choose checkpoint=best, last or the path of one")
+        raise UserError(f"{path} is no checkpoint of a run; give best.ckpt or last.ckpt of one")
     prefix = "model."  # a checkpoint is of a task, whose attribute `model` is the network
     state = {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}
     return Weights(path, state, content["class_names"], content["category_ids"])
@@ -47,10 +55,22 @@ def read_weights(path: Path) -> Weights:
 
 def put_weights(weights: Weights, model: nn.Module) -> None:
     """Raises UserError where the model is not the one that was trained."""
+    require_same_tensors(weights, model, keep="the settings of model and backbone")
+    model.load_state_dict(weights.model)
+
+
+def require_fitting(checkpoint: Path, model: nn.Module) -> None:
+    """Raises UserError where training cannot go on from a checkpoint: it is damaged, or of another model.
+
+    Lightning would say so with a traceback, and after the run's folder was cleared.
+    """
+    require_same_tensors(read_weights(checkpoint), model, keep="the settings of model and backbone, and the classes")
+
+
+def require_same_tensors(weights: Weights, model: nn.Module, keep: str) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.model.items()}
     if different := sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)):
         name = different[0]
         fault = f"{name} is {given.get(name, 'missing')} there and {wanted.get(name, 'missing')} in the model"
-        raise UserError(f"{weights.path} is of another model: {fault}; keep the settings of model and backbone")
-    model.load_state_dict(weights.model)
+        raise UserError(f"{weights.path} is of another model: {fault}; keep {keep}")

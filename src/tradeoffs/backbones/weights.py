@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,11 +55,9 @@ def load_weights(network: nn.Module, path: Path) -> None:
         for name in content
         if _flat(name) not in known and _flat(name).split("_")[0] in parts and not name.startswith(classifier)
     ]
-    if missing or shapes or unexpected:
-        raise UserError(
-            f"backbone.weights={path} is of another architecture: "
-            f"missing {_some(missing)}; unexpected {_some(unexpected)}; other shapes {_some(shapes)}"
-        )
+    faults = (("missing", missing, 3), ("unexpected", unexpected, 3), ("other shapes", shapes, 1))
+    if said := "; ".join(f"{fault} {_some(names, most)}" for fault, names, most in faults if names):
+        raise UserError(f"backbone.weights={path} is of another architecture: {said}")
     network.load_state_dict({name: tensors.get(_flat(name), value) for name, value in wanted.items()})
 
 
@@ -68,10 +66,9 @@ def _flat(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _some(names: Iterable[str], count: int = 3) -> str:
-    names = list(names)
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return (", ".join(names[:count]) or "nothing") + more
+def _some(names: Sequence[str], most: int) -> str:
+    """Such as `102 (conv1.weight, bn1.weight, bn1.bias, ...)`."""
+    return f"{len(names)} ({', '.join(names[:most])}{', ...' if len(names) > most else ''})"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,100 @@
+"""The folder that `predict.py` writes. It holds what one call found, and what others put there stays as it is.
+
+Imports no torch, so a folder that cannot be written is refused at once.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tradeoffs.errors import UserError
+
+PICTURES, CONTENT = "pictures", "predictions.json"
+UNFINISHED = "predictions.partial"  # in the folder, while a prediction is at work
+
+
+def picture_name(image: Path) -> Path:
+    """A picture is called like its image; of what is no JPEG it gets a further suffix."""
+    return image if image.suffix.lower() in (".jpg", ".jpeg") else Path(f"{image}.jpg")
+
+
+def require_writable(folder: Path) -> None:
+    """Raises UserError where `folder` cannot be made or written. Leaves nothing behind."""
+    try:
+        place = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+        if not place.is_dir():
+            raise UserError(f"output={folder} is impossible: {place} is a file; give a folder")
+        with tempfile.TemporaryDirectory(prefix=".writable-", dir=place):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def earlier_pictures(folder: Path) -> list[Path]:
+    """The pictures of the last prediction in `folder`, which its file names.
+
+    Raises UserError where that file is not one of `predict.py`, so that it is not overwritten.
+    """
+    path = folder / CONTENT
+    if not path.exists():
+        return []
+    try:
+        content = json.loads(path.read_text())
+        if not all("score" in each for each in content["annotations"]):  # the truth, or labels corrected by hand
+            raise ValueError
+        names = [picture_name(Path(image["file_name"])) for image in content["images"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise UserError(
+            f"output={folder} holds a {CONTENT} that predict.py did not write; give another folder"
+        ) from None
+    inside = (name for name in names if not name.is_absolute() and ".." not in name.parts)
+    return [path for name in inside if (path := folder / PICTURES / name).is_file()]
+
+
+def require_free(folder: Path, images: Iterable[Path], earlier: Collection[Path]) -> None:
+    """Raises UserError where the picture of one of `images` would overwrite a file that is not one of `earlier`."""
+    replaced = set(earlier)
+    for path in (folder / PICTURES / picture_name(image) for image in images):
+        if path not in replaced and (path.exists() or path.is_symlink()):
+            raise UserError(
+                f"output={folder} would overwrite {path}, which predict.py did not write; give another folder"
+            )
+
+
+@contextmanager
+def replacing(folder: Path, earlier: Collection[Path]) -> Iterator[Path]:
+    """A place for new pictures and their file. They replace `earlier` at the end, unless anything is raised."""
+    place = folder / UNFINISHED
+    try:
+        shutil.rmtree(place, ignore_errors=True)  # of a prediction that was killed
+        yield place
+        remove(earlier, folder / PICTURES)
+        for path in [path for path in place.rglob("*") if path.is_file()]:
+            target = folder / path.relative_to(place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    except OSError as error:
+        if error.errno is None:  # Pillow complains of a picture with such
+            raise
+        raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def remove(files: Iterable[Path], top: Path) -> None:
+    """The files, and the folders below `top` that become empty."""
+    for path in files:
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == top or not folder.is_relative_to(top) or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def cannot_write(folder: Path, error: OSError) -> UserError:
+    return UserError(f"output={folder} cannot be written: {error.strerror}; give another folder")

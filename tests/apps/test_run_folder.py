@@ -1,0 +1,64 @@
+"""Finding the run that is meant, or saying why there is none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tradeoffs.apps.run_folder import existing_runs, find_run
+from tradeoffs.errors import UserError
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch) -> Path:
+    """Three runs, the last of which is the newest; the current folder is the one around them."""
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate(("cc", "model=ssd,seed=1", "bccd,seed=2")):
+        make(name, seconds=age)
+    return Path("runs")
+
+
+def make(name: str, seconds: int) -> None:
+    checkpoints = Path("runs", name, "checkpoints")
+    checkpoints.mkdir(parents=True)
+    for path in (checkpoints.parent / "config.yaml", checkpoints.parent / "result.json", checkpoints / "best.ckpt"):
+        path.touch()
+        os.utime(path, (seconds, seconds))
+
+
+ALL = "in runs/ there are: bccd,seed=2 | model=ssd,seed=1 | cc"
+
+
+@pytest.mark.parametrize(
+    ("run", "line"),
+    [
+        ("runs/cc/checkpoints/best.ckpt", "is a file inside a run; give run=runs/cc checkpoint=best"),
+        ("cc/checkpoints/best.ckpt", "is a file inside a run; give run=runs/cc checkpoint=best"),
+        ("runs/cc/result.json", "is a file inside a run; give run=runs/cc"),
+        ("cc/checkpoints", "is a folder inside a run; give run=runs/cc"),
+        ("notes.txt", f"is a file; give the folder of a run; {ALL}"),
+        ("runs", f"is no run: it has no config.yaml; {ALL}"),
+        ("zzz", f"does not exist; {ALL}"),
+        ("runs/bccd", f"does not exist; did you mean bccd,seed=2? {ALL}"),
+        ("model=sdd,seed=1", f"does not exist; did you mean model=ssd,seed=1? {ALL}"),
+        ("runs/cc/checkpoints/none.ckpt", f"does not exist; {ALL}"),
+    ],
+)
+def test_what_is_no_run(runs, run, line):
+    Path("notes.txt").touch()
+    with pytest.raises(UserError) as caught:
+        find_run(run)
+    assert str(caught.value) == f"run={run} {line}"
+
+
+def test_another_checkpoint_inside_a_run(runs):
+    Path("runs/cc/checkpoints/last-previous.ckpt").touch()
+    with pytest.raises(UserError, match=r"run=runs/cc checkpoint=runs/cc/checkpoints/last-previous\.ckpt$"):
+        find_run("cc/checkpoints/last-previous.ckpt")
+
+
+def test_the_newest_of_many_runs_are_named(runs):
+    for number in range(10, 14):
+        make(f"run{number}", seconds=number)
+    names = "run13 | run12 | run11 | run10 | bccd,seed=2 | and 2 older ones"
+    assert existing_runs() == f"in runs/ there are: {names}"
