@@ -3,8 +3,19 @@ import math
 import pytest
 import torch
 from torch.testing import assert_close
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
 
-from tradeoffs.ops.anchors import Shapes, default_boxes, linear_shapes, scaled_shapes, ssd300_shapes
+from tradeoffs.ops.anchors import (
+    Shapes,
+    anchor_shapes,
+    default_boxes,
+    geometric_sizes,
+    linear_shapes,
+    scaled_shapes,
+    sliding_anchors,
+    ssd300_shapes,
+)
 from tradeoffs.ops.boxes import to_centers
 
 
@@ -47,3 +58,30 @@ def test_steps_place_boxes_by_pixels():
 @pytest.mark.parametrize("maps", [1, 2, 7])
 def test_any_number_of_maps(maps):
     assert [len(boxes) for boxes in linear_shapes(maps)] == [3] + [6] * (maps - 1)
+
+
+def test_anchor_shapes_by_hand():
+    """Twice as high as wide at a ratio of 4; all sizes of a ratio come together."""
+    shapes = anchor_shapes([0.2, 0.5], ratios=(1, 4))
+    assert_close(torch.tensor(shapes), torch.tensor([(0.2, 0.2), (0.5, 0.5), (0.1, 0.4), (0.25, 1.0)]))
+
+
+def test_sizes_grow_by_the_same_factor():
+    assert geometric_sizes(0.04, 0.64, 5) == pytest.approx([0.04, 0.08, 0.16, 0.32, 0.64])
+    assert geometric_sizes(0.25, 1.0, 1) == [0.25]
+
+
+def test_sliding_anchors_start_at_the_corner_and_are_rounded():
+    """A map of 2 x 3 on 32 x 60 px: 16 px between rows, 20 between columns; 0.29 of 32 px is 9.28, half of it 5."""
+    anchors = sliding_anchors([(2, 3)], (32, 60), tensors([[(0.5, 0.29), (1.0, 1.0)]]))
+    assert anchors[:4].tolist() == [[-8, -5, 8, 5], [-16, -16, 16, 16], [12, -5, 28, 5], [4, -16, 36, 16]]
+    assert anchors[6].tolist() == [-8, 11, 8, 21]
+
+
+def test_sliding_anchors_equal_torchvision():
+    sizes = [(16, 24), (8, 12), (4, 6)]
+    generator = AnchorGenerator(((32,), (64,), (128,)), ((0.5, 1.0, 2.0),) * 3)
+    images = ImageList(torch.zeros(1, 3, 128, 192), [(128, 192)])
+    expected = generator(images, [torch.zeros(1, 1, *size) for size in sizes])[0]
+    shapes = [anchor_shapes([size / 128]) for size in (32, 64, 128)]
+    assert torch.equal(sliding_anchors(sizes, (128, 192), tensors(shapes)), expected)

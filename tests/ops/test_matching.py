@@ -1,7 +1,7 @@
 import torch
-from torchvision.models.detection._utils import SSDMatcher
+from torchvision.models.detection._utils import Matcher, SSDMatcher
 
-from tradeoffs.ops.matching import gather_rows, match
+from tradeoffs.ops.matching import gather_rows, match, match_or_ignore
 
 OVERLAPS = torch.tensor([[[0.9, 0.6, 0.1, 0.0], [0.3, 0.7, 0.2, 0.4]]])
 BOTH = torch.tensor([[True, True]])
@@ -35,3 +35,33 @@ def test_gather_rows():
     index = torch.tensor([[1, 0, -1], [1, 1, 0]])
     assert gather_rows(rows, index)[:, :2].tolist() == [[[3, 4], [1, 2]], [[7, 8], [7, 8]]]
     assert gather_rows(rows[..., 0], index)[:, :2].tolist() == [[3, 1], [7, 7]]
+
+
+def test_in_between_is_ignored_unless_it_is_the_best_there_is():
+    """The second is neither; the third overlaps its object by little, but no other does more; the last two tie."""
+    overlaps = torch.tensor([[[0.9, 0.5, 0.1, 0.0, 0.0, 0.0], [0.1, 0.2, 0.25, 0.2, 0.0, 0.0], [0, 0, 0, 0, 0.4, 0.4]]])
+    valid = torch.tensor([[True, True, True]])
+    assert match_or_ignore(overlaps, valid, low=0.3, high=0.7).tolist() == [[0, -2, 1, -1, 2, 2]]
+
+
+def test_what_is_claimed_by_one_object_answers_for_the_one_it_overlaps_most():
+    overlaps = torch.tensor([[[0.9, 0.6], [0.1, 0.5]]])
+    assert match_or_ignore(overlaps, BOTH, low=0.3, high=0.7).tolist() == [[0, 0]]
+
+
+def test_an_object_that_nothing_overlaps_claims_nothing():
+    overlaps = torch.tensor([[[0.9, 0.1], [0.0, 0.0]]])
+    assert match_or_ignore(overlaps, BOTH, low=0.3, high=0.7).tolist() == [[0, -1]]
+
+
+def test_padding_neither_claims_nor_ignores():
+    no = torch.tensor([[False, False]])
+    assert match_or_ignore(OVERLAPS, no, low=0.3, high=0.7).tolist() == [[-1, -1, -1, -1]]
+
+
+def test_equals_torchvision_with_ties():
+    generator = torch.Generator().manual_seed(0)
+    overlaps = torch.randint(1, 20, (20, 6, 50), generator=generator) / 20  # many are equal
+    matcher = Matcher(0.7, 0.3, allow_low_quality_matches=True)
+    expected = torch.stack([matcher(image) for image in overlaps])
+    assert torch.equal(match_or_ignore(overlaps, torch.ones(20, 6, dtype=torch.bool), 0.3, 0.7), expected)

@@ -1,3 +1,4 @@
+import jaxtyping
 import pytest
 import torch
 from torchvision.ops import batched_nms
@@ -31,7 +32,26 @@ def clusters(count: int) -> torch.Tensor:
     return torch.cat([corner, corner + 20 + 20 * torch.rand(count, 2, generator=generator)], dim=1)
 
 
-@pytest.mark.parametrize("boxes", [chain(200), clusters(300), clusters(1), clusters(60).repeat(4, 1)])
+def degenerate(count: int) -> torch.Tensor:
+    """Every third box has no area: a line, or a point."""
+    boxes = clusters(count)
+    boxes[::3, 2] = boxes[::3, 0]
+    boxes[::6, 3] = boxes[::6, 1]
+    return boxes.repeat(2, 1)
+
+
+BOXES = [
+    chain(130),  # a little more than a block of the CPU's
+    chain(400),
+    clusters(300),
+    clusters(1),
+    clusters(60).repeat(6, 1),
+    clusters(1).repeat(300, 1),
+    degenerate(90),
+]
+
+
+@pytest.mark.parametrize("boxes", BOXES)
 @pytest.mark.parametrize("threshold", [0.0, 0.45, 0.9])
 def test_equals_torchvision(boxes, threshold):
     """Scores descend, so torchvision must keep the same rows in the same order."""
@@ -43,6 +63,23 @@ def test_equals_torchvision(boxes, threshold):
     for i in range(2):
         expected = batched_nms(both[i].double(), scores.double(), labels[i], threshold)
         assert kept[i].nonzero().flatten().tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("boxes", BOXES)
+def test_equal_scores_leave_the_order_as_it_is(boxes):
+    kept = suppress(boxes[None], None, torch.ones(1, len(boxes), dtype=torch.bool), 0.45)
+    labels = torch.zeros(len(boxes), dtype=torch.int64)
+    expected = batched_nms(boxes.double(), torch.ones(len(boxes), dtype=torch.float64), labels, 0.45)
+    assert kept[0].nonzero().flatten().tolist() == expected.tolist()
+
+
+def test_is_the_same_compiled(monkeypatch):
+    """In one graph: the number of rounds depends on the data, and a chain takes half as many as it has boxes."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be compiled
+    boxes = torch.stack([chain(300), clusters(300)])
+    valid = torch.rand(2, 300, generator=torch.Generator().manual_seed(0)) > 0.1
+    compiled = torch.compile(suppress, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(boxes, None, valid, 0.45), suppress(boxes, None, valid, 0.45))
 
 
 def test_best_first_moves_kept_rows_to_the_front():

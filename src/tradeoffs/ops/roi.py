@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 Map = Float[Tensor, "B C _ _"]
-CANONICAL_SIZE, CANONICAL_STRIDE = 224, 16  # a box of ImageNet's image size is looked at where ImageNet's networks would
+# A box of 224 px, the size of ImageNet's images, is cropped from the map of this stride.
+CANONICAL_SIZE, CANONICAL_STRIDE = 224, 16
 
 
 def pyramid_levels(boxes: Float[Tensor, "B P 4"], strides: Sequence[int]) -> Int64[Tensor, "B P"]:
@@ -20,7 +22,7 @@ def pyramid_levels(boxes: Float[Tensor, "B P 4"], strides: Sequence[int]) -> Int
     """
     sizes = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=0).sqrt()
     wanted = CANONICAL_STRIDE * sizes / CANONICAL_SIZE * (1 + 1e-6)  # boxes on the border go to the coarser map
-    return sum((wanted >= stride).long() for stride in strides[1:]) + torch.zeros_like(wanted, dtype=torch.int64)
+    return sum(((wanted >= stride).long() for stride in strides[1:]), start=torch.zeros_like(wanted, dtype=torch.int64))
 
 
 def roi_align(
@@ -33,32 +35,30 @@ def roi_align(
 ) -> Float[Tensor, "B*P C size size"]:
     """`size` x `size` bins of each box, cut out of the map that `levels` says.
 
-    A bin is the mean of `samples` x `samples` points, spread evenly and read bilinearly. Boxes are in pixels of an image
-    of `image_size` and inside of it; a map spans the image whatever its size, and the centre of its first pixel is the
-    image's corner. No gradient flows to the boxes.
+    A bin is the mean of `samples` x `samples` points, spread evenly and read bilinearly. Boxes lie in an image of
+    `image_size`, which each map spans whatever its size; the centre of a map's first pixel is the image's corner. As in
+    torchvision, boxes are at least one pixel of the map wide and high, and points outside the map count as zero. No
+    gradient flows to the boxes.
 
     A bin is a weighted sum of pixels, so it is an embedding bag: the pixels of all maps are the rows of one table, and
     a box's map is nothing but an offset into it. Crops are channels last in memory.
     """
-    heights, widths = [x.shape[-2] for x in maps], [x.shape[-1] for x in maps]
     table = torch.cat([x.flatten(2).mT for x in maps], dim=1)
-    rows = table.shape[1]
-    width = _of_level(widths, levels)
-    scale = torch.stack([width / image_size[1], _of_level(heights, levels) / image_size[0]], dim=-1)
-    corners = boxes.unflatten(-1, (2, 2)) * scale[:, :, None]
-    x, x_weight = _pixels(corners[..., 0], width, size, samples)
-    y, y_weight = _pixels(corners[..., 1], _of_level(heights, levels), size, samples)
-    starts = [sum(h * w for h, w in zip(heights[:k], widths[:k], strict=True)) for k in range(len(maps))]
-    start = _of_level(starts, levels) + rows * torch.arange(len(boxes), device=boxes.device)[:, None]
-    y = y * width[..., None, None] + start[..., None, None]
-    index = y[:, :, :, None, :, None] + x[:, :, None, :, None, :]
-    weight = y_weight[:, :, :, None, :, None] * x_weight[:, :, None, :, None, :]
-    bins = F.embedding_bag(
-        index.reshape(-1, 4 * samples**2),
-        table.flatten(0, 1),
-        mode="sum",
-        per_sample_weights=weight.reshape(-1, 4 * samples**2).to(table.dtype),
-    )
+    heights, widths = [x.shape[-2] for x in maps], [x.shape[-1] for x in maps]
+    height, width = _of_level(heights, levels), _of_level(widths, levels)
+    starts = [0, *accumulate(h * w for h, w in zip(heights, widths, strict=True))]
+    start = _of_level(starts[:-1], levels) + starts[-1] * torch.arange(len(boxes), device=boxes.device)[:, None]
+
+    scale = torch.stack([width / image_size[1], height / image_size[0]], dim=-1)
+    ends = boxes.unflatten(-1, (2, 2)) * scale[:, :, None]
+    column, column_weight = _pixels(ends[..., 0], width, size, samples)
+    row, row_weight = _pixels(ends[..., 1], height, size, samples)
+    row = start[..., None, None] + row * width[..., None, None]
+    index = row[:, :, :, None, :, None] + column[:, :, None, :, None, :]
+    weight = row_weight[:, :, :, None, :, None] * column_weight[:, :, None, :, None, :]
+
+    index, weight = (x.reshape(-1, 4 * samples**2) for x in (index, weight.to(table.dtype)))
+    bins = F.embedding_bag(index, table.flatten(0, 1), mode="sum", per_sample_weights=weight)
     return bins.view(-1, size, size, table.shape[-1]).permute(0, 3, 1, 2)
 
 
@@ -70,13 +70,15 @@ def _of_level(values: Sequence[int], levels: Int64[Tensor, "B P"]) -> Int64[Tens
 def _pixels(
     ends: Float[Tensor, "B P 2"], limit: Int64[Tensor, "B P"], size: int, samples: int
 ) -> tuple[Int64[Tensor, "B P size _"], Float[Tensor, "B P size _"]]:
-    """Along one axis: the pixels that each bin reads between the `ends` of a box, and their weights, which sum to 1."""
+    """Along one axis: the pixels that each bin reads between the `ends` of a box, and their weights."""
     steps = (torch.arange(size * samples, device=ends.device) + 0.5) / (size * samples)
     length = (ends[..., 1:] - ends[..., :1]).clamp(min=1)
+    points = ends[..., :1] + steps * length
+    inside = points <= limit[..., None]
     last = (limit - 1)[..., None].to(ends.dtype)
-    points = (ends[..., :1] + steps * length).clamp(min=0).minimum(last)
+    points = points.clamp(min=0).minimum(last)
     low = points.floor()
     part = points - low
     pixels = torch.stack([low, (low + 1).minimum(last)], dim=-1).long()
-    weights = torch.stack([1 - part, part], dim=-1) / samples
+    weights = torch.stack([1 - part, part], dim=-1) * (inside / samples)[..., None]
     return pixels.unflatten(2, (size, samples)).flatten(3), weights.unflatten(2, (size, samples)).flatten(3)

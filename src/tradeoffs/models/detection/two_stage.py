@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.models.detection.rpn import Proposals, RPNOutput
-from tradeoffs.ops.box_coding import decode
+from tradeoffs.ops.box_coding import decode, encode
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows, match
 from tradeoffs.ops.sampling import balanced, first_rows
@@ -71,6 +72,34 @@ def sample(samples: Samples, count: int, fraction: float) -> Samples:
 def labels_of(samples: Samples, targets: Targets, num_classes: int) -> Int64[Tensor, "B S"]:
     """The class each is to be called, `num_classes` for background."""
     return torch.where(samples.matches >= 0, gather_rows(targets.labels, samples.matches), num_classes)
+
+
+def second_stage_losses(
+    logits: Float[Tensor, "B S _"],
+    offsets: Float[Tensor, "B S C 4"],
+    samples: Samples,
+    targets: Targets,
+    box_weights: tuple[float, float],
+    beta: float,
+) -> dict[str, Float[Tensor, ""]]:
+    """Cross entropy of all samples and smooth L1 of those with an object, both per sample (Girshick 2015, 2.3)."""
+    labels = labels_of(samples, targets, num_classes=logits.shape[2] - 1)
+    wanted = encode(gather_rows(targets.boxes, samples.matches), samples.boxes, box_weights)
+    positive = (samples.matches >= 0) & samples.valid
+    wanted = wanted.masked_fill(~positive[..., None], 0)  # padding has no size to divide by
+    localization = F.smooth_l1_loss(of_class(offsets, labels), wanted, beta=beta, reduction="none").sum(dim=-1)
+    classification = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+    count = samples.valid.sum().clamp(min=1)
+    return {
+        "localization": (localization * positive).sum() / count,
+        "classification": (classification * samples.valid).sum() / count,
+    }
+
+
+def of_class(offsets: Float[Tensor, "B S C 4"], labels: Int64[Tensor, "B S"]) -> Float[Tensor, "B S 4"]:
+    """Each box's offsets for its class, or for all classes if they share one box; anything for background."""
+    index = labels.clamp(max=offsets.shape[2] - 1)[..., None, None]
+    return offsets.gather(2, index.expand(-1, -1, 1, 4)).squeeze(2)
 
 
 def detect_in_proposals(

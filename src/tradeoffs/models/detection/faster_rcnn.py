@@ -1,0 +1,211 @@
+"""Faster R-CNN (Ren et al. 2015) on any backbone: as in Huang et al. 2017, or on a pyramid (Lin et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.errors import UserError
+from tradeoffs.models.detection.fpn import FPN
+from tradeoffs.models.detection.region_head import RegionHead, last_stages, pyramid_head
+from tradeoffs.models.detection.rpn import RPN, Proposals
+from tradeoffs.models.detection.two_stage import (
+    Samples,
+    TwoStageOutput,
+    detect_in_proposals,
+    label_proposals,
+    proposal_scores,
+    sample,
+    second_stage_losses,
+    with_truth,
+)
+from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
+from tradeoffs.structures import Detections, Targets
+
+BOX_WEIGHTS = (10.0, 5.0)  # of the second stage
+POSITIVES = 0.25  # of the regions that the second stage is trained on (Girshick 2015, section 2.3)
+
+
+class FasterRCNN(nn.Module):
+    """A region proposal network, and a head that says what is in the best `num_proposals` regions and where exactly.
+
+    `neck` makes maps of the backbone's; without one, its last map is looked at alone. The second stage is trained on
+    `sampled` of the best `train_proposals` regions of each image and its objects themselves.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        neck: nn.Module | None,
+        rpn: RPN,
+        head: RegionHead,
+        num_classes: int,
+        *,
+        num_proposals: int = 300,
+        train_proposals: int = 2000,
+        sampled: int = 512,
+        beta: float = 1.0,
+        localization_weight: float = 1.0,
+        classification_weight: float = 1.0,
+        score_threshold: float = 0.05,
+        nms_threshold: float = 0.5,
+        max_detections: int = 100,
+    ):
+        super().__init__()
+        self.backbone, self.neck, self.rpn, self.head = backbone, neck, rpn, head
+        self.num_classes = num_classes
+        self.classes = nn.Linear(head.channels, num_classes + 1)
+        self.boxes = nn.Linear(head.channels, num_classes * 4)
+        self.num_proposals, self.train_proposals = num_proposals, train_proposals
+        self.sampled, self.beta = sampled, beta
+        self.localization_weight, self.classification_weight = localization_weight, classification_weight
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.max_detections = max_detections
+        self._initialize()
+
+    @property
+    def heads(self) -> nn.ModuleList:
+        """The layers of both stages that no norm follows."""
+        return nn.ModuleList([self.rpn, self.head.linear, self.classes, self.boxes])
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> TwoStageOutput:
+        maps, image_size = self.maps(images), (images.shape[-2], images.shape[-1])
+        anchors = self.rpn(maps, image_size)
+        proposals = self.rpn.propose(anchors, self.rpn.anchors_of(maps), image_size, self.num_proposals)
+        return TwoStageOutput(*anchors, *proposals, *self.second_stage(maps, proposals.boxes, image_size))
+
+    def losses(self, images: UInt8[Tensor, "B 3 H W"], targets: Targets) -> dict[str, Float[Tensor, ""]]:
+        """The first stage's losses, and the second's on sampled regions."""
+        maps, image_size = self.maps(images), (images.shape[-2], images.shape[-1])
+        anchors = self.rpn(maps, image_size)
+        proposals = self.rpn.propose(anchors, self.rpn.anchors_of(maps), image_size, self.train_proposals)
+        samples = sample(label_proposals(with_truth(proposals, targets), targets), self.sampled, POSITIVES)
+        logits, offsets = self.second_stage(maps, samples.boxes, image_size)
+        return self._weighted(self.rpn.losses(anchors, targets) | self._second(logits, offsets, samples, targets))
+
+    def criterion(self, output: TwoStageOutput, targets: Targets) -> dict[str, Float[Tensor, ""]]:
+        """The same losses of an output that is there already: the second stage's on all its regions."""
+        samples = label_proposals(Proposals(output.proposals, output.valid), targets)
+        second = self._second(output.logits, output.offsets, samples, targets)
+        return self._weighted(self.rpn.losses(output.first_stage, targets) | second)
+
+    def predict(self, images: UInt8[Tensor, "B 3 H W"]) -> Detections:
+        """Detections in pixels of `images`."""
+        return self.postprocess(self(images), (images.shape[-2], images.shape[-1]))
+
+    def postprocess(self, output: TwoStageOutput, image_size: tuple[int, int]) -> Detections:
+        return detect_in_proposals(
+            output,
+            image_size,
+            BOX_WEIGHTS,
+            score_threshold=self.score_threshold,
+            nms_threshold=self.nms_threshold,
+            max_detections=self.max_detections,
+        )
+
+    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, "B"]:
+        """How many boxes of each image score high enough to reach the suppression."""
+        return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
+
+    def maps(self, images: UInt8[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
+        features = self.backbone(images)
+        return self.neck(features) if self.neck else features[-1:]
+
+    def second_stage(
+        self, maps: list[Float[Tensor, "B _ _ _"]], boxes: Float[Tensor, "B P 4"], image_size: tuple[int, int]
+    ) -> tuple[Float[Tensor, "B P _"], Float[Tensor, "B P _ 4"]]:
+        """Logits of each region's classes, and offsets for each class."""
+        regions = self.head(maps, boxes, image_size)
+        return self.classes(regions), self.boxes(regions).unflatten(-1, (-1, 4))
+
+    def _second(
+        self, logits: Tensor, offsets: Tensor, samples: Samples, targets: Targets
+    ) -> dict[str, Float[Tensor, ""]]:
+        return second_stage_losses(logits.float(), offsets.float(), samples, targets, BOX_WEIGHTS, self.beta)
+
+    def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
+        weights = {"localization": self.localization_weight, "rpn_localization": self.localization_weight}
+        return {name: weights.get(name, self.classification_weight) * loss for name, loss in losses.items()}
+
+    def _initialize(self, prior: float = 0.01) -> None:
+        """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
+        nn.init.normal_(self.classes.weight, std=0.01)
+        nn.init.normal_(self.boxes.weight, std=0.001)
+        nn.init.zeros_(self.boxes.bias)
+        nn.init.zeros_(self.classes.bias)
+        with torch.no_grad():
+            self.classes.bias[-1] = math.log(self.num_classes * (1 - prior) / prior)
+
+
+def faster_rcnn(
+    backbone: Backbone,
+    num_classes: int,
+    neck: str = "c4",
+    crop_size: int = 14,
+    fully_connected: Sequence[int] = (),
+    dropout: float = 0.0,
+    **settings: Any,
+) -> FasterRCNN:
+    """The detector as `c4` or `fpn` build it; of `settings` (those of that function) None means what it has itself.
+
+    The crops' size, `fully_connected` and `dropout` are for `c4` alone.
+    """
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if neck == "c4":
+        return c4(backbone, num_classes, crop_size, fully_connected, dropout, **settings)
+    if neck == "fpn":
+        return fpn(backbone, num_classes, **settings)
+    raise UserError(f"model.neck={neck}; choose c4 or fpn")
+
+
+def c4(
+    backbone: Backbone,
+    num_classes: int,
+    crop_size: int = 14,
+    fully_connected: Sequence[int] = (),
+    dropout: float = 0.0,
+    *,
+    smallest_anchor: float = 64 / 600,
+    largest_anchor: float = 512 / 600,
+    localization_weight: float = 2.0,
+    nms_threshold: float = 0.6,
+    sampled: int = 64,
+    **settings: Any,
+) -> FasterRCNN:
+    """One map of stride 16; the backbone's last stage looks at crops of it (Huang et al. 2017, section 3 and table 2).
+
+    Anchors of four sizes, whose sides are `smallest_anchor` to `largest_anchor` as parts of the image's shorter side.
+    """
+    trunk, rest = backbone.split(16)
+    strides = trunk.strides[-1], backbone.strides[-1]
+    rpn = RPN(trunk.channels[-1], [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))], hidden=512)
+    head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout)
+    settings |= {"localization_weight": localization_weight, "nms_threshold": nms_threshold, "sampled": sampled}
+    return FasterRCNN(trunk, None, rpn, head, num_classes, **settings)
+
+
+def fpn(
+    backbone: Backbone,
+    num_classes: int,
+    *,
+    smallest_anchor: float = 32 / 800,
+    largest_anchor: float = 512 / 800,
+    beta: float = 1 / 9,
+    **settings: Any,
+) -> FasterRCNN:
+    """Maps of strides 4 to 64, two linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
+
+    Anchors of one size on each map, from `smallest_anchor` to `largest_anchor`.
+    """
+    neck = FPN(backbone)
+    sizes = geometric_sizes(smallest_anchor, largest_anchor, len(neck.channels))
+    shapes = [anchor_shapes([size]) for size in sizes]
+    rpn = RPN(neck.channels[0], shapes, hidden=neck.channels[0], box_weights=(1.0, 1.0), beta=beta)
+    head = pyramid_head(neck.channels[0], neck.strides)
+    return FasterRCNN(backbone.trunk(neck.last_stride), neck, rpn, head, num_classes, beta=beta, **settings)

@@ -1,0 +1,82 @@
+"""The second stage of Faster R-CNN: maps cropped to boxes, and the layers that look at each crop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from tradeoffs.ops.roi import pyramid_levels, roi_align
+
+Map = Float[Tensor, "B _ _ _"]
+
+
+class RegionHead(nn.Module):
+    """Crops of each box, `size` x `size`, the `stages` that look at them, and the `linear` layers after those.
+
+    A box is cropped from that of the maps of `strides` that fits it; further maps are not looked at. `samples` x
+    `samples` points are averaged for each pixel of a crop. `channels` is how long the vectors are that come out.
+    """
+
+    def __init__(
+        self,
+        stages: nn.Module,
+        linear: nn.Module,
+        channels: int,
+        strides: Sequence[int],
+        size: int,
+        samples: int,
+    ):
+        super().__init__()
+        self.stages, self.linear, self.channels = stages, linear, channels
+        self.strides, self.size, self.samples = tuple(strides), size, samples
+
+    def forward(
+        self, maps: Sequence[Map], boxes: Float[Tensor, "B P 4"], image_size: tuple[int, int]
+    ) -> Float[Tensor, "B P _"]:
+        levels = pyramid_levels(boxes, self.strides)
+        crops = roi_align(maps[: len(self.strides)], boxes, levels, image_size, self.size, self.samples)
+        return self.linear(self.stages(crops)).unflatten(0, boxes.shape[:2])
+
+
+def last_stages(
+    rest: nn.Module,
+    channels: int,
+    strides: tuple[int, int],
+    crop_size: int = 14,
+    fully_connected: Sequence[int] = (),
+    dropout: float = 0.0,
+) -> RegionHead:
+    """The `rest` of a backbone looks at crops of the map before it (Huang et al. 2017, table 2).
+
+    `strides` are those of that map and of the backbone's last one. A crop is halved once: by max pooling where the rest
+    does not do it. What the rest sees is averaged, or goes through `fully_connected` layers of those widths instead.
+    """
+    halve = nn.Identity() if strides[1] > strides[0] else nn.MaxPool2d(2)
+    side = crop_size // 2 if fully_connected else 1
+    widths = [channels * side**2, *fully_connected]
+    stages = nn.Sequential(halve, rest, nn.AdaptiveAvgPool2d(side))
+    return RegionHead(stages, linear_layers(widths, dropout), widths[-1], strides[:1], crop_size, samples=1)
+
+
+def pyramid_head(channels: int, strides: Sequence[int], width: int = 1024, size: int = 7) -> RegionHead:
+    """Two layers of `width` look at crops of a feature pyramid (Lin et al. 2017, section 4.2)."""
+    linear = linear_layers([channels * size**2, width, width])
+    return RegionHead(nn.Identity(), linear, width, strides, size, samples=2)
+
+
+def linear_layers(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers with ReLU, from `widths[0]` inputs to `widths[-1]` outputs; none if that is one number."""
+    layers: list[nn.Module] = [FlattenChannelsLast()]
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)
+
+
+class FlattenChannelsLast(nn.Module):
+    """All channels of the first pixel, then those of the next: as crops lie in memory, so that nothing is copied."""
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C*H*W"]:
+        return x.permute(0, 2, 3, 1).flatten(1)

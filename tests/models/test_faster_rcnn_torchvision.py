@@ -1,0 +1,127 @@
+"""With the same weights, our Faster R-CNN on ResNet-50 with FPN gives torchvision's outputs, losses and detections."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
+from torchvision_faster_rcnn import build_pair
+
+from tradeoffs.models.detection import rpn, two_stage
+from tradeoffs.structures import Targets
+
+NUM_CLASSES, SIZE, PROPOSALS = 5, 128, 60
+BOXES = torch.tensor(
+    [
+        [[10.0, 20, 80, 90], [60, 60, 126, 122], [12, 22, 78, 95], [37, 41, 58, 66]],
+        [[50.0, 10, 90, 120], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+    ]
+)
+LABELS = torch.tensor([[0, 4, 2, 1], [3, 0, 0, 0]])
+VALID = torch.tensor([[True] * 4, [True] + [False] * 3])
+
+
+@pytest.fixture(scope="module")
+def pair():
+    torch.manual_seed(0)
+    theirs, ours = build_pair(NUM_CLASSES, SIZE, num_proposals=PROPOSALS, train_proposals=200)
+    return theirs.eval(), ours.eval()
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def raw(pair, images):
+    """What torchvision's parts give, by name, and our output."""
+    theirs, ours = pair
+    seen = {}
+    parts = {"rpn": theirs.rpn, "head": theirs.rpn.head, "predictor": theirs.roi_heads.box_predictor}
+    parts["anchors"] = theirs.rpn.anchor_generator
+    hooks = [
+        part.register_forward_hook(lambda _, inputs, output, name=name: seen.update({name: output}))
+        for name, part in parts.items()
+    ]
+    with torch.no_grad():
+        theirs(list(images / 255))
+        output = ours(images)
+    for hook in hooks:
+        hook.remove()
+    return seen, output
+
+
+def rows(maps: list[torch.Tensor], values: int) -> torch.Tensor:
+    """torchvision's maps with one row of `values` per anchor."""
+    flat = [x.unflatten(1, (-1, values)).permute(0, 3, 4, 1, 2).flatten(1, 3) for x in maps]
+    return torch.cat(flat, dim=1)
+
+
+def test_first_stage_is_equal(raw):
+    seen, output = raw
+    logits, offsets = seen["head"]
+    assert_close(output.anchors, seen["anchors"][0], atol=1e-4, rtol=0)
+    assert_close(output.objectness, rows(logits, 1).squeeze(-1), atol=1e-4, rtol=1e-4)
+    assert_close(output.anchor_offsets, rows(offsets, 4), atol=1e-4, rtol=1e-4)
+
+
+def test_proposals_are_equal(raw):
+    seen, output = raw
+    proposals, _ = seen["rpn"]
+    assert output.valid.sum(dim=1).tolist() == [len(boxes) for boxes in proposals] == [PROPOSALS] * 2
+    assert_close(output.proposals, torch.stack(proposals), atol=1e-3, rtol=1e-5)
+
+
+def test_second_stage_is_equal(raw):
+    seen, output = raw
+    logits, offsets = seen["predictor"]
+    assert_close(output.logits.flatten(0, 1).roll(1, dims=-1), logits, atol=1e-4, rtol=1e-4)
+    assert_close(output.offsets.flatten(0, 1), offsets.unflatten(1, (-1, 4))[:, 1:], atol=1e-4, rtol=1e-4)
+
+
+def first_of(positive: torch.Tensor, negative: torch.Tensor, count: int, fraction: float) -> torch.Tensor:
+    """The first of each kind in place of any."""
+    positive = positive & (positive.cumsum(dim=1) <= int(count * fraction))
+    return positive | negative & (negative.cumsum(dim=1) <= count - positive.sum(dim=1, keepdim=True))
+
+
+def first_of_theirs(sampler: BalancedPositiveNegativeSampler, matched: list[torch.Tensor]):
+    chosen = [
+        first_of(image[None] >= 1, image[None] == 0, sampler.batch_size_per_image, sampler.positive_fraction)[0]
+        for image in matched
+    ]
+    pairs = zip(chosen, matched, strict=True)
+    positives, negatives = zip(*[(c & (m >= 1), c & (m == 0)) for c, m in pairs], strict=True)
+    return list(positives), list(negatives)
+
+
+def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):
+    theirs, ours = pair
+    monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_of_theirs)
+    monkeypatch.setattr(rpn, "balanced", first_of)
+    monkeypatch.setattr(two_stage, "balanced", first_of)
+    objects = [{"boxes": BOXES[i][VALID[i]], "labels": LABELS[i][VALID[i]] + 1} for i in range(2)]
+    with torch.no_grad():
+        mine = ours.losses(images, Targets(BOXES, LABELS, VALID))
+        reference = theirs.train()(list(images / 255), objects)
+        theirs.eval()
+    assert_close(mine["rpn_objectness"], reference["loss_objectness"], atol=1e-5, rtol=1e-4)
+    assert_close(mine["rpn_localization"], reference["loss_rpn_box_reg"], atol=1e-5, rtol=1e-4)
+    assert_close(mine["classification"], reference["loss_classifier"], atol=1e-5, rtol=1e-4)
+    assert_close(mine["localization"], reference["loss_box_reg"], atol=1e-5, rtol=1e-4)
+    assert all(loss > 0 for loss in mine.values())
+
+
+@pytest.mark.parametrize("score_threshold", [0.05, 0.3])
+def test_detections_are_equal(pair, images, score_threshold):
+    theirs, ours = pair
+    theirs.roi_heads.score_thresh = ours.score_threshold = score_threshold
+    with torch.no_grad():
+        mine = ours.predict(images)
+        reference = theirs(list(images / 255))
+    for i, expected in enumerate(reference):
+        valid = mine.valid[i]
+        assert valid.sum() == len(expected["boxes"]) > 0
+        assert_close(mine.scores[i][valid], expected["scores"], atol=1e-5, rtol=1e-4)
+        assert torch.equal(mine.labels[i][valid] + 1, expected["labels"])
+        assert_close(mine.boxes[i][valid], expected["boxes"], atol=1e-2, rtol=1e-4)
