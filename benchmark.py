@@ -1,6 +1,12 @@
 """Time every model of a grid in turns, without training. See --help."""
 
-from tradeoffs.apps.grid import launch_grid
+import sys
+
+try:
+    from tradeoffs.apps.grid import launch_grid
+except ModuleNotFoundError as missing:
+    print(missing.name, "is not installed here; type: make install, then source .venv/bin/activate", file=sys.stderr)
+    sys.exit(2)
 
 if __name__ == "__main__":
     launch_grid("benchmark", "tradeoffs.apps.benchmark:benchmark")

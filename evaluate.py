@@ -1,6 +1,12 @@
 """Score a trained run again. See --help."""
 
-from tradeoffs.apps.launch import launch
+import sys
+
+try:
+    from tradeoffs.apps.launch import launch
+except ModuleNotFoundError as missing:
+    print(missing.name, "is not installed here; type: make install, then source .venv/bin/activate", file=sys.stderr)
+    sys.exit(2)
 
 if __name__ == "__main__":
     launch("evaluate", "tradeoffs.apps.evaluate:evaluate")

@@ -12,7 +12,6 @@ from tradeoffs.apps.config import CONF, compose, jobs
 from tradeoffs.apps.launch import launch, quote_value
 from tradeoffs.apps.rules import Number, OneOf, check
 from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
-from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
 FILES = {
@@ -57,12 +56,13 @@ hydra:
 """,
     "task/detection.yaml": "name: detection",
     "task/semantic_segmentation.yaml": "name: semantic_segmentation",
-    "model/ssd.yaml": "{task: detection, _target_: some.SSD, score_threshold: 0.01}",
+    "model/ssd.yaml": "{task: detection, _target_: some.SSD, score_threshold: 0.01, dropout: 0}",
     "model/rfcn.yaml": "{task: detection, _target_: some.RFCN}",
     "model/fcn.yaml": "{task: semantic_segmentation, _target_: some.FCN}",
     "backbone/mobilenet.yaml": "weights: none",
+    "backbone/inception_v3.yaml": "{_target_: some.inception_v3, weights: none}",
     "backbone/timm.yaml": "{weights: none, name: '???'}",
-    "data/drawn.yaml": "{name: drawn, number: 10}",
+    "data/drawn.yaml": "{name: drawn, number: 10, source: {train: 3}}",
     "data/folder.yaml": "{name: folder, root: '???'}",
     "special/ssd_mobilenet.yaml": "# @package model\nextra: 1",
     "experiment/seeds.yaml": "# @package _global_\nhydra: {sweeper: {params: {seed: '1,2', model: 'ssd,rfcn'}}}",
@@ -109,6 +109,8 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("lr=0.1", "lr is not a setting; did you mean optimizer.lr?"),
         ("backbone.wieghts=none", "backbone.wieghts is not a setting; did you mean backbone.weights?"),
         ("optimizer.zzz=1", "optimizer.zzz is not a setting; there are: optimizer.lr"),
+        ("trainer.lr=1", "trainer.lr is not a setting; there are: trainer.devices"),
+        ("data.train=1", "data.train is not a setting; did you mean data.source.train?"),
         ("zzz=1", "zzz is not a setting; --help lists them"),
         ("modle=ssd", "modle is not a setting; did you mean model?"),
         ("epochs", "epochs is not understood; settings are written KEY=VALUE"),
@@ -135,6 +137,20 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("data=folder", "data.root is missing; add data.root=FOLDER"),
         ("backbone=timm", "backbone.name is missing; add backbone.name=NAME"),
         ("data=folder data.root=nowhere", "data.root=nowhere does not exist; give the folder that holds the data set"),
+        (
+            "data=folder data.root=conf/train.yaml",
+            "data.root=conf/train.yaml is a file; give the folder that holds the data set",
+        ),
+        ("backbone.weights=conf", "backbone.weights=conf is a folder; give none, pretrained or an existing file"),
+        (
+            "backbone=inception_v3 image_size=74",
+            "image_size=74 is too small for backbone=inception_v3; give 75 or more",
+        ),
+        (
+            "backbone=timm backbone.name=inception_v3.tf image_size=74",
+            "image_size=74 is too small for backbone=inception_v3.tf; give 75 or more",
+        ),
+        ("model.dropout=2", "model.dropout=2 is impossible; model.dropout is a number from 0 to 1"),
         ("backbone.weights=a.pt", "backbone.weights=a.pt does not exist; give none, pretrained or an existing file"),
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
@@ -167,8 +183,8 @@ def test_a_run_has_its_settings_and_its_folder(command, tmp_path):
 
 
 def test_options_may_stand_between_settings(command):
-    code, _, started = command("model=ssd", "-m", "seed=1,2")
-    assert (code, [config.name for config in started]) == (0, ["model=ssd,seed=1", "model=ssd,seed=2"])
+    code, _, started = command("model=rfcn", "-m", "seed=1,2")
+    assert (code, [config.name for config in started]) == (0, ["model=rfcn", "model=rfcn,seed=2"])
 
 
 def test_an_experiment_brings_its_own_axes(command):
@@ -224,6 +240,28 @@ def test_further_processes_of_a_run_find_its_folder(command):
 
 
 @pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("", "default"),
+        ("task=detection model=ssd backbone=mobilenet seed=1 optimizer.lr=0.1", "default"),
+        ("seed=2 backbone=timm backbone.name=x model=rfcn", "model=rfcn,backbone=timm,backbone.name=x,seed=2"),
+        ("experiment=short epochs=1 data=drawn model=rfcn", "data=drawn,experiment=short"),
+        ("experiment=short model=ssd", "model=ssd,experiment=short"),
+        ("experiment=short epochs=2 model=rfcn", "experiment=short,epochs=2"),
+        ("model=ssd model.extra=2", "model.extra=2"),
+        ("model=ssd model.extra=1", "default"),  # as the specialization says
+        ("+late=1 ~seed", "late=1,~seed="),
+        ("trainer.devices=2 runs=elsewhere", "default"),
+    ],
+)
+def test_what_repeats_a_default_does_not_name_a_run(conf, words, name):
+    (conf / "experiment" / "short.yaml").write_text(
+        "# @package _global_\ndefaults: [override /data: folder, override /model: rfcn]\nepochs: 1\n"
+    )
+    assert compose("train", words.split(), conf).name == name
+
+
+@pytest.mark.parametrize(
     ("overrides", "name"),
     [
         ([], "default"),
@@ -250,7 +288,7 @@ def test_run_names_are_file_names_and_stay_different():
 @pytest.fixture
 def run(command, tmp_path: Path) -> str:
     """The name of a trained run."""
-    _, _, (config,) = command("model=ssd", "seed=3")
+    _, _, (config,) = command("model=rfcn", "seed=3")
     folder = tmp_path / "runs" / config.name
     OmegaConf.save(config, folder / "config.yaml")
     (folder / "checkpoints").mkdir()
@@ -273,16 +311,21 @@ def test_a_saved_run_takes_other_data_whole(command, run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "run is missing; add run=FOLDER; in runs/ there are: model=ssd,seed=3"),
-        (["run=zzz"], "run=zzz does not exist; in runs/ there are: model=ssd,seed=3"),
-        (["run=runs"], "run=runs is no run: it has no config.yaml; in runs/ there are: model=ssd,seed=3"),
+        ([], "run is missing; add run=FOLDER; in runs/ there are: model=rfcn,seed=3"),
         (
-            ["run=model=ssd,seed=3", "image_size=5"],
+            ["run=model=rfcn,seed=3", "optimizer.lr=1"],
+            "optimizer.lr is for training only and changes nothing here; leave it out",
+        ),
+        (["run=model=rfcn,seed=3", "seed=4"], "seed is for training only and changes nothing here; leave it out"),
+        (["run=zzz"], "run=zzz does not exist; in runs/ there are: model=rfcn,seed=3"),
+        (["run=runs"], "run=runs is no run: it has no config.yaml; in runs/ there are: model=rfcn,seed=3"),
+        (
+            ["run=model=rfcn,seed=3", "image_size=5"],
             "image_size=5 is impossible; image_size is a whole number from 32 to 4096",
         ),
-        (["run=model=ssd,seed=3", "image_sze=5"], "image_sze is not a setting; did you mean image_size?"),
+        (["run=model=rfcn,seed=3", "image_sze=5"], "image_sze is not a setting; did you mean image_size?"),
         (["-m", "run=a,b"], "run=a,b holds several runs; start the command once for each"),
-        (["run=model=ssd,seed=3", "model=fcn"], "model cannot be chosen anew here; --help lists what can"),
+        (["run=model=rfcn,seed=3", "model=fcn"], "model cannot be chosen anew here; --help lists what can"),
     ],
 )
 def test_mistakes_with_a_saved_run(command, run, words, line):
@@ -340,16 +383,6 @@ def test_rules():
     assert str(OneOf((True, None, "a"))) == "one of true, null, a"
 
 
-def test_usage_shows_introduction_choices_and_settings(conf):
-    lines = usage("train", conf).splitlines()
-    assert lines[:3] == ["Trains something.", "", "  python train.py model=ssd"]
-    assert "  model         fcn  rfcn  ssd*" in lines
-    assert "  experiment    seeds" in lines
-    assert "  image_size=300  side of the input" in lines
-    assert "  name=NAME       folder of this run" in lines
-    assert not any("special" in line for line in lines)  # follows from other choices
-
-
 def groups() -> list[tuple[str, str]]:
     found = sorted(CONF.glob("*/*.yaml"))
     return [(file.parent.name, file.stem) for file in found if file.parent.name not in ("specialization", "experiment")]
@@ -361,11 +394,6 @@ def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
     overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *needed.get(choice, [])]
     check(compose("train", overrides))
-
-
-def test_the_real_help_names_every_choice():
-    shown = usage("train", CONF)
-    assert all(choice in shown for _, choice in groups())
 
 
 SCRIPT = """\

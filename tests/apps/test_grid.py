@@ -80,7 +80,7 @@ def test_lists_mean_each_with_each(conf):
 
 def test_each_model_is_composed_as_for_training(conf):
     for point in grid(conf, "model=[ssd,rfcn] image_size=64").points:
-        assert point.config == compose("train", point.overrides, conf)
+        assert point.config == {**compose("train", point.overrides, conf), "name": point.config.name}
     assert grid(conf, "model=[rfcn]").points[0].config.model.bins == 3
 
 

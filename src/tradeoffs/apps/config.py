@@ -20,6 +20,13 @@ from tradeoffs.apps.run_folder import existing_runs, load_run_config, register_r
 from tradeoffs.errors import UserError
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
+# Settings, and groups with all their settings, that a trained run is done with.
+TRAINING = (
+    *("epochs", "seed", "ema", "checkpoint_minutes", "overwrite", "resume", "logger", "experiment"),
+    *("optimizer", "schedule", "augmentation", "task.head_lr", "backbone.weights", "backbone.frozen_stages"),
+    *("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.check_val_every_n_epoch"),
+    *("trainer.limit_train_batches", "trainer.log_every_n_steps", "trainer.sync_batchnorm"),
+)
 SAVED_RUN = "saved_run"  # in a defaults list: the settings of the run that `run=...` names
 
 
@@ -37,8 +44,8 @@ def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) 
 
 def settle_names(config: DictConfig) -> None:
     """Computes what is named by overrides while those are at hand: not in every process they are."""
-    for key in ("name", "output"):
-        if key in config and not OmegaConf.is_missing(config, key):
+    for key in {"name", "output"}.intersection(config):  # `in` would compute them
+        if not OmegaConf.is_missing(config, key):
             config[key] = config[key]
 
 
@@ -67,6 +74,23 @@ def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> l
     """Every key that can be set once the groups are chosen as in `overrides`, dotted."""
     decisive = [text for text in overrides if text.startswith("run=") or (conf / text.partition("=")[0]).is_dir()]
     return [key for key, _ in leaves(compose(config_name, decisive, conf), inner=True)]
+
+
+def chosen_parts(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> tuple[dict, DictConfig]:
+    """Group -> choice, and the config, as the choices among `overrides` make them; other settings have no say."""
+    if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
+        return {}, OmegaConf.create()  # its parts are those of a run
+    decisive = [text for text, override in parse(overrides) if _is_choice(override, conf)]
+    config = _compose_with_hydra(config_name, decisive, conf)
+    return dict(config.hydra.runtime.choices), config
+
+
+def only_for_training(key: str) -> bool:
+    return any(key == training or key.startswith(f"{training}.") for training in TRAINING)
+
+
+def _is_choice(override: Override, conf: Path) -> bool:
+    return (conf / override.key_or_group).is_dir() and not override.is_sweep_override()
 
 
 def leaves(config: DictConfig, inner: bool = False) -> Iterator[tuple[str, object]]:
@@ -125,6 +149,8 @@ def _offer_saved_run(overrides: Sequence[str], conf: Path) -> None:
     if "run" not in given:
         raise UserError(f"run is missing; add run=FOLDER; {existing_runs()}")
     saved = load_run_config(str(given["run"]))
+    for key in filter(only_for_training, given):
+        raise UserError(f"{key} is for training only and changes nothing here; leave it out")
     for key in {"data.root", "data_dir"} & given.keys() if "data" not in given else ():
         raise UserError(f"{key} alone does not move the data of a run; add data={saved.data.name}")
     kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in given or not (conf / key).is_dir()}

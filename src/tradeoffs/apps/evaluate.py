@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import report
 from tradeoffs.apps.run_folder import find_run
-from tradeoffs.apps.trainer import build_trainer, quieten
+from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
 from tradeoffs.training.operating_points import OperatingPoints
@@ -22,6 +22,7 @@ from tradeoffs.training.progress import Progress
 def evaluate(config: DictConfig) -> float:
     """Scores on the validation split and writes the outcome into `output`; returns the mAP."""
     quieten()
+    require_devices(config.trainer.accelerator, config.trainer.devices)
     weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
     data = build_data(config, "validate")
     require_same_classes(weights, data)

@@ -104,6 +104,8 @@ def folder_name(overrides: Sequence[str]) -> str:
 
 def new_points(overrides: dict[str, Override], conf: Path) -> list[Point]:
     points = [checked(SINGLE, chosen, conf) for chosen in expand(SINGLE, overrides, conf)]
+    for point in points:  # in a table `model=ssd` says more than `default`
+        point.config.name = run_name(point.overrides, FIRST_IN_NAMES)
     if len({str(OmegaConf.to_container(point.config.data, resolve=True)) for point in points}) > 1:
         raise UserError("data holds several data sets; models are compared on the same images: choose one")
     return unique(points)

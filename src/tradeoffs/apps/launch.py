@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
 import traceback
 from argparse import Namespace
@@ -28,7 +29,7 @@ from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
-CRASH, MISTAKE, INTERRUPTED = 1, 2, 130  # exit codes; 130 is a shell's for Ctrl-C
+CRASH, MISTAKE, INTERRUPTED, UNREAD = 1, 2, 130, 141  # exit codes; a shell's for Ctrl-C and for a closed pipe
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
 PATHS = ("run", "checkpoint", "source", "output", "runs", "resume", "data.root", "backbone.weights")
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
@@ -42,7 +43,7 @@ def launch(config_name: str, job: str, conf: Path = CONF) -> None:
     with mistakes_answered():
         arguments = read_arguments()
         if arguments.help:
-            print(usage(config_name, conf))
+            print(usage(config_name, conf, arguments.overrides))
             return
         if arguments.cfg:
             compose(config_name, arguments.overrides, conf)
@@ -61,9 +62,24 @@ def mistakes_answered() -> Iterator[None]:
     except UserError as error:
         complain(error)
         sys.exit(MISTAKE)
+    except BrokenPipeError:
+        if not reader_is_gone():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes
+        sys.exit(UNREAD)
     except KeyboardInterrupt:
         print("\nstopped by Ctrl-C", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def reader_is_gone() -> bool:
+    """Whether what is printed goes into a pipe that nobody reads any more, as after `| head`."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+    except (AttributeError, OSError):  # not on every system, and not every stdout is a file
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def read_arguments() -> Namespace:

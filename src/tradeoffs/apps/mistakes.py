@@ -37,11 +37,16 @@ def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> UserError
 
 
 def unknown_setting(key: str, settings: list[str]) -> UserError:
-    """Suggests the key that is spelled alike, or ends alike (`lr` for `optimizer.lr`), or those beside it."""
+    """Suggests the key that is spelled alike, or ends alike, or those beside it.
+
+    Alike end `optimizer.lr` and `lr`, and `data.source.num_val` and `data.num_val`.
+    """
     if key in settings:
         return UserError(f"{key} cannot be chosen anew here; --help lists what can")
     part, dot, last = key.rpartition(".")
-    deeper = [setting for setting in settings if setting.endswith(f".{key}")]
+    deeper = [setting for setting in settings if setting.endswith(f".{key}")] or [
+        setting for setting in settings if dot and setting.startswith(f"{part}.") and setting.endswith(f".{last}")
+    ]
     beside = [setting.rpartition(".")[2] for setting in settings if setting.rpartition(".")[0] == part]
     if deeper:
         hint = f" did you mean {deeper[0]}?"

@@ -107,6 +107,22 @@ RULES = {
     "model.num_proposals": COUNT,
     "model.train_proposals": COUNT,
     "model.neck": OneOf(("c4", "fpn")),
+    "model.bins": COUNT,
+    "model.crop_size": COUNT,
+    "model.sampled": Number(1, whole=True, also=(None,)),
+    "model.tower_depth": Number(0, whole=True),
+    "model.focal_alpha": FRACTION,
+    "model.focal_gamma": Number(0),
+    "model.match_low": FRACTION,
+    "model.match_high": FRACTION,
+    "model.center_radius": Number(above=0),
+    "model.localization_weight": Number(0, also=(None,)),
+    "model.classification_weight": Number(0),
+    "model.dropout": FRACTION,
+    "data.source.num_train": COUNT,
+    "data.source.num_val": COUNT,
+    "data.source.seed": Number(0, whole=True),
+    "data.on_fault": OneOf(("stop", "drop")),
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),
     "backbone.freeze_norm": SWITCH,
@@ -130,6 +146,9 @@ RULES = {
     "trainer.limit_val_batches": Number(above=0, also=(None,)),
 }
 
+# Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
+SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
+
 PARTS = ("task", "model", "backbone", "data")
 
 # Settings that are the path of a file unless they are one of these words.
@@ -144,6 +163,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_parts(config, conf)
     check_complete(config)
     check_values(config)
+    check_image_size(config)
     check_task(config, conf)
     check_proposals(config)
     check_paths(config)
@@ -175,6 +195,15 @@ def check_values(config: DictConfig) -> None:
             raise UserError(f"{key}={shown(values[key])} is impossible; {key} is {rule}")
 
 
+def check_image_size(config: DictConfig) -> None:
+    """The images are large enough for the backbone."""
+    backbone = config.get("backbone") or {}
+    name = backbone.get("name") or str(backbone.get("_target_")).rpartition(".")[2]
+    least = SMALLEST_IMAGES.get(name.partition(".")[0], 0)
+    if (size := config.get("image_size", least)) < least:
+        raise UserError(f"image_size={size} is too small for backbone={name}; give {least} or more")
+
+
 def check_task(config: DictConfig, conf: Path) -> None:
     """The model does what the task asks: `task:` in its YAML is the name of the task."""
     task, model = OmegaConf.select(config, "task.name"), config.get("model")
@@ -196,10 +225,12 @@ def check_paths(config: DictConfig) -> None:
     for key, words in NO_PATHS.items():
         path = OmegaConf.select(config, key)
         if path not in (None, *words) and not Path(path).is_file():
-            raise UserError(f"{key}={path} does not exist; give {', '.join(words)} or an existing file")
+            fault = "is a folder" if Path(path).is_dir() else "does not exist"
+            raise UserError(f"{key}={path} {fault}; give {', '.join(words)} or an existing file")
     root = OmegaConf.select(config, "data.root")
     if root is not None and not Path(root).is_dir():
-        raise UserError(f"data.root={root} does not exist; give the folder that holds the data set")
+        fault = "is a file" if Path(root).is_file() else "does not exist"
+        raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
     source = config.get("source")
     if source is not None and next(search_images(str(source)), None) is None:
         raise nothing_found(source)

@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import Outcome, report, show
 from tradeoffs.apps.run_folder import different_settings
-from tradeoffs.apps.trainer import build_trainer, quieten
+from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import read_record
@@ -41,6 +41,7 @@ LEFTOVERS = (
 def train(config: DictConfig) -> float:
     """Trains in the run's folder, or goes on there; returns the mAP of the best weights."""
     quieten()
+    require_devices(config.trainer.accelerator, config.trainer.devices)
     folder = Path(config.runs) / config.name
     if (folder / "result.json").exists() and not config.overwrite:
         require_same_settings(config, folder, "a finished", "overwrite=true")
