@@ -105,7 +105,10 @@ def theirs(root: Path, weights: Path, seed: int, arguments: argparse.Namespace) 
     model = build_torchvision(weights, len(train.category_ids), arguments.image_size).train()
     loader = DataLoader(
         *(Mirrored(train), BATCH),
-        **{"shuffle": True, "drop_last": True, "num_workers": WORKERS, "persistent_workers": True},
+        shuffle=True,
+        drop_last=True,
+        num_workers=WORKERS,
+        persistent_workers=True,
         collate_fn=lambda rows: tuple(zip(*rows, strict=True)),
     )
     steps = arguments.epochs * len(loader)
