@@ -5,8 +5,10 @@ from timm.layers import BatchNormAct2d, freeze_batch_norm_2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tradeoffs.apps.build import build_task
+from tradeoffs.apps.config import compose
 from tradeoffs.measure import fuse
-from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm
+from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm, relative_difference
 
 
 class Network(nn.Module):
@@ -181,3 +183,18 @@ def test_outputs_that_are_not_numbers_leave_the_model_as_it_is(images, caplog):
     model = Network(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)))
     model.layers[0].weight.data[:] = torch.nan
     assert_left_unfused(model, images, caplog)
+
+
+def test_outputs_that_swap_places_are_no_difference():
+    before = (torch.tensor([3.0, 2.0, 1.0]), torch.tensor([[1.0, 2.0], [5.0, 6.0]]))
+    after = (torch.tensor([2.0, 3.0, 1.0]), torch.tensor([[5.0, 6.0], [1.0, 2.0]]))
+    assert relative_difference(before, after) == 0
+    assert relative_difference(before, (before[0], before[1] + 1)) > 0.1
+
+
+def test_two_stage_detectors_fold_whole():
+    config = compose("train", ["model=faster_rcnn", "backbone=resnet18"])
+    model = build_task(config, num_classes=3).model
+    image = torch.randint(0, 256, (1, 3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    fused = fuse_for_inference(model, image)
+    assert not any(map(is_batch_norm, fused.modules()))

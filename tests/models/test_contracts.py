@@ -123,8 +123,11 @@ def test_forward_exports(model, monkeypatch):
             torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
 
 
-# What a minute can overfit: the second stage's norms must see regions like those that they are trained on.
-LIGHT = {"faster_rcnn": ["backbone=mobilenet", "model.crop_size=6", "model.num_proposals=50"]}
+# What a minute can overfit: a second stage must see regions like those that it is trained on.
+LIGHT = {
+    "faster_rcnn": ["backbone=mobilenet", "model.crop_size=6", "model.num_proposals=50"],
+    "rfcn": ["model.num_proposals=50"],
+}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -152,11 +152,19 @@ def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def relative_difference(before: object, after: object) -> float:
-    """The largest ||after - before|| / ||before|| over all tensors."""
+    """The largest ||after - before|| / ||before|| over all tensors, their values sorted.
+
+    Sorted, because proposals are ranked, and where two score nearly alike rounding may swap them with all that is said
+    of them.
+    """
     pairs = zip(tree_leaves(before), tree_leaves(after), strict=True)
-    pairs = [(a.double(), b.double()) for a, b in pairs if isinstance(a, Tensor)]
+    pairs = [(sorted_values(a), sorted_values(b)) for a, b in pairs if isinstance(a, Tensor)]
     errors = [(b - a).norm() / a.norm().clamp(min=1e-12) for a, b in pairs]
     return float(torch.stack(errors).max())
+
+
+def sorted_values(tensor: Tensor) -> Tensor:
+    return tensor.flatten().double().sort().values
 
 
 @contextmanager
