@@ -45,7 +45,10 @@ def commit_all(folder) -> str:
 def test_git_state_is_commit_and_whether_files_differ(repository):
     commit = commit_all(repository)
     assert git_state() == {"commit": commit, "dirty": False}
-    (repository / "new.py").write_text("")
+    (repository / "my_photos").mkdir()
+    (repository / "my_photos" / "1.jpg").write_text("")
+    assert git_state() == {"commit": commit, "dirty": False}
+    (repository / "src" / "new.py").write_text("")
     assert git_state() == {"commit": commit, "dirty": True}
 
 

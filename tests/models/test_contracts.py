@@ -127,6 +127,7 @@ def test_forward_exports(model, monkeypatch):
 LIGHT = {
     "faster_rcnn": ["backbone=mobilenet", "model.crop_size=6", "model.num_proposals=50"],
     "rfcn": ["model.num_proposals=50"],
+    "yolo": ["model.dropout=0"],
 }
 
 

@@ -88,15 +88,14 @@ def gpu_state(device: torch.device) -> dict[str, str] | None:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of this project's repository and whether its files differ from that; None without git or a repository."""
+    """Commit of this project's repository and whether the program differs from it; None without git or a repository."""
     source = Path(tradeoffs.__file__).resolve().parents[1]
     top = git(source, "rev-parse", "--show-toplevel")
     if top is None or Path(top) != source.parent:  # installed somewhere inside another repository
         return None
-    return {
-        "commit": git(source, "rev-parse", "--verify", "HEAD"),
-        "dirty": bool(git(source, "status", "--porcelain", "-uno")),
-    }
+    # Somebody's photos or notes in the folder are no change of the program; new files of its own are.
+    changes = git(source.parent, "status", "--porcelain", "--", "src", "conf", ":(glob)*.py")
+    return {"commit": git(source, "rev-parse", "--verify", "HEAD"), "dirty": bool(changes)}
 
 
 def git(folder: Path, *arguments: str) -> str | None:
