@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("ssd.py", "input_pipeline.py", "coco_metric.py")
+PARTS = ("ssd.py", "resnet50_fpn.py", "input_pipeline.py", "coco_metric.py")
 
 if __name__ == "__main__":
     for part in PARTS:  # each in a fresh process, so that none inherits another's memory

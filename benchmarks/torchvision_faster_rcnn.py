@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
+from weight_copy import copy_in_order, copy_pyramid
 
 from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.faster_rcnn import FasterRCNN, fpn
@@ -60,13 +61,12 @@ def randomize(theirs: nn.Module) -> None:
 
 @torch.no_grad()
 def copy_weights(theirs: nn.Module, ours: FasterRCNN) -> None:
-    _copy_in_order(theirs.backbone.body, ours.backbone.stages)
-    ours.neck.pyramid.load_state_dict(theirs.backbone.fpn.state_dict())
+    copy_pyramid(theirs.backbone, ours)
     first = theirs.rpn.head
-    _copy_in_order(first.conv, ours.rpn.conv)
+    copy_in_order(first.conv, ours.rpn.conv)
     ours.rpn.head.weight.copy_(_interleave(first.bbox_pred.weight, first.cls_logits.weight))
     ours.rpn.head.bias.copy_(_interleave(first.bbox_pred.bias, first.cls_logits.bias))
-    _copy_in_order(theirs.roi_heads.box_head, ours.head.linear)
+    copy_in_order(theirs.roi_heads.box_head, ours.head.linear)
     first_layer = ours.head.linear[1].weight  # torchvision's reads crops channel by channel, ours pixel by pixel
     first_layer.copy_(first_layer.unflatten(1, (-1, ours.head.size**2)).mT.flatten(1))
     second = theirs.roi_heads.box_predictor
@@ -78,9 +78,3 @@ def copy_weights(theirs: nn.Module, ours: FasterRCNN) -> None:
 def _interleave(offsets: Tensor, logits: Tensor) -> Tensor:
     """Four offsets and a logit for each anchor."""
     return torch.cat([offsets.unflatten(0, (-1, 4)), logits[:, None]], dim=1).flatten(0, 1)
-
-
-def _copy_in_order(source: nn.Module, target: nn.Module) -> None:
-    copies, tensors = target.state_dict().values(), source.state_dict().values()
-    for copy, tensor in zip(copies, tensors, strict=True):
-        copy.copy_(tensor)

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 from torchvision.models.detection import fcos_resnet50_fpn
-from torchvision_retinanet import PYRAMID, copy_in_order, copy_pyramid, randomize
+from torchvision_retinanet import PYRAMID, randomize
+from weight_copy import copy_in_order, copy_pyramid
 
 from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.fcos import FCOS

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch import nn
 from torchvision.models.detection import retinanet_resnet50_fpn
+from weight_copy import copy_in_order, copy_pyramid
 
 from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.fpn import FPN
@@ -49,21 +50,6 @@ def copy_weights(theirs: nn.Module, ours: RetinaNet) -> None:
         copy_in_order(source, target)
     for source, target in zip((classes.cls_logits, boxes.bbox_reg), ours.heads, strict=True):
         copy_in_order(source, target)
-
-
-def copy_pyramid(theirs: nn.Module, ours: nn.Module) -> None:
-    """ResNet and feature pyramid."""
-    copy_in_order(theirs.body, ours.backbone.stages)
-    ours.neck.pyramid.load_state_dict(theirs.fpn.state_dict())
-
-
-@torch.no_grad()
-def copy_in_order(source: nn.Module, target: nn.Module) -> None:
-    """Parameters and statistics, which both modules hold in the same order under different names."""
-    for tensor, copy in zip(source.state_dict().values(), target.state_dict().values(), strict=True):
-        if tensor.shape != copy.shape:
-            raise ValueError(f"shapes differ: {tuple(tensor.shape)} and {tuple(copy.shape)}")
-        copy.copy_(tensor)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from small_configs import write_files
 
 from tradeoffs.apps.config import CONF, compose, jobs
 from tradeoffs.apps.launch import launch, quote_value
@@ -71,11 +72,7 @@ hydra:
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        file = tmp_path / "conf" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return tmp_path / "conf"
+    return write_files(tmp_path / "conf", FILES)
 
 
 @pytest.fixture

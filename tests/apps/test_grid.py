@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from small_configs import write_files
 
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.grid import Grid, launch_grid, read_grid, split_runs
@@ -52,11 +53,7 @@ name: ${run_name:}
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        file = tmp_path / "conf" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return tmp_path / "conf"
+    return write_files(tmp_path / "conf", FILES)
 
 
 def grid(conf: Path, words: str) -> Grid:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from small_configs import write_files
 
 from tradeoffs.apps.config import CONF
 from tradeoffs.apps.usage import WIDTH, usage
@@ -42,11 +43,7 @@ width: ${image_size}
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
-    return tmp_path
+    return write_files(tmp_path / "conf", FILES)
 
 
 def test_introduction_choices_and_settings(conf):

@@ -4,20 +4,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
+from torchvision_checks import check_detections, mixed_targets, random_images, their_losses
 from torchvision_faster_rcnn import build_pair
 
 from tradeoffs.models.detection import rpn, two_stage
-from tradeoffs.structures import Targets
 
 NUM_CLASSES, SIZE, PROPOSALS = 5, 128, 60
-BOXES = torch.tensor(
-    [
-        [[10.0, 20, 80, 90], [60, 60, 126, 122], [12, 22, 78, 95], [37, 41, 58, 66]],
-        [[50.0, 10, 90, 120], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
-    ]
-)
-LABELS = torch.tensor([[0, 4, 2, 1], [3, 0, 0, 0]])
-VALID = torch.tensor([[True] * 4, [True] + [False] * 3])
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +21,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.randint(0, 256, (2, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return random_images(3, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +60,7 @@ def test_first_stage_is_equal(raw):
 def test_proposals_are_equal(raw):
     seen, output = raw
     proposals, _ = seen["rpn"]
-    assert output.valid.sum(dim=1).tolist() == [len(boxes) for boxes in proposals] == [PROPOSALS] * 2
+    assert output.valid.sum(dim=1).tolist() == [len(boxes) for boxes in proposals] == [PROPOSALS] * 3
     assert_close(output.proposals, torch.stack(proposals), atol=1e-3, rtol=1e-5)
 
 
@@ -100,11 +92,10 @@ def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):
     monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_of_theirs)
     monkeypatch.setattr(rpn, "balanced", first_of)
     monkeypatch.setattr(two_stage, "balanced", first_of)
-    objects = [{"boxes": BOXES[i][VALID[i]], "labels": LABELS[i][VALID[i]] + 1} for i in range(2)]
+    targets = mixed_targets()
     with torch.no_grad():
-        mine = ours.losses(images, Targets(BOXES, LABELS, VALID))
-        reference = theirs.train()(list(images / 255), objects)
-        theirs.eval()
+        mine = ours.losses(images, targets)
+    reference = their_losses(theirs, images, targets, first_label=1)
     assert_close(mine["rpn_objectness"], reference["loss_objectness"], atol=1e-5, rtol=1e-4)
     assert_close(mine["rpn_localization"], reference["loss_rpn_box_reg"], atol=1e-5, rtol=1e-4)
     assert_close(mine["classification"], reference["loss_classifier"], atol=1e-5, rtol=1e-4)
@@ -116,12 +107,4 @@ def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):
 def test_detections_are_equal(pair, images, score_threshold):
     theirs, ours = pair
     theirs.roi_heads.score_thresh = ours.score_threshold = score_threshold
-    with torch.no_grad():
-        mine = ours.predict(images)
-        reference = theirs(list(images / 255))
-    for i, expected in enumerate(reference):
-        valid = mine.valid[i]
-        assert valid.sum() == len(expected["boxes"]) > 0
-        assert_close(mine.scores[i][valid], expected["scores"], atol=1e-5, rtol=1e-4)
-        assert torch.equal(mine.labels[i][valid] + 1, expected["labels"])
-        assert_close(mine.boxes[i][valid], expected["boxes"], atol=1e-2, rtol=1e-4)
+    check_detections(theirs, ours, images, first_label=1)

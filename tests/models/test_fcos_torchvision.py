@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch.testing import assert_close
+from torchvision_checks import check_detections, mixed_targets, random_images, their_losses
 from torchvision_fcos import build_pair
 
 from tradeoffs.ops.boxes import to_centers
-from tradeoffs.structures import Targets
 
 NUM_CLASSES, SIZE = 5, 128
 
@@ -20,7 +20,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.randint(0, 256, (3, 3, SIZE, SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return random_images(3, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +47,11 @@ def test_raw_outputs_are_equal(raw):
 
 
 def test_losses_are_equal(pair, images):
-    """Four objects in the first image, two of which overlap much and one of which is small; none in the second."""
     theirs, ours = pair
-    boxes = torch.zeros(3, 4, 4)
-    boxes[0] = torch.tensor([[10.0, 20, 80, 90], [50, 40, 120, 125], [12, 22, 78, 95], [37, 41, 48, 50]])
-    boxes[2, 0] = torch.tensor([5.0, 60, 100, 128])
-    labels = torch.tensor([[0, 4, 2, 1], [0, 0, 0, 0], [3, 0, 0, 0]])
-    valid = torch.tensor([[True] * 4, [False] * 4, [True] + [False] * 3])
+    targets = mixed_targets()
     with torch.no_grad():
-        mine = ours.losses(images, Targets(boxes, labels, valid))
-        theirs.train()
-        theirs.backbone.eval()  # with fixed statistics of batch norm
-        reference = theirs(
-            list(images / 255), [{"boxes": boxes[i][valid[i]], "labels": labels[i][valid[i]]} for i in range(3)]
-        )
-        theirs.eval()
+        mine = ours.losses(images, targets)
+    reference = their_losses(theirs, images, targets)
     assert_close(mine["localization"], reference["bbox_regression"], atol=1e-5, rtol=1e-4)
     assert_close(mine["centerness"], reference["bbox_ctrness"], atol=1e-5, rtol=1e-4)
     assert_close(mine["classification"], reference["classification"], atol=1e-5, rtol=1e-4)
@@ -72,12 +62,4 @@ def test_detections_are_equal(pair, images, score_threshold):
     """At 0.01 all boxes of all classes are candidates, at 0.15 a handful."""
     theirs, ours = pair
     theirs.score_thresh = ours.score_threshold = score_threshold
-    with torch.no_grad():
-        mine = ours.predict(images)
-        reference = theirs(list(images / 255))
-    for i, expected in enumerate(reference):
-        valid = mine.valid[i]
-        assert valid.sum() == len(expected["boxes"]) > 0
-        assert_close(mine.scores[i][valid], expected["scores"], atol=1e-5, rtol=1e-4)
-        assert torch.equal(mine.labels[i][valid], expected["labels"])
-        assert_close(mine.boxes[i][valid], expected["boxes"], atol=1e-2, rtol=1e-4)
+    check_detections(theirs, ours, images)

@@ -3,9 +3,8 @@
 import pytest
 import torch
 from torch.testing import assert_close
+from torchvision_checks import check_detections, mixed_targets, random_images, their_losses
 from torchvision_ssd import build_pair
-
-from tradeoffs.structures import Targets
 
 NUM_CLASSES = 5
 
@@ -19,7 +18,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def images():
-    return torch.randint(0, 256, (2, 3, 300, 300), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return random_images(3, 300)
 
 
 @pytest.fixture(scope="module")
@@ -46,22 +45,10 @@ def test_raw_outputs_are_equal(raw):
 
 def test_losses_are_equal(pair, images):
     theirs, ours = pair
-    boxes = torch.tensor(
-        [
-            [[10.0, 20, 80, 90], [100, 100, 290, 280], [12, 22, 78, 95], [37, 41, 58, 66]],
-            [[150.0, 10, 200, 290], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
-        ]
-    )
-    labels = torch.tensor([[0, 4, 2, 1], [3, 0, 0, 0]])
-    valid = torch.tensor([[True] * 4, [True] + [False] * 3])
+    targets = mixed_targets()
     with torch.no_grad():
-        mine = ours.losses(images, Targets(boxes, labels, valid))
-        theirs.train()
-        reference = theirs(
-            list(images / 255),
-            [{"boxes": boxes[i][valid[i]], "labels": labels[i][valid[i]] + 1} for i in range(2)],
-        )
-        theirs.eval()
+        mine = ours.losses(images, targets)
+    reference = their_losses(theirs, images, targets, first_label=1)
     assert_close(mine["localization"], reference["bbox_regression"], atol=1e-5, rtol=1e-4)
     assert_close(mine["classification"], reference["classification"], atol=1e-5, rtol=1e-4)
 
@@ -71,12 +58,4 @@ def test_detections_are_equal(pair, images, score_threshold):
     """At 0.01 every default box of every class is a candidate of these random weights, at 0.3 few are."""
     theirs, ours = pair
     theirs.score_thresh = ours.score_threshold = score_threshold
-    with torch.no_grad():
-        mine = ours.predict(images)
-        reference = theirs(list(images / 255))
-    for i, expected in enumerate(reference):
-        valid = mine.valid[i]
-        assert valid.sum() == len(expected["boxes"]) > 0
-        assert_close(mine.scores[i][valid], expected["scores"], atol=1e-5, rtol=1e-4)
-        assert torch.equal(mine.labels[i][valid] + 1, expected["labels"])
-        assert_close(mine.boxes[i][valid], expected["boxes"], atol=1e-2, rtol=1e-4)
+    check_detections(theirs, ours, images, first_label=1)

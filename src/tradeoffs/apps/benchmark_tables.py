@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.apps.entry import Entry
+from tradeoffs.measure.load import BUSY
 
 NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
 LOG_WIDTH = 110  # characters
@@ -53,6 +54,7 @@ def csv_rows(entry: Entry) -> Iterator[dict[str, Any]]:
                 for name, statistic in STATISTICS.items()
             },
             **{name: batch.get(name) for name in BATCH},
+            "other_load": entry.other_load,
             **{name: entry.network_cost.get(name) for name in NETWORK},
             **{name: entry.protocol.get(name) for name in PROTOCOL},
             **{name: entry.where.get(name) for name in WHERE},
@@ -145,6 +147,8 @@ def remarks(entries: Sequence[Entry], names: dict[str, str]) -> Iterator[str]:
             if batch["disturbed"]:
                 times = f"{batch['attempts']} attempts" if batch["attempts"] > 1 else "the only attempt"
                 yield f"! {names[entry.name]} at batch {size}: disturbed in {times}; do not rank by these times"
+    if (taken := max((entry.other_load or 0 for entry in entries), default=0)) > BUSY:
+        yield f"! other programs took up to {taken:.0%} of the processor meanwhile: these times are disturbed"
     for entry in entries:
         if entry.status != "finished":
             yield f"{entry.status}: {names[entry.name]}: {entry.error}"

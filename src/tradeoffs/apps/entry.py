@@ -34,6 +34,7 @@ class Entry:
     contenders: dict[int, Contender] = field(default_factory=dict)  # by batch size
     network_cost: dict[str, Any] = field(default_factory=dict)
     batch_costs: dict[int, dict[str, Any]] = field(default_factory=dict)  # by batch size
+    other_load: float | None = None  # share of the processor that other programs took while it was timed
     protocol: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
 
@@ -79,6 +80,11 @@ class Entry:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.yaml").write_text(OmegaConf.to_yaml(self.config, resolve=True))
-        cost = {**self.network_cost, **batch_costs(self.batch_costs, self.trained), "protocol": self.protocol}
+        cost = {
+            **self.network_cost,
+            **batch_costs(self.batch_costs, self.trained),
+            "other_load": self.other_load,
+            "protocol": self.protocol,
+        }
         record = Record(self.who, self.status, self.error, cost=cost, where=self.where)
         write_record(self.folder / "result.json", record)

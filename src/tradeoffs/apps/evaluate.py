@@ -29,20 +29,22 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, data.num_classes)
     put_weights(weights, task.model)
     folder = Path(config.output)
-    points = operating_points(config)
-    if points:
-        task.model.num_proposals = max(points.counts)
-    trainer = build_trainer(config, folder, [Progress(), *([points] if points else [])], loggers=[])
+    counts = proposal_counts(config)
+    if counts:
+        task.model.num_proposals = counts[-1]
+    points = OperatingPoints(counts[:-1])  # the task itself scores the largest
+    trainer = build_trainer(config, folder, [Progress(), points], loggers=[])
     trainer.validate(task, datamodule=data, verbose=False)
-    if points:
+    if counts:
         return report_points(config, folder, task, data, points)
     save_settings(config, folder)
     return report(config, folder, task, data)
 
 
-def operating_points(config: DictConfig) -> OperatingPoints | None:
+def proposal_counts(config: DictConfig) -> list[int]:
+    """The numbers of proposals to score with, in rising order; none for the model's own."""
     counts = config.num_proposals
-    return None if counts is None else OperatingPoints([counts] if isinstance(counts, int) else sorted(set(counts)))
+    return [] if counts is None else [counts] if isinstance(counts, int) else sorted(set(counts))
 
 
 def report_points(
@@ -50,10 +52,10 @@ def report_points(
 ) -> float:
     """A folder and a record for each number of proposals; returns the mAP of the largest."""
     config.num_proposals = None  # from here on as in an evaluation with that number alone
-    for count in points.counts:
-        task.metric, task.scores = points.metrics[count], points.scores[count]
-        task.model.num_proposals = count
-        config.model.num_proposals = count
+    scored = {count: (points.metrics[count], points.scores[count]) for count in points.counts}
+    scored[task.model.num_proposals] = (task.metric, task.scores)
+    for count, (task.metric, task.scores) in scored.items():
+        task.model.num_proposals = config.model.num_proposals = count
         print(f"\n{count} proposals")
         save_settings(config, folder / f"num_proposals={count}")
         best = report(config, folder / f"num_proposals={count}", task, data)

@@ -20,6 +20,7 @@ from tradeoffs.apps.steps import Steps
 from tradeoffs.errors import UserError
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.environment import device_state
+from tradeoffs.measure.load import OtherLoad
 from tradeoffs.measure.memory import free_bytes
 from tradeoffs.measure.protocol import batch_cost, describe_protocol, network_cost, prepare
 from tradeoffs.measure.turns import plan_turns, time_until_steady
@@ -128,14 +129,16 @@ class Referee:
     def time_group(self, group: Sequence[Entry], later: int) -> None:
         """Times all batch sizes of what is ready in `group`, while `later` models are still to come."""
         count = sum(bool(entry.contenders) for entry in group)
-        for place, size in enumerate(self.batch_sizes, 1):
-            chosen = {entry.name: entry for entry in group if size in entry.contenders}
-            if chosen:
-                to_come = (len(self.batch_sizes) - place) * count + len(self.batch_sizes) * later
-                left = max(self.deadline - time.monotonic(), 0)
-                self.time_batches(size, chosen, seconds=left * len(chosen) / (len(chosen) + to_come))
+        with OtherLoad() as others:
+            for place, size in enumerate(self.batch_sizes, 1):
+                chosen = {entry.name: entry for entry in group if size in entry.contenders}
+                if chosen:
+                    to_come = (len(self.batch_sizes) - place) * count + len(self.batch_sizes) * later
+                    left = max(self.deadline - time.monotonic(), 0)
+                    self.time_batches(size, chosen, seconds=left * len(chosen) / (len(chosen) + to_come))
         for entry in group:
             entry.where = {**self.where, "afterwards": device_state(self.device)}
+            entry.other_load = others.share
 
     def time_batches(self, size: int, entries: dict[str, Entry], seconds: float) -> None:
         """Times one batch size of several models in turns, within `seconds` if the fewest turns fit."""

@@ -165,7 +165,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_values(config)
     check_image_size(config)
     check_task(config, conf)
-    check_proposals(config)
+    check_proposals(config, conf)
     check_paths(config)
 
 
@@ -209,15 +209,22 @@ def check_task(config: DictConfig, conf: Path) -> None:
     task, model = OmegaConf.select(config, "task.name"), config.get("model")
     if task is None or model is None or model.get("task") in (None, task):
         return
-    models = {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
+    models = all_models(conf)
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
     raise UserError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
 
 
-def check_proposals(config: DictConfig) -> None:
+def check_proposals(config: DictConfig, conf: Path) -> None:
+    """Numbers of proposals are asked of a model that has such: `num_proposals` stands in its YAML."""
     if config.get("num_proposals") is not None and "num_proposals" not in config.model:
-        raise UserError("num_proposals= is for models with proposals: faster_rcnn, rfcn; this run has none")
+        fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
+        raise UserError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
+
+
+def all_models(conf: Path) -> dict[str, DictConfig]:
+    """The YAML of every model, by name."""
+    return {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
 
 
 def check_paths(config: DictConfig) -> None:

@@ -70,16 +70,11 @@ def default_boxes(
     (SSD300: 8, 16, 32, 64, 100, 300).
     """
     height, width = image_size
-    device = shapes[0].device
     boxes = []
     for k, (rows, columns) in enumerate(map_sizes):
         step_y, step_x = (steps[k], steps[k]) if steps else (height / rows, width / columns)
-        y = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5) * step_y
-        x = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5) * step_x
-        centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[:, :, None]
         sizes = torch.stack([shapes[k][:, 0] * width, shapes[k][:, 1] * height], dim=-1)
-        centers, sizes = torch.broadcast_tensors(centers, sizes)
-        boxes.append(from_centers(centers, sizes).reshape(-1, 4))
+        boxes.append(tile(sizes, (rows, columns), (step_y, step_x), offset=0.5))
     return torch.cat(boxes)
 
 
@@ -96,11 +91,20 @@ def sliding_anchors(
     anchors = []
     for (rows, columns), sizes in zip(map_sizes, shapes, strict=True):
         sizes = 2 * (sizes * min(height, width) / 2).round()
-        y = torch.arange(rows, dtype=torch.float32, device=sizes.device) * (height / rows)
-        x = torch.arange(columns, dtype=torch.float32, device=sizes.device) * (width / columns)
-        centers = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[:, :, None]
-        anchors.append(from_centers(*torch.broadcast_tensors(centers, sizes)).reshape(-1, 4))
+        anchors.append(tile(sizes, (rows, columns), (height / rows, width / columns)))
     return torch.cat(anchors)
+
+
+def tile(
+    sizes: Float[Tensor, "n 2"], grid: tuple[int, int], steps: tuple[float, float], offset: float = 0.0
+) -> Float[Tensor, "A 4"]:
+    """Boxes of all `sizes` (width, height) around each location of a grid of (rows, columns).
+
+    Locations are `steps` (down, across) pixels apart; the first is `offset` steps from the corner.
+    """
+    rows, columns = (torch.arange(count, dtype=torch.float32, device=sizes.device) + offset for count in grid)
+    centers = torch.stack(torch.meshgrid(columns * steps[1], rows * steps[0], indexing="xy"), dim=-1)
+    return from_centers(*torch.broadcast_tensors(centers[:, :, None], sizes)).reshape(-1, 4)
 
 
 def anchor_shapes(sizes: Sequence[float], ratios: Sequence[float] = (0.5, 1.0, 2.0)) -> list[tuple[float, float]]:

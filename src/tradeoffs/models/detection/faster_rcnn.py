@@ -28,7 +28,6 @@ from tradeoffs.models.detection.two_stage import (
 from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
 from tradeoffs.structures import Detections, Targets
 
-BOX_WEIGHTS = (10.0, 5.0)  # of the second stage
 POSITIVES = 0.25  # of the regions that the second stage is trained on (Girshick 2015, section 2.3)
 
 
@@ -103,7 +102,6 @@ class FasterRCNN(nn.Module):
         return detect_in_proposals(
             output,
             image_size,
-            BOX_WEIGHTS,
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,
             max_detections=self.max_detections,
@@ -127,7 +125,7 @@ class FasterRCNN(nn.Module):
     def _second(
         self, logits: Tensor, offsets: Tensor, samples: Samples, targets: Targets
     ) -> dict[str, Float[Tensor, ""]]:
-        return second_stage_losses(logits.float(), offsets.float(), samples, targets, BOX_WEIGHTS, self.beta)
+        return second_stage_losses(logits.float(), offsets.float(), samples, targets, beta=self.beta)
 
     def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
         weights = {"localization": self.localization_weight, "rpn_localization": self.localization_weight}

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from tradeoffs.ops.boxes import clip
+from tradeoffs.ops.matching import gather_rows
 from tradeoffs.ops.nms import best_first, suppress
 from tradeoffs.structures import Detections
 
@@ -47,7 +48,8 @@ def detect(
     while True:
         count = min(count, values.shape[1])
         top, place = values.topk(count)
-        references, labels = index.gather(1, place) // num_classes, index.gather(1, place) % num_classes
+        chosen = index.gather(1, place)
+        references, labels = chosen // num_classes, chosen % num_classes
         boxes = clip(boxes_at(references, labels), image_size)
         valid = top > -torch.inf
         if most_of_group is not None and count > most_of_group:
@@ -58,6 +60,11 @@ def detect(
         if bool(((kept.sum(dim=1) >= max_detections) | (seen >= available)).all()):
             return best_first(Detections(boxes, top, labels, valid), kept, max_detections)
         count *= 2
+
+
+def decoded(boxes: Float[Tensor, "B A 4"]) -> Boxes:
+    """For `detect`: boxes that are there already, the same for all classes."""
+    return lambda references, labels: gather_rows(boxes, references)
 
 
 def candidates(scores: Float[Tensor, "B N"], threshold: float) -> tuple[Float[Tensor, "B M"], Int64[Tensor, "B M"]]:

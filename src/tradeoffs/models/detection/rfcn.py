@@ -13,21 +13,16 @@ from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.rpn import RPN, Proposals, RPNOutput
 from tradeoffs.models.detection.two_stage import (
-    Samples,
     TwoStageOutput,
     detect_in_proposals,
     label_proposals,
-    labels_of,
     proposal_scores,
+    region_losses,
     with_truth,
 )
 from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
-from tradeoffs.ops.box_coding import encode
-from tradeoffs.ops.matching import gather_rows
 from tradeoffs.ops.position_sensitive import position_sensitive_vote
 from tradeoffs.structures import Detections, Targets
-
-BOX_WEIGHTS = (10.0, 5.0)  # of the second stage
 
 
 class RFCN(nn.Module):
@@ -104,7 +99,6 @@ class RFCN(nn.Module):
         return detect_in_proposals(
             output,
             image_size,
-            BOX_WEIGHTS,
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,
             max_detections=self.max_detections,
@@ -153,19 +147,6 @@ class RFCN(nn.Module):
             nn.init.zeros_(layer.bias)
         background = self.maps.bias.data.view(-1, self.bins**2)[self.num_classes]
         background.fill_(math.log(self.num_classes * (1 - prior) / prior))
-
-
-def region_losses(
-    logits: Float[Tensor, "B S _"], offsets: Float[Tensor, "B S 1 4"], samples: Samples, targets: Targets
-) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B S"]]:
-    """Of each region: smooth L1 of its box, 0 for background, and cross entropy (Dai et al. 2016, section 2)."""
-    positive = (samples.matches >= 0) & samples.valid
-    wanted = encode(gather_rows(targets.boxes, samples.matches), samples.boxes, BOX_WEIGHTS)
-    wanted = wanted.masked_fill(~positive[..., None], 0)  # padding has no size to divide by
-    localization = F.smooth_l1_loss(offsets.squeeze(2), wanted, reduction="none").sum(dim=-1)
-    labels = labels_of(samples, targets, num_classes=logits.shape[2] - 1)
-    classification = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
-    return localization * positive, classification
 
 
 def hardest(losses: Float[Tensor, "B S"], valid: Bool[Tensor, "B S"], count: int | None) -> Bool[Tensor, "B S"]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from tradeoffs.ops.anchors import Shapes, sliding_anchors
-from tradeoffs.ops.box_coding import decode, encode
+from tradeoffs.ops.box_coding import WEIGHTS, decode, encode
 from tradeoffs.ops.boxes import clip, iou
 from tradeoffs.ops.matching import BACKGROUND, gather_rows, match_or_ignore
 from tradeoffs.ops.nms import suppress
@@ -51,7 +51,7 @@ class RPN(nn.Module):
         channels: int,
         shapes: Shapes,
         hidden: int = 512,
-        box_weights: tuple[float, float] = (10.0, 5.0),
+        box_weights: tuple[float, float] = WEIGHTS,
         beta: float = 1.0,
         sampled: int = 256,
         nms_threshold: float = 0.7,

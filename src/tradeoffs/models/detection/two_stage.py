@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.models.detection.rpn import Proposals, RPNOutput
-from tradeoffs.ops.box_coding import decode, encode
+from tradeoffs.ops.box_coding import WEIGHTS, decode, encode
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows, match
 from tradeoffs.ops.sampling import balanced, first_rows
@@ -74,24 +74,37 @@ def labels_of(samples: Samples, targets: Targets, num_classes: int) -> Int64[Ten
     return torch.where(samples.matches >= 0, gather_rows(targets.labels, samples.matches), num_classes)
 
 
-def second_stage_losses(
+def region_losses(
     logits: Float[Tensor, "B S _"],
     offsets: Float[Tensor, "B S C 4"],
     samples: Samples,
     targets: Targets,
-    box_weights: tuple[float, float],
-    beta: float,
-) -> dict[str, Float[Tensor, ""]]:
-    """Cross entropy of all samples and smooth L1 of those with an object, both per sample (Girshick 2015, 2.3)."""
+    box_weights: tuple[float, float] = WEIGHTS,
+    beta: float = 1.0,
+) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B S"]]:
+    """Of each region: smooth L1 of its box, 0 without an object, and cross entropy (Girshick 2015, section 2.3)."""
     labels = labels_of(samples, targets, num_classes=logits.shape[2] - 1)
     wanted = encode(gather_rows(targets.boxes, samples.matches), samples.boxes, box_weights)
     positive = (samples.matches >= 0) & samples.valid
     wanted = wanted.masked_fill(~positive[..., None], 0)  # padding has no size to divide by
     localization = F.smooth_l1_loss(of_class(offsets, labels), wanted, beta=beta, reduction="none").sum(dim=-1)
     classification = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
+    return localization * positive, classification
+
+
+def second_stage_losses(
+    logits: Float[Tensor, "B S _"],
+    offsets: Float[Tensor, "B S C 4"],
+    samples: Samples,
+    targets: Targets,
+    box_weights: tuple[float, float] = WEIGHTS,
+    beta: float = 1.0,
+) -> dict[str, Float[Tensor, ""]]:
+    """The means of `region_losses` over all samples."""
+    localization, classification = region_losses(logits, offsets, samples, targets, box_weights, beta)
     count = samples.valid.sum().clamp(min=1)
     return {
-        "localization": (localization * positive).sum() / count,
+        "localization": localization.sum() / count,
         "classification": (classification * samples.valid).sum() / count,
     }
 
@@ -103,7 +116,7 @@ def of_class(offsets: Float[Tensor, "B S C 4"], labels: Int64[Tensor, "B S"]) ->
 
 
 def detect_in_proposals(
-    output: TwoStageOutput, image_size: tuple[int, int], box_weights: tuple[float, float], **options
+    output: TwoStageOutput, image_size: tuple[int, int], box_weights: tuple[float, float] = WEIGHTS, **options
 ) -> Detections:
     """The second stage's boxes, each class decoded with its own offsets; `options` as for `detect`."""
     offsets = output.offsets.float()

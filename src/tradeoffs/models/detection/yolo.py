@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.models.detection.postprocess import detect
+from tradeoffs.models.detection.postprocess import decoded, detect
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.grid import cell_of, claims, from_grid, grid_cells, to_grid
 from tradeoffs.ops.matching import gather_rows
@@ -112,13 +112,9 @@ class YOLO(nn.Module):
 
     def postprocess(self, output: YOLOOutput, image_size: tuple[int, int]) -> Detections:
         boxes = decode(output.boxes.float(), output.cells).flatten(1, 2)
-
-        def boxes_at(references: Tensor, labels: Tensor) -> Tensor:
-            return gather_rows(boxes, references)
-
         return detect(
             self.scores(output),
-            boxes_at,
+            decoded(boxes),
             image_size,
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.models.detection.postprocess import detect
+from tradeoffs.models.detection.postprocess import decoded, detect
 from tradeoffs.models.detection.yolo import convolution
 from tradeoffs.ops.box_coding import MAX_LOG_RATIO
 from tradeoffs.ops.boxes import iou
@@ -132,13 +132,9 @@ class YOLOv2(nn.Module):
 
     def postprocess(self, output: YOLOv2Output, image_size: tuple[int, int]) -> Detections:
         boxes = decode(output.offsets.float(), output.cells, self.anchors).flatten(1, 2)
-
-        def boxes_at(references: Tensor, labels: Tensor) -> Tensor:
-            return gather_rows(boxes, references)
-
         return detect(
             self.scores(output),
-            boxes_at,
+            decoded(boxes),
             image_size,
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,
