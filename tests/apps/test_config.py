@@ -416,3 +416,9 @@ def test_the_real_command_answers_without_torch(tmp_path, words, code, line):
     assert ended.returncode == code
     assert ended.stderr.splitlines() == ([line] if line else [])
     assert ended.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("model", ["yolo", "yolov2"])
+def test_a_model_for_images_of_one_shape_takes_no_others(model):
+    with pytest.raises(UserError, match="choose warp or letterbox"):
+        check(compose("train", [f"model={model}", "resize=shorter_edge"]))

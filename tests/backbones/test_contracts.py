@@ -91,6 +91,14 @@ def test_frozen_stages_and_norms_stay_as_they_are():
     assert all(torch.equal(after[name], before[name]) for name in after if ".bn" in name)
 
 
+def test_a_frozen_stage_keeps_its_statistics_after_a_split():
+    _, rest = make("resnet18", "backbone.frozen_stages=5").split(16)
+    rest.train()
+    before = {name: value.clone() for name, value in rest.state_dict().items()}
+    rest(torch.randn(2, 256, 4, 4))
+    assert all(torch.equal(value, before[name]) for name, value in rest.state_dict().items())
+
+
 @pytest.mark.parametrize("name", ["mobilenet", "inception_v2", "inception_v3", "inception_resnet_v2"])
 def test_normalization_is_that_of_the_weights(name):
     backbone = make(name)

@@ -33,6 +33,16 @@ def test_a_classifiers_file_gives_its_features(tmp_path, classifier, suffix):
         torch.testing.assert_close(ours, features(classifier, images), atol=1e-4, rtol=1e-4)
 
 
+def test_a_file_fits_a_network_that_gives_all_its_maps_at_once(tmp_path):
+    path = tmp_path / "vit.safetensors"
+    transformer = timm.create_model("vit_tiny_patch16_224", img_size=32)
+    save_file(transformer.state_dict(), path)
+    loaded = timm_backbone("vit_tiny_patch16_224", weights=str(path), img_size=32).stages[0].model.state_dict()
+    assert loaded and all(
+        torch.equal(loaded[name], value) for name, value in transformer.state_dict().items() if name in loaded
+    )
+
+
 def test_another_architecture_is_named_with_what_does_not_fit(tmp_path, classifier):
     path = tmp_path / "resnet18.safetensors"
     save_file(classifier.state_dict(), path)

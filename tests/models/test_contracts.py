@@ -93,6 +93,37 @@ def test_detections_are_sorted_inside_the_image_and_known(model):
     assert found.labels[found.valid].max() < CLASSES
 
 
+def test_wide_images_are_looked_at_from_end_to_end(model):
+    model.eval()
+    model.score_threshold = 0.0
+    with torch.no_grad():
+        width = model.predict(images().repeat(1, 1, 1, 2)).boxes[..., 2].max()
+        height = model.predict(images().repeat(1, 1, 2, 1)).boxes[..., 3].max()
+    assert SIZE < width <= 2 * SIZE and SIZE < height <= 2 * SIZE
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_step_in_bfloat16_reaches_the_backbone(name):
+    model = make(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = model.losses(images(), targets())
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(p.grad.isfinite().all() and p.grad.any() for p in model.backbone.stages[0].parameters())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert model.eval().predict(images()).boxes.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["ssd", "retinanet", "faster_rcnn", "rfcn"])
+def test_anchors_do_not_grow_with_the_padding_of_a_batch(name):
+    model = make(name, "resnet18", "resize=shorter_edge").eval()
+    with torch.no_grad():
+        alone = model(images()).anchors
+        padded = model(torch.nn.functional.pad(images(), (0, 64, 0, 64))).anchors
+    sizes, expected = ((boxes[:, 2:] - boxes[:, :2]).round().unique(dim=0) for boxes in (padded, alone))
+    assert torch.equal(sizes, expected)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_checkpoint_round_trips(name, tmp_path):
     model, other = make(name), make(name)

@@ -6,6 +6,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from tradeoffs.models.detection.rpn import RPN, RPNOutput, split_maps
+from tradeoffs.ops import nms
+from tradeoffs.ops.boxes import iou
+from tradeoffs.ops.roi import pyramid_levels, roi_align
 from tradeoffs.structures import Targets
 
 IMAGE = (32, 32)
@@ -66,6 +69,52 @@ def test_only_the_best_of_a_map_take_part():
     apart = output([1.0, 2.0, 3.0], [[0.0, 0, 9, 9], [10, 0, 19, 9], [20, 0, 29, 9]])
     found = network(max_per_map=2).propose(apart, [3], IMAGE, 3)
     assert found.boxes[0, :, 0].tolist() == [20, 10]
+
+
+def test_thousands_of_a_single_map_are_compared_block_by_block(monkeypatch):
+    """No matrix has a row and a column for each of 6000 anchors, on any device."""
+    compared = []
+
+    def spy(a, b):
+        compared.append((a.shape[1], b.shape[1]))
+        return iou(a, b)
+
+    monkeypatch.setattr(nms, "iou", spy)
+    torch.manual_seed(0)
+    rpn = network(max_per_map=6000)
+    result = rpn([torch.randn(1, 4, 60, 60)], (480, 480))
+    for pace in (nms.GPU, nms.CPU):
+        monkeypatch.setattr(nms, "CPU", pace)
+        compared.clear()
+        rpn.propose(result, [7200], (480, 480), 300)
+        assert compared[0] == (pace.block, 6000)
+        assert max(rows for rows, _ in compared) <= pace.block < 6000
+
+
+def test_what_is_not_a_number_passes_through():
+    """A network that has diverged must say so by its loss, not by an error of some index."""
+    torch.manual_seed(0)
+    rpn, maps, one = network(), torch.randn(2, 4, 6, 6), target(0.0, 0.0, 16.0, 16.0)
+    two = Targets(*(part.repeat_interleave(2, dim=0) for part in (one.boxes, one.labels, one.valid)))
+    spoilt = torch.full_like(maps, torch.nan)
+    for maps_of_step, weight in ((spoilt, 1.0), (maps, torch.nan)):
+        rpn.head.weight.data *= weight
+        result = rpn([maps_of_step], IMAGE)
+        found = rpn.propose(result, [72], IMAGE, 5)
+        assert (found.boxes[~found.valid] == 0).all()
+        crops = roi_align([spoilt], found.boxes, pyramid_levels(found.boxes, (8,)), IMAGE, 7, 1)
+        assert crops.isnan().all()
+        assert rpn.losses(result, two)["rpn_objectness"].isnan()
+
+
+def test_anchors_do_not_grow_with_the_padding():
+    rpn, maps = network(), [torch.randn(1, 4, 8, 8)]
+    small, large = rpn(maps, IMAGE).anchors, rpn(maps, (64, 64)).anchors
+    assert_close(large[1, 2:] - large[1, :2], 2 * (small[1, 2:] - small[1, :2]))
+    rpn.anchor_side = 32
+    padded = rpn(maps, (64, 64)).anchors
+    assert_close(padded[:, 2:] - padded[:, :2], small[:, 2:] - small[:, :2])
+    assert_close((padded[:, 2:] + padded[:, :2]), (large[:, 2:] + large[:, :2]))
 
 
 def test_no_gradient_flows_through_proposals():

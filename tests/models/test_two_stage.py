@@ -70,7 +70,7 @@ def test_losses_by_hand():
     logits = torch.zeros(1, 3, 4)
     logits[0, 1, 3] = math.log(5)  # background of probability 5/8
     offsets = torch.zeros(1, 3, 3, 4, requires_grad=True)
-    losses = second_stage_losses(logits, offsets, samples, target, box_weights=(10, 5), beta=1.0)
+    losses = second_stage_losses(logits, offsets, samples, target, beta=1.0)
     assert_close(losses["classification"], torch.tensor((math.log(4) + math.log(8 / 5)) / 2))
     assert_close(losses["localization"], torch.tensor(0.25))  # 0.5 of an offset of 1, shared by two samples
     losses["localization"].backward()
@@ -99,7 +99,7 @@ def test_each_class_moves_the_box_its_own_way(shared):
     offsets = torch.zeros(1, 3, 1 if shared else 2, 4)
     offsets[:, :, -1, 0] = 5.0
     limits = {"score_threshold": 0.2, "nms_threshold": 0.5, "max_detections": 4}
-    found = detect_in_proposals(result(logits, offsets), (64, 64), (10.0, 5.0), **limits)
+    found = detect_in_proposals(result(logits, offsets), (64, 64), **limits)
     assert found.valid.tolist() == [[True, True]]
     assert found.labels.tolist() == [[0, 1]]
     assert_close(found.boxes[0, 1], torch.tensor([5.0, 0, 15, 10]))

@@ -16,6 +16,7 @@ from tradeoffs.ops.anchors import (
     sliding_anchors,
     ssd300_shapes,
 )
+from tradeoffs.ops.box_coding import encode
 from tradeoffs.ops.boxes import to_centers
 
 
@@ -85,3 +86,24 @@ def test_sliding_anchors_equal_torchvision():
     expected = generator(images, [torch.zeros(1, 1, *size) for size in sizes])[0]
     shapes = [anchor_shapes([size / 128]) for size in (32, 64, 128)]
     assert torch.equal(sliding_anchors(sizes, (128, 192), tensors(shapes)), expected)
+
+
+def test_anchors_of_small_images_have_a_size():
+    """On 32 px the smallest of Faster R-CNN's pyramid would be 1.28 px wide, and half of the low one's height zero."""
+    shapes = anchor_shapes([32 / 800])
+    anchors = sliding_anchors([(8, 8)], (32, 32), tensors([shapes]))
+    sides = anchors[:, 2:] - anchors[:, :2]
+    assert (sides >= 2).all()
+    assert encode(anchors, anchors).isfinite().all()
+
+
+def test_padding_does_not_make_anchors_larger():
+    """The places follow the padded image, the sizes a number of pixels."""
+    shapes = tensors([[(0.5, 0.25)]])
+    sizes = (4, 6)
+    padded = sliding_anchors([sizes], (64, 96), shapes, side=32)
+    assert padded[0].tolist() == [-8, -4, 8, 4] and padded[1].tolist() == [8, -4, 24, 4]
+    assert torch.equal(sliding_anchors([sizes], (64, 96), shapes), sliding_anchors([sizes], (64, 96), shapes, 64))
+    centers, extents = to_centers(default_boxes([sizes], (64, 96), shapes, side=32))
+    assert (extents == torch.tensor([16.0, 8.0])).all()
+    assert torch.equal(centers, to_centers(default_boxes([sizes], (64, 96), shapes))[0])

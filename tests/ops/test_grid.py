@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from tradeoffs.ops.boxes import from_centers, iou
-from tradeoffs.ops.grid import cell_of, claims, from_grid, grid_cells, shape_iou, to_grid
+from tradeoffs.ops.grid import cell_of, from_grid, grid_cells, shape_iou, to_grid
 
 SIZE = (40, 60)  # height, width
 CELLS = grid_cells((2, 3), SIZE)
@@ -39,12 +39,6 @@ def test_centres_lie_in_the_cell_found(grid):
     own = cells[cell_of(boxes, cells)]
     centers = (boxes[..., :2] + boxes[..., 2:]) / 2
     assert (own[..., :2] <= centers + 1e-3).all() and (centers <= own[..., 2:] + 1e-3).all()
-
-
-def test_the_last_object_claims_a_slot():
-    slots = torch.tensor([[2, 0, 2, 1], [3, 3, 3, 0]])
-    valid = torch.tensor([[True, True, True, False], [True, True, False, False]])
-    assert claims(slots, valid, 4).tolist() == [[1, -1, 2, -1], [-1, -1, -1, 1]]
 
 
 def test_places_and_sizes_by_hand():

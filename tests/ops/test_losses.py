@@ -52,3 +52,10 @@ def test_giou_loss_equals_torchvision():
     loss.sum().backward(), expected.sum().backward()
     assert_close(ours.grad[1:], theirs.grad[1:])
     assert ours.grad.isfinite().all()
+
+
+def test_the_gradient_of_giou_looks_at_no_value():
+    """On the meta device there is none, and on a GPU looking means waiting."""
+    boxes = torch.zeros(2, 3, 4, device="meta", requires_grad=True)
+    giou_loss(boxes, torch.zeros(2, 3, 4, device="meta")).sum().backward()
+    assert boxes.grad.shape == boxes.shape

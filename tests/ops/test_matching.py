@@ -1,7 +1,7 @@
 import torch
 from torchvision.models.detection._utils import Matcher, SSDMatcher
 
-from tradeoffs.ops.matching import gather_rows, match, match_or_ignore
+from tradeoffs.ops.matching import claims, gather_rows, match, match_or_ignore
 
 OVERLAPS = torch.tensor([[[0.9, 0.6, 0.1, 0.0], [0.3, 0.7, 0.2, 0.4]]])
 BOTH = torch.tensor([[True, True]])
@@ -65,3 +65,9 @@ def test_equals_torchvision_with_ties():
     matcher = Matcher(0.7, 0.3, allow_low_quality_matches=True)
     expected = torch.stack([matcher(image) for image in overlaps])
     assert torch.equal(match_or_ignore(overlaps, torch.ones(20, 6, dtype=torch.bool), 0.3, 0.7), expected)
+
+
+def test_the_last_object_claims_a_slot():
+    slots = torch.tensor([[2, 0, 2, 1], [3, 3, 3, 0]])
+    valid = torch.tensor([[True, True, True, False], [True, True, False, False]])
+    assert claims(slots, valid, 4).tolist() == [[1, -1, 2, -1], [-1, -1, -1, 1]]

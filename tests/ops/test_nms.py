@@ -3,7 +3,8 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from tradeoffs.ops.nms import best_first, suppress
+from tradeoffs.ops import nms
+from tradeoffs.ops.nms import CPU, GPU, Pace, best_first, suppress
 from tradeoffs.structures import Detections
 
 
@@ -41,7 +42,7 @@ def degenerate(count: int) -> torch.Tensor:
 
 
 BOXES = [
-    chain(130),  # a little more than a block of the CPU's
+    chain(CPU.block + 2),
     chain(400),
     clusters(300),
     clusters(1),
@@ -51,10 +52,16 @@ BOXES = [
 ]
 
 
+# The last takes what is just short of all boxes at once, and asks seldom.
+PACES = [CPU, GPU, Pace(block=CPU.block, rounds=5), Pace(block=59, rounds=1), Pace(block=399, rounds=100)]
+
+
 @pytest.mark.parametrize("boxes", BOXES)
 @pytest.mark.parametrize("threshold", [0.0, 0.45, 0.9])
-def test_equals_torchvision(boxes, threshold):
+@pytest.mark.parametrize("pace", PACES)
+def test_equals_torchvision_on_any_device(boxes, threshold, pace, monkeypatch):
     """Scores descend, so torchvision must keep the same rows in the same order."""
+    monkeypatch.setattr(nms, "CPU", pace)
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, 3, (2, len(boxes)), generator=generator)
     both = torch.stack([boxes, boxes.flip(0)])
@@ -80,6 +87,23 @@ def test_is_the_same_compiled(monkeypatch):
     valid = torch.rand(2, 300, generator=torch.Generator().manual_seed(0)) > 0.1
     compiled = torch.compile(suppress, fullgraph=True, backend="aot_eager")
     assert torch.equal(compiled(boxes, None, valid, 0.45), suppress(boxes, None, valid, 0.45))
+
+
+def test_compiled_blocks_are_as_good(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    monkeypatch.setattr(nms, "GPU", Pace(block=70, rounds=8))
+    boxes, labels = torch.stack([chain(150), clusters(150)]), torch.arange(150).expand(2, -1) // 50
+    valid = torch.ones(2, 150, dtype=torch.bool)
+    compiled = torch.compile(suppress, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(boxes, labels, valid, 0.45), suppress(boxes, labels, valid, 0.45))
+
+
+@pytest.mark.parametrize("pace", [CPU, GPU])
+def test_nothing_to_suppress(pace, monkeypatch):
+    monkeypatch.setattr(nms, "CPU", pace)
+    none = torch.zeros(2, 0, dtype=torch.bool)
+    assert suppress(torch.zeros(2, 0, 4), None, none, 0.5).shape == (2, 0)
+    assert not suppress(torch.rand(2, 3, 4), None, torch.zeros(2, 3, dtype=torch.bool), 0.5).any()
 
 
 def test_best_first_moves_kept_rows_to_the_front():

@@ -91,3 +91,19 @@ def test_weights_along_an_axis_by_hand():
     """From 0.5 to 2.5 in two parts of one point each, at 1.0 and 2.0: between the centres of pixels."""
     weights = axis_weights(torch.tensor([[0.5]]), torch.tensor([[2.5]]), size=4, bins=2, crop_size=2)
     assert_close(weights[0, 0], torch.tensor([[0.5, 0.5, 0, 0], [0, 0.5, 0.5, 0]]))
+
+
+def test_what_is_not_a_number_stays_none():
+    maps, boxes = torch.randn(1, 8, 4, 4), random_boxes(1, 3, (32, 32))
+    boxes[0, 1, 2] = torch.nan
+    votes = position_sensitive_vote(maps, boxes, (32, 32), bins=2, crop_size=4)
+    assert votes[0, 1].isnan().all() and votes[0, [0, 2]].isfinite().all()
+    assert position_sensitive_vote(maps * torch.nan, boxes, (32, 32), bins=2, crop_size=4).isnan().all()
+
+
+def test_bfloat16_maps_give_bfloat16_votes():
+    torch.manual_seed(0)
+    maps, boxes = torch.randn(2, 2 * 9, 6, 6), random_boxes(2, 20, (96, 96))
+    votes = position_sensitive_vote(maps.bfloat16(), boxes, (96, 96), bins=3, crop_size=12)
+    assert votes.dtype == torch.bfloat16
+    assert_close(votes.float(), position_sensitive_vote(maps, boxes, (96, 96), 3, 12), atol=2e-2, rtol=2e-2)

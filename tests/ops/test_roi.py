@@ -80,3 +80,21 @@ def test_levels_equal_torchvision():
         {str(k): torch.zeros(1, 1, 800 // s, 800 // s) for k, s in enumerate((4, 8, 16, 32))}, [boxes[0]], [(800, 800)]
     )
     assert torch.equal(pyramid_levels(boxes, (4, 8, 16, 32))[0], pooler.map_levels([boxes[0]]))
+
+
+def test_no_gradient_flows_to_the_boxes():
+    boxes = BOXES.clone().requires_grad_()
+    features = random_maps(8)[0].detach()
+    assert not roi_align([features], boxes, torch.zeros(2, 3, dtype=torch.int64), (SIZE, SIZE), 7, 2).requires_grad
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_a_number_stays_none(value):
+    """And spoils no other crop, as a pixel that does not exist would."""
+    boxes, levels = BOXES.clone(), torch.zeros(2, 3, dtype=torch.int64)
+    boxes[0, 1] = value
+    crops = roi_align(random_maps(8), boxes, levels, (SIZE, SIZE), 7, 2).unflatten(0, (2, 3))
+    assert not crops[0, 1].isfinite().any()
+    assert crops[1].isfinite().all() and crops[0, [0, 2]].isfinite().all()
+    nothing = random_maps(8)[0] * torch.nan
+    assert roi_align([nothing], BOXES, levels, (SIZE, SIZE), 7, 2).isnan().all()

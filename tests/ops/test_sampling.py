@@ -54,3 +54,11 @@ def test_first_rows_keep_their_order():
     index, real = first_rows(chosen, 2)
     assert index[0].tolist() == [1, 2] and index[1, 0] == 3
     assert real.tolist() == [[True, True], [True, False]]
+
+
+def test_the_first_chosen_row_fills_up():
+    """An image without any keeps its first rows, none of which is real."""
+    chosen = torch.tensor([[False, False, True, False, True], [False, True, False, False, False], [False] * 5])
+    index, real = first_rows(chosen, 4)
+    assert index.tolist() == [[2, 4, 2, 2], [1, 1, 1, 1], [0, 1, 2, 3]]
+    assert real.tolist() == [[True, True, False, False], [True, False, False, False], [False] * 4]

@@ -12,7 +12,7 @@ from torch import nn
 from tradeoffs.errors import UserError
 
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task",), "data": ("root",)}
+ABOUT = {"task": ("name",), "model": ("task", "resizes"), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -43,7 +43,12 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
-    return build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
+    model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
+    if config.resize == "shorter_edge":  # batches are padded, with which anchors must not grow
+        for module in model.modules():
+            if hasattr(module, "anchor_side"):
+                module.anchor_side = config.image_size
+    return model
 
 
 def build(config: DictConfig, choice: str, **parts: object) -> object:

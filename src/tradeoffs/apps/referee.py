@@ -101,6 +101,8 @@ class Referee:
     def prepare(self, entry: Entry) -> None:
         entry.where = self.where
         model, entry.trained = self.build(entry.config)
+        if self.settings.cuda_graphs and hasattr(model, "num_proposals"):
+            raise UserError("cuda_graphs=true: suppression of proposals waits for the GPU, which no graph can record")
         image = self.photos.batch(entry.config, 1).to(self.device)
         network = prepare(model, image, fuse=True, channels_last=True)
         entry.network_cost = network_cost(model, network, image)

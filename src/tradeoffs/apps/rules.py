@@ -165,6 +165,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_values(config)
     check_image_size(config)
     check_task(config, conf)
+    check_resize(config)
     check_proposals(config, conf)
     check_paths(config)
 
@@ -213,6 +214,14 @@ def check_task(config: DictConfig, conf: Path) -> None:
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
     raise UserError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+
+
+def check_resize(config: DictConfig) -> None:
+    """The model can do with images of several shapes: else `resizes:` in its YAML says what it can do with."""
+    resize, allowed = config.get("resize"), (config.get("model") or {}).get("resizes")
+    if allowed and resize not in allowed:
+        choices = " or ".join(allowed)
+        raise UserError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
 
 
 def check_proposals(config: DictConfig, conf: Path) -> None:

@@ -78,10 +78,24 @@ class Backbone(nn.Module):
         """
         last = self.stage_of(min(stride, max(self.strides)))
         end = min(last + 1, len(self.stages) - 1)
-        return self._first(end), nn.Sequential(*self.stages[end:])
+        return self._first(end), LastStages(list(self.stages[end:]), self.frozen_stages - end)
 
     def _first(self, count: int) -> Backbone:
         stages, frozen = list(self.stages[:count]), min(self.frozen_stages, count)
         first = Backbone(stages, self.channels[:count], self.strides[:count], frozen_stages=frozen)
         first.scale, first.shift = self.scale, self.shift
         return first
+
+
+class LastStages(nn.Sequential):
+    """The stages after a trunk; the first `frozen` of them stay in evaluation mode, as in a whole backbone."""
+
+    def __init__(self, stages: Sequence[nn.Module], frozen: int):
+        super().__init__(*stages)
+        self.frozen = max(frozen, 0)
+
+    def train(self, mode: bool = True) -> LastStages:
+        super().train(mode)
+        for stage in list(self)[: self.frozen]:
+            stage.eval()
+        return self

@@ -36,7 +36,7 @@ def timm_backbone(
         options["output_stride"] = output_stride
     network = _create(name, pretrained=weights == "pretrained", **options)
     if weights not in ("none", "pretrained"):
-        load_weights(network, Path(weights))
+        load_weights(getattr(network, "model", network), Path(weights))  # timm wraps networks it cannot cut
     config = timm.get_pretrained_cfg(name)
     common = {
         "channels": network.feature_info.channels(),

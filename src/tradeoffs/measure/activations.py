@@ -1,4 +1,4 @@
-"""How much of what a network computes must be in memory at once: a number that no machine has a say in."""
+"""How much of what a network computes must be in memory at once, by the sequence of its operations alone."""
 
 from __future__ import annotations
 

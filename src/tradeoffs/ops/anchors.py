@@ -62,35 +62,42 @@ def default_boxes(
     image_size: tuple[int, int],
     shapes: Sequence[Float[Tensor, "_ 2"]],
     steps: Sequence[float] | None = None,
+    side: float | None = None,
 ) -> Float[Tensor, "A 4"]:
     """The default boxes of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
 
-    `shapes` are on the device that the boxes are wanted on. Locations are spread evenly over the image, whatever
-    padding the network used; `steps` gives the distance of neighbours in pixels instead, for networks trained that way
-    (SSD300: 8, 16, 32, 64, 100, 300).
+    `shapes` are on the device that the boxes are wanted on, as parts of the image's width and height, or of `side`
+    pixels both. Locations are spread evenly over the image, whatever padding the network used; `steps` gives the
+    distance of neighbours in pixels instead, for networks trained that way (SSD300: 8, 16, 32, 64, 100, 300).
     """
     height, width = image_size
+    across, down = (side, side) if side else (width, height)
     boxes = []
     for k, (rows, columns) in enumerate(map_sizes):
         step_y, step_x = (steps[k], steps[k]) if steps else (height / rows, width / columns)
-        sizes = torch.stack([shapes[k][:, 0] * width, shapes[k][:, 1] * height], dim=-1)
+        sizes = torch.stack([shapes[k][:, 0] * across, shapes[k][:, 1] * down], dim=-1)
         boxes.append(tile(sizes, (rows, columns), (step_y, step_x), offset=0.5))
     return torch.cat(boxes)
 
 
 def sliding_anchors(
-    map_sizes: Sequence[tuple[int, int]], image_size: tuple[int, int], shapes: Sequence[Float[Tensor, "_ 2"]]
+    map_sizes: Sequence[tuple[int, int]],
+    image_size: tuple[int, int],
+    shapes: Sequence[Float[Tensor, "_ 2"]],
+    side: float | None = None,
 ) -> Float[Tensor, "A 4"]:
     """Anchors of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
 
-    `shapes` are (width, height) as parts of the image's shorter side, for each map; half sides are rounded to pixels,
-    as in Faster R-CNN's code. The first location of a map is the image's corner, the others follow at the map's stride
-    (Ren et al. 2015, section 3.1.1; Huang et al. 2017's code, grid_anchor_generator).
+    `shapes` are (width, height) for each map, as parts of `side` pixels: the image's shorter side if that is None. Half
+    sides are rounded to pixels, as in Faster R-CNN's code, and at least one. The first location of a map is the
+    image's corner, the others follow at the map's stride (Ren et al. 2015, section 3.1.1; Huang et al. 2017's code,
+    grid_anchor_generator).
     """
     height, width = image_size
+    side = side or min(height, width)
     anchors = []
     for (rows, columns), sizes in zip(map_sizes, shapes, strict=True):
-        sizes = 2 * (sizes * min(height, width) / 2).round()
+        sizes = 2 * (sizes * side / 2).round().clamp(min=1)
         anchors.append(tile(sizes, (rows, columns), (height / rows, width / columns)))
     return torch.cat(anchors)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tradeoffs.ops.boxes import from_centers, to_centers
-from tradeoffs.ops.matching import BACKGROUND
 
 
 def grid_cells(
@@ -29,13 +28,6 @@ def cell_of(boxes: Float[Tensor, "B N 4"], cells: Float[Tensor, "G 4"]) -> Int64
     counts = (cells[-1, 2:] / side).round()
     column, row = (centers / side).floor().clamp(min=0).minimum(counts - 1).unbind(-1)
     return (row * counts[0] + column).long()
-
-
-def claims(slots: Int64[Tensor, "B N"], valid: Bool[Tensor, "B N"], num_slots: int) -> Int64[Tensor, "B {num_slots}"]:
-    """The object (0..N-1) that has each slot, or BACKGROUND; where several want the same one, the last gets it."""
-    objects = torch.arange(slots.shape[1], device=slots.device).expand_as(slots)
-    empty = torch.full((len(slots), num_slots), BACKGROUND, device=slots.device)
-    return empty.scatter_reduce(1, slots, torch.where(valid, objects, BACKGROUND), "amax")
 
 
 def to_grid(

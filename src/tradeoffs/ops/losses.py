@@ -29,7 +29,8 @@ def focal_loss(
 def giou_loss(boxes: Float[Tensor, "*N 4"], targets: Float[Tensor, "*N 4"]) -> Float[Tensor, "*N"]:
     """One minus the generalized IoU of each box with its target: 0 to 2 (Rezatofighi et al. 2019, algorithm 1)."""
     top_left, bottom_right = torch.maximum(boxes, targets)[..., :2], torch.minimum(boxes, targets)[..., 2:]
-    intersection = (bottom_right - top_left).clamp(min=0).prod(dim=-1)
+    width, height = (bottom_right - top_left).clamp(min=0).unbind(-1)
+    intersection = width * height  # the gradient of prod() would have to look for zeros, and wait for the device
     union = area(boxes) + area(targets) - intersection
     hull = area(torch.cat([torch.minimum(boxes, targets)[..., :2], torch.maximum(boxes, targets)[..., 2:]], dim=-1))
     tiny = 1e-7  # boxes without area

@@ -23,11 +23,15 @@ def match(
     matches = torch.where(best_overlap >= threshold, best_object, BACKGROUND)
     if not force:
         return matches
-    best_reference = overlaps.argmax(dim=2)
-    objects = torch.arange(valid.shape[1], device=valid.device).expand_as(valid)
-    claims = torch.full_like(matches, -1)
-    claims.scatter_reduce_(1, best_reference, torch.where(valid, objects, -1), "amax")
-    return torch.where(claims >= 0, claims, matches)
+    claimed = claims(overlaps.argmax(dim=2), valid, overlaps.shape[2])
+    return torch.where(claimed >= 0, claimed, matches)
+
+
+def claims(slots: Int64[Tensor, "B N"], valid: Bool[Tensor, "B N"], num_slots: int) -> Int64[Tensor, "B {num_slots}"]:
+    """The object (0..N-1) that has each slot, or BACKGROUND; where several want the same one, the last gets it."""
+    objects = torch.arange(slots.shape[1], device=slots.device).expand_as(slots)
+    empty = torch.full((len(slots), num_slots), BACKGROUND, device=slots.device)
+    return empty.scatter_reduce(1, slots, torch.where(valid, objects, BACKGROUND), "amax")
 
 
 def match_or_ignore(

@@ -7,6 +7,7 @@ greedy algorithm, after at most as many rounds as the longest chain of suppressi
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -17,7 +18,17 @@ from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows
 from tradeoffs.structures import Detections
 
-CPU_BLOCK = 128  # boxes
+
+class Pace(NamedTuple):
+    """How a device goes through the boxes; it changes the time and the memory that is needed, never the result."""
+
+    block: int  # boxes that are compared with all that follow, at once
+    rounds: int  # of the iteration, until somebody looks whether it has ended
+
+
+# A CPU wants what it compares to stay in the cache. On a GPU each block costs the start of some sixty small kernels and
+# at least one wait for their result, so the blocks of a CPU, 16 for 2000 boxes, would cost it milliseconds.
+CPU, GPU = Pace(block=128, rounds=1), Pace(block=1024, rounds=8)
 
 
 def suppress(
@@ -27,29 +38,35 @@ def suppress(
 
     Boxes must come best first. Without `labels` all are of one class.
 
-    A CPU goes through the boxes in blocks: their survivors suppress what follows before it is looked at, so only half
-    of all pairs are compared, few rounds are needed within a block, and most of it stays in the cache.
+    Boxes are taken in blocks, whose survivors suppress what follows before it is looked at: only half of all pairs are
+    compared, few rounds are needed within a block, and memory grows with the number of boxes, not with its square.
     """
-    step = CPU_BLOCK if boxes.is_cpu and not torch.compiler.is_compiling() else max(boxes.shape[1], 1)
+    # A graph has all blocks in it, one after the other, so it must be few.
+    step, rounds = CPU if boxes.is_cpu and not torch.compiler.is_compiling() else GPU
     for start in range(0, boxes.shape[1], step):
         rest = boxes[:, start:]
         rivals = iou(rest[:, :step], rest) > threshold
         if labels is not None:
             rivals &= labels[:, start : start + step, None] == labels[:, None, start:]
-        kept = fixed_point(rivals[..., :step].triu(diagonal=1), valid[:, start : start + step])
+        kept = fixed_point(rivals[..., :step].triu(diagonal=1), valid[:, start : start + step], rounds)
         later = valid[:, start + step :] & ~_suppressed(rivals[..., step:], kept)
         valid = torch.cat([valid[:, :start], kept, later], dim=1)
     return valid
 
 
-def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
-    """The valid boxes with no rival before them that is itself in the result; `rivals[b, i, j]`: i could suppress j."""
+def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"], rounds: int = 1) -> Bool[Tensor, "B N"]:
+    """The valid boxes with no rival before them that is itself in the result; `rivals[b, i, j]`: i could suppress j.
+
+    Rounds beyond the last that is needed change nothing, so `rounds` of them may go by before it is asked.
+    """
     if torch.compiler.is_compiling():  # a Python loop over data cannot be part of a graph
         return while_loop(_differ, partial(_round, rivals, valid), (_survivors(rivals, valid, valid), valid.clone()))[0]
     kept = valid
-    while not torch.equal(survivors := _survivors(rivals, valid, kept), kept):
-        kept = survivors
-    return kept
+    while True:
+        for _ in range(rounds):
+            kept, before = _survivors(rivals, valid, kept), kept
+        if torch.equal(kept, before):
+            return kept
 
 
 def _suppressed(rivals: Tensor, kept: Tensor) -> Tensor:

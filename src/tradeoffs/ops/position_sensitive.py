@@ -29,9 +29,11 @@ def position_sensitive_vote(
     left, top, right, bottom = boxes.detach().unbind(-1)
     vertical = axis_weights(top * (rows / height), bottom * (rows / height), rows, bins, crop_size)
     horizontal = axis_weights(left * (columns / width), right * (columns / width), columns, bins, crop_size)
-    weights = vertical[:, :, :, None, :, None] * horizontal[:, :, None, :, None, :] / bins**2
+    # The product is large, so the factors are brought to what it is to be: the mean over parts, in the maps' type.
+    vertical, horizontal = (vertical / bins**2).to(maps.dtype), horizontal.to(maps.dtype)
+    weights = vertical[:, :, :, None, :, None] * horizontal[:, :, None, :, None, :]
     parts = maps.unflatten(1, (-1, bins, bins)).flatten(2)
-    return torch.bmm(weights.flatten(2).to(parts.dtype), parts.transpose(1, 2))
+    return torch.bmm(weights.flatten(2), parts.transpose(1, 2))
 
 
 def axis_weights(

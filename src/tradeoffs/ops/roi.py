@@ -50,7 +50,7 @@ def roi_align(
     start = _of_level(starts[:-1], levels) + starts[-1] * torch.arange(len(boxes), device=boxes.device)[:, None]
 
     scale = torch.stack([width / image_size[1], height / image_size[0]], dim=-1)
-    ends = boxes.unflatten(-1, (2, 2)) * scale[:, :, None]
+    ends = boxes.detach().unflatten(-1, (2, 2)) * scale[:, :, None]
     column, column_weight = _pixels(ends[..., 0], width, size, samples)
     row, row_weight = _pixels(ends[..., 1], height, size, samples)
     row = start[..., None, None] + row * width[..., None, None]
@@ -79,6 +79,7 @@ def _pixels(
     points = points.clamp(min=0).minimum(last)
     low = points.floor()
     part = points - low
-    pixels = torch.stack([low, (low + 1).minimum(last)], dim=-1).long()
+    # Where a box is not a number, neither are the weights; the pixels must exist nevertheless.
+    pixels = torch.stack([low, (low + 1).minimum(last)], dim=-1).nan_to_num(0.0).long()
     weights = torch.stack([1 - part, part], dim=-1) * (inside / samples)[..., None]
     return pixels.unflatten(2, (size, samples)).flatten(3), weights.unflatten(2, (size, samples)).flatten(3)

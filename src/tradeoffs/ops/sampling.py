@@ -38,6 +38,11 @@ def at_random(candidates: Bool[Tensor, "B A"], wanted: Int64[Tensor, "B 1"], mos
 
 
 def first_rows(chosen: Bool[Tensor, "B A"], count: int) -> tuple[Int64[Tensor, "B count"], Bool[Tensor, "B count"]]:
-    """The indices of the first `count` chosen rows of each image, and which of them are real."""
+    """The indices of the first `count` chosen rows of each image, and which of them are real.
+
+    Where there are fewer, the first one fills up: mask it, but what passes through a network is what could be chosen.
+    An image without any is filled with its first rows.
+    """
     order = chosen.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count]
-    return order, chosen.gather(1, order)
+    real = chosen.gather(1, order)
+    return torch.where(real | ~real[:, :1], order, order[:, :1]), real

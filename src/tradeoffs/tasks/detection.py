@@ -20,7 +20,7 @@ from tradeoffs.training.schedule import parameter_groups
 
 
 class DetectionTask(LightningModule):
-    """Trains a detector (`forward`, `criterion`, `postprocess`) and scores it by COCO's metric.
+    """Trains a detector (`losses`; `forward`, `criterion`, `postprocess`) and scores it by COCO's metric.
 
     `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
     stepped with it; the model's heads learn at `head_lr` times the learning rate. The trainer's data module gives class
@@ -55,9 +55,7 @@ class DetectionTask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Dropout and the like depend on where training is, not on what happened before: a resumed run is the same."""
-        address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
-        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
+        self._seed(batch_idx)
         if self.trainer.datamodule.photometric:
             batch.images = photometric_distort(batch.images, batch.addresses)
 
@@ -77,6 +75,17 @@ class DetectionTask(LightningModule):
         """With the classes in it, a checkpoint can be used where the data set is not."""
         data = self.trainer.datamodule
         checkpoint |= {"class_names": list(data.class_names), "category_ids": list(data.category_ids)}
+
+    def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._seed(batch_idx)
+
+    def _seed(self, batch_idx: int) -> None:
+        """Dropout, samples of anchors and the like depend on where a run is, not on what happened before.
+
+        So a resumed run is the same.
+        """
+        address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
 
     def on_validation_start(self) -> None:
         self.metric.reset()

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.fpn import FPN
+from tradeoffs.models.detection.heads import background_bias
 from tradeoffs.models.detection.region_head import RegionHead, last_stages, pyramid_head
 from tradeoffs.models.detection.rpn import RPN, Proposals
 from tradeoffs.models.detection.two_stage import (
+    MAX_OF_SINGLE_MAP,
     Samples,
+    TwoStageDetector,
     TwoStageOutput,
-    detect_in_proposals,
     label_proposals,
-    proposal_scores,
     sample,
     second_stage_losses,
     with_truth,
 )
 from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
-from tradeoffs.structures import Detections, Targets
+from tradeoffs.structures import Targets
 
 POSITIVES = 0.25  # of the regions that the second stage is trained on (Girshick 2015, section 2.3)
 
 
-class FasterRCNN(nn.Module):
+class FasterRCNN(TwoStageDetector):
     """A region proposal network, and a head that says what is in the best `num_proposals` regions and where exactly.
 
     `neck` makes maps of the backbone's; without one, its last map is looked at alone. The second stage is trained on
@@ -56,7 +56,7 @@ class FasterRCNN(nn.Module):
         nms_threshold: float = 0.5,
         max_detections: int = 100,
     ):
-        super().__init__()
+        super().__init__(score_threshold, nms_threshold, max_detections)
         self.backbone, self.neck, self.rpn, self.head = backbone, neck, rpn, head
         self.num_classes = num_classes
         self.classes = nn.Linear(head.channels, num_classes + 1)
@@ -64,8 +64,6 @@ class FasterRCNN(nn.Module):
         self.num_proposals, self.train_proposals = num_proposals, train_proposals
         self.sampled, self.beta = sampled, beta
         self.localization_weight, self.classification_weight = localization_weight, classification_weight
-        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
         self._initialize()
 
     @property
@@ -94,23 +92,6 @@ class FasterRCNN(nn.Module):
         second = self._second(output.logits, output.offsets, samples, targets)
         return self._weighted(self.rpn.losses(output.first_stage, targets) | second)
 
-    def predict(self, images: UInt8[Tensor, "B 3 H W"]) -> Detections:
-        """Detections in pixels of `images`."""
-        return self.postprocess(self(images), (images.shape[-2], images.shape[-1]))
-
-    def postprocess(self, output: TwoStageOutput, image_size: tuple[int, int]) -> Detections:
-        return detect_in_proposals(
-            output,
-            image_size,
-            score_threshold=self.score_threshold,
-            nms_threshold=self.nms_threshold,
-            max_detections=self.max_detections,
-        )
-
-    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, "B"]:
-        """How many boxes of each image score high enough to reach the suppression."""
-        return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
-
     def maps(self, images: UInt8[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
         features = self.backbone(images)
         return self.neck(features) if self.neck else features[-1:]
@@ -131,14 +112,14 @@ class FasterRCNN(nn.Module):
         weights = {"localization": self.localization_weight, "rpn_localization": self.localization_weight}
         return {name: weights.get(name, self.classification_weight) * loss for name, loss in losses.items()}
 
-    def _initialize(self, prior: float = 0.01) -> None:
-        """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
+    def _initialize(self) -> None:
+        """Objects are rare at the start: training is calm, and NMS is not flooded."""
         nn.init.normal_(self.classes.weight, std=0.01)
         nn.init.normal_(self.boxes.weight, std=0.001)
         nn.init.zeros_(self.boxes.bias)
         nn.init.zeros_(self.classes.bias)
         with torch.no_grad():
-            self.classes.bias[-1] = math.log(self.num_classes * (1 - prior) / prior)
+            self.classes.bias[-1] = background_bias(self.num_classes)
 
 
 def faster_rcnn(
@@ -182,7 +163,8 @@ def c4(
     """
     trunk, rest = backbone.split(16)
     strides = trunk.strides[-1], backbone.strides[-1]
-    rpn = RPN(trunk.channels[-1], [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))], hidden=512)
+    shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
+    rpn = RPN(trunk.channels[-1], shapes, max_per_map=MAX_OF_SINGLE_MAP)
     head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout)
     settings |= {"localization_weight": localization_weight, "nms_threshold": nms_threshold, "sampled": sampled}
     return FasterRCNN(trunk, None, rpn, head, num_classes, **settings)

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.models.detection.heads import prior_bias
 from tradeoffs.models.detection.postprocess import detect
-from tradeoffs.models.detection.towers import convolution, group_norm, levels_of, prior_bias, rows_of, tower
+from tradeoffs.models.detection.towers import convolution, group_norm, levels_of, rows_of, tower
 from tradeoffs.ops.grid import grid_cells
 from tradeoffs.ops.losses import focal_loss, giou_loss
 from tradeoffs.ops.matching import gather_rows

@@ -12,6 +12,7 @@ from torch import Tensor
 from tradeoffs.ops.boxes import clip
 from tradeoffs.ops.matching import gather_rows
 from tradeoffs.ops.nms import best_first, suppress
+from tradeoffs.ops.sampling import first_rows
 from tradeoffs.structures import Detections
 
 Boxes = Callable[[Int64[Tensor, "B N"], Int64[Tensor, "B N"]], Float[Tensor, "B N 4"]]
@@ -34,7 +35,7 @@ def detect(
 
     `boxes_at(references, labels)` decodes the boxes of some reference boxes for some classes, in pixels. Of each class,
     or of each level that reference boxes come from, only the best few take part. Boxes with a side below `min_side`
-    pixels do not.
+    pixels do not; nor does what is not a number.
 
     Only as many of the best candidates are decoded and compared as the result takes: a box can only be suppressed by a
     better one, so the first `max_detections` survivors are final however many candidates follow.
@@ -47,13 +48,10 @@ def detect(
     count = 2 * max_detections
     while True:
         count = min(count, values.shape[1])
-        top, place = values.topk(count)
+        top, place, valid = best_allowed(values, group, count, most_of_group)
         chosen = index.gather(1, place)
         references, labels = chosen // num_classes, chosen % num_classes
         boxes = clip(boxes_at(references, labels), image_size)
-        valid = top > -torch.inf
-        if most_of_group is not None and count > most_of_group:
-            valid &= rank_in_group(group.gather(1, place)) < most_of_group
         seen = valid.sum(dim=1)
         valid &= (boxes[..., 2:] - boxes[..., :2]).amin(dim=-1) >= min_side
         kept = suppress(boxes, labels, valid, nms_threshold)
@@ -89,6 +87,27 @@ def allowed(group: Int64[Tensor, "B M"], valid: Bool[Tensor, "B M"], most: int |
     return counts.clamp(max=most).sum(dim=1)
 
 
+def best_allowed(
+    values: Float[Tensor, "B M"], group: Int64[Tensor, "B M"], count: int, most: int | None
+) -> tuple[Float[Tensor, "B N"], Int64[Tensor, "B N"], Bool[Tensor, "B N"]]:
+    """Of the best `count` rows, those that take part if every group may send `most`: values, places, which are real.
+
+    Best first. N is what the fullest image needs, so a flood within few groups is no work for what follows.
+    """
+    top, place = values.topk(count)
+    valid = top > -torch.inf
+    if most is None or count <= most:
+        return top, place, valid
+    valid &= rank_in_group(group.gather(1, place)) < most
+    rows, valid = first_rows(valid, max(int(valid.sum(dim=1).max()), 1))
+    return top.gather(1, rows), place.gather(1, rows), valid
+
+
 def rank_in_group(group: Int64[Tensor, "B M"]) -> Int64[Tensor, "B M"]:
     """How many rows of the same group come before each row."""
-    return F.one_hot(group).cumsum(dim=1).gather(2, group[..., None]).squeeze(2) - 1
+    order = group.argsort(dim=1, stable=True)
+    ordered = group.gather(1, order)
+    place = torch.arange(group.shape[1], device=group.device).expand_as(group)
+    follows = F.pad(ordered[:, 1:] == ordered[:, :-1], (1, 0))
+    start = place.masked_fill(follows, 0).cummax(dim=1).values
+    return torch.empty_like(group).scatter_(1, order, place - start)

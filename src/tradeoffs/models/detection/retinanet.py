@@ -12,8 +12,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.models.detection.heads import prior_bias
 from tradeoffs.models.detection.postprocess import detect
-from tradeoffs.models.detection.towers import convolution, group_norm, levels_of, prior_bias, rows_of, tower
+from tradeoffs.models.detection.towers import convolution, group_norm, levels_of, rows_of, tower
 from tradeoffs.ops.anchors import Shapes, anchor_shapes, sliding_anchors
 from tradeoffs.ops.box_coding import decode, encode
 from tradeoffs.ops.boxes import iou
@@ -80,6 +81,7 @@ class RetinaNet(nn.Module):
         sizes = shapes(len(self.neck.channels))
         self.num_shapes = len(sizes[0])
         self.register_buffer("shapes", torch.tensor(list(chain(*sizes))), persistent=False)
+        self.anchor_side: int | None = None  # see RPN
         norm = group_norm if tower_norm else None
         self.towers = nn.ModuleList(tower(channels, tower_depth, norm) for _ in range(2))
         classes = convolution(channels, self.num_shapes * num_classes, prior_bias())
@@ -96,7 +98,7 @@ class RetinaNet(nn.Module):
         offsets = rows_of(maps, self.towers[1], self.heads[1], 4)
         map_sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
         image_size = (images.shape[-2], images.shape[-1])
-        anchors = sliding_anchors(map_sizes, image_size, self.shapes.split(self.num_shapes))
+        anchors = sliding_anchors(map_sizes, image_size, self.shapes.split(self.num_shapes), self.anchor_side)
         return RetinaNetOutput(offsets, logits, anchors, levels_of(maps, self.num_shapes))
 
     def losses(self, images: UInt8[Tensor, "B 3 H W"], targets: Targets) -> dict[str, Float[Tensor, ""]]:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
+from tradeoffs.models.detection.heads import background_bias
 from tradeoffs.models.detection.rpn import RPN, Proposals, RPNOutput
 from tradeoffs.models.detection.two_stage import (
+    MAX_OF_SINGLE_MAP,
+    TwoStageDetector,
     TwoStageOutput,
-    detect_in_proposals,
     label_proposals,
-    proposal_scores,
     region_losses,
     with_truth,
 )
 from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
 from tradeoffs.ops.position_sensitive import position_sensitive_vote
-from tradeoffs.structures import Detections, Targets
+from tradeoffs.structures import Targets
 
 
-class RFCN(nn.Module):
+class RFCN(TwoStageDetector):
     """Proposals from the backbone's map before the last; score and box maps from the last, on which proposals vote.
 
     Every class, the background, and each coordinate of a box has a map for each of `bins` x `bins` parts of a proposal;
     `crop_size` x `crop_size` points of it are sampled. All work but the voting is shared by the proposals. Of each
     image's best `train_proposals` and its objects, the `sampled` ones of highest loss are trained on, or all if that is
-    None (section 2; Huang et al. 2017, table 2). Anchors have four sizes, whose sides are `smallest` to `largest` as
-    parts of the image's shorter side.
+    None (section 2; Huang et al. 2017, table 2). Anchors have four sizes, whose sides are `smallest_anchor` to
+    `largest_anchor` as parts of the image's shorter side.
     """
 
     def __init__(
@@ -42,8 +41,8 @@ class RFCN(nn.Module):
         bins: int = 3,
         crop_size: int = 12,
         channels: int = 1024,
-        smallest: float = 64 / 600,
-        largest: float = 512 / 600,
+        smallest_anchor: float = 64 / 600,
+        largest_anchor: float = 512 / 600,
         num_proposals: int = 300,
         train_proposals: int = 300,
         sampled: int | None = 128,
@@ -53,24 +52,23 @@ class RFCN(nn.Module):
         nms_threshold: float = 0.6,
         max_detections: int = 100,
     ):
-        super().__init__()
+        super().__init__(score_threshold, nms_threshold, max_detections)
         if crop_size % bins:
             raise UserError(f"model.crop_size={crop_size} does not divide into model.bins={bins}; choose {3 * bins}")
         self.backbone, self.num_classes = backbone, num_classes
-        self.rpn = RPN(backbone.channels[-2], [anchor_shapes(geometric_sizes(smallest, largest, 4))])
+        shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
+        self.rpn = RPN(backbone.channels[-2], shapes, max_per_map=MAX_OF_SINGLE_MAP)
         self.reduce = nn.Conv2d(backbone.channels[-1], channels, kernel_size=1)
         self.maps = nn.Conv2d(channels, (num_classes + 1 + 4) * bins**2, kernel_size=1)
         self.bins, self.crop_size = bins, crop_size
         self.num_proposals, self.train_proposals, self.sampled = num_proposals, train_proposals, sampled
         self.localization_weight, self.classification_weight = localization_weight, classification_weight
-        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
-        self.max_detections = max_detections
         self._initialize()
 
     @property
     def heads(self) -> nn.ModuleList:
-        """The layers whose outputs no norm follows."""
-        return nn.ModuleList([self.rpn.head, self.maps])
+        """The layers of both stages that no norm follows."""
+        return nn.ModuleList([self.rpn, self.reduce, self.maps])
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> TwoStageOutput:
         image_size = (images.shape[-2], images.shape[-1])
@@ -90,23 +88,6 @@ class RFCN(nn.Module):
         """The same losses of an output that is there already: the second stage's on the hardest of its proposals."""
         proposals = Proposals(output.proposals, output.valid)
         return self._losses(output.first_stage, proposals, output.logits, output.offsets, targets)
-
-    def predict(self, images: UInt8[Tensor, "B 3 H W"]) -> Detections:
-        """Detections in pixels of `images`."""
-        return self.postprocess(self(images), (images.shape[-2], images.shape[-1]))
-
-    def postprocess(self, output: TwoStageOutput, image_size: tuple[int, int]) -> Detections:
-        return detect_in_proposals(
-            output,
-            image_size,
-            score_threshold=self.score_threshold,
-            nms_threshold=self.nms_threshold,
-            max_detections=self.max_detections,
-        )
-
-    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, "B"]:
-        """How many boxes of each image score high enough to reach the suppression."""
-        return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
 
     def shared(self, images: UInt8[Tensor, "B 3 H W"]) -> tuple[RPNOutput, Float[Tensor, "B _ _ _"]]:
         """What is said of each anchor; the score and box maps."""
@@ -139,14 +120,13 @@ class RFCN(nn.Module):
             "classification": (classification * kept).sum() / count,
         }
 
-    def _initialize(self, prior: float = 0.01) -> None:
-        """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
+    def _initialize(self) -> None:
+        """Objects are rare at the start: training is calm, and NMS is not flooded."""
         nn.init.kaiming_normal_(self.reduce.weight, nonlinearity="relu")
         nn.init.normal_(self.maps.weight, std=0.01)
         for layer in (self.reduce, self.maps):
             nn.init.zeros_(layer.bias)
-        background = self.maps.bias.data.view(-1, self.bins**2)[self.num_classes]
-        background.fill_(math.log(self.num_classes * (1 - prior) / prior))
+        self.maps.bias.data.view(-1, self.bins**2)[self.num_classes] = background_bias(self.num_classes)
 
 
 def hardest(losses: Float[Tensor, "B S"], valid: Bool[Tensor, "B S"], count: int | None) -> Bool[Tensor, "B S"]:

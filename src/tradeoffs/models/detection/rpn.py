@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from tradeoffs.models.detection.heads import rows
 from tradeoffs.ops.anchors import Shapes, sliding_anchors
 from tradeoffs.ops.box_coding import WEIGHTS, decode, encode
 from tradeoffs.ops.boxes import clip, iou
@@ -42,8 +43,11 @@ class Proposals(NamedTuple):
 class RPN(nn.Module):
     """A 3x3 convolution and two 1x1 ones, the same for all maps; `shapes` gives each map's anchors.
 
-    Shapes are parts of the image's shorter side. `box_weights` scale the offsets (see `encode`); `beta` is where smooth
-    L1 becomes linear; `sampled` anchors of an image enter the loss, half of them positive where there are enough.
+    Shapes are parts of `anchor_side` pixels, or of the shorter side of the images where that is None: batches that are
+    padded to several shapes need it, or anchors would grow with the padding. `box_weights` scale the offsets (see
+    `encode`); `beta` is where smooth L1 becomes linear; `sampled` anchors of an image enter the loss, half of them
+    positive where there are enough; the best `max_per_map` anchors of each map reach the suppression. Anchors that
+    cross the image's border are trained, too (unlike Ren et al. 2015, section 3.1.3).
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class RPN(nn.Module):
         self.head = nn.Conv2d(hidden, count * 5, kernel_size=1)  # an objectness and four offsets for each anchor
         self.num_shapes = [count] * len(shapes)
         self.register_buffer("shapes", torch.tensor(list(chain(*shapes))), persistent=False)
+        self.anchor_side: int | None = None
         self.box_weights, self.beta = tuple(box_weights), beta
         self.sampled = sampled
         self.nms_threshold, self.max_per_map = nms_threshold, max_per_map
@@ -71,12 +76,11 @@ class RPN(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, maps: list[Map], image_size: tuple[int, int]) -> RPNOutput:
-        rows = [self._rows(self.head(F.relu(self.conv(x)))) for x in maps]
-        offsets, logits = torch.cat(rows, dim=1).split([4, 1], dim=-1)
+        found = [rows(self.head(F.relu(self.conv(x))), 5) for x in maps]
+        offsets, logits = torch.cat(found, dim=1).split([4, 1], dim=-1)
         sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
-        return RPNOutput(
-            logits.squeeze(-1), offsets, sliding_anchors(sizes, image_size, self.shapes.split(self.num_shapes))
-        )
+        anchors = sliding_anchors(sizes, image_size, self.shapes.split(self.num_shapes), self.anchor_side)
+        return RPNOutput(logits.squeeze(-1), offsets, anchors)
 
     def anchors_of(self, maps: list[Map]) -> list[int]:
         """How many anchors each map has."""
@@ -96,7 +100,8 @@ class RPN(nn.Module):
         scores = scores.masked_fill(~kept.view_as(scores), -torch.inf).flatten(1)
         top, index = scores.topk(min(count, scores.shape[1]), dim=1)
         valid = top > -torch.inf
-        return Proposals(gather_rows(boxes.flatten(1, 2), index) * valid[..., None], valid)
+        best = gather_rows(boxes.flatten(1, 2), index)
+        return Proposals(torch.where(valid[..., None], best, 0.0), valid)  # a product would keep what is not a number
 
     def losses(self, output: RPNOutput, targets: Targets) -> dict[str, Float[Tensor, ""]]:
         """Per sampled anchor: binary cross entropy of all of them, smooth L1 of the positive ones."""
@@ -122,10 +127,6 @@ class RPN(nn.Module):
         boxes = clip(decode(offsets, part.anchors[index], self.box_weights), image_size)
         too_small = (boxes[..., 2:] - boxes[..., :2]).amin(dim=-1) < MIN_SIDE
         return scores.masked_fill(too_small, -torch.inf), boxes
-
-    def _rows(self, x: Float[Tensor, "B _ H W"]) -> Float[Tensor, "B _ 5"]:
-        """One row per anchor, in the order of `sliding_anchors`."""
-        return x.permute(0, 2, 3, 1).reshape(len(x), -1, 5)
 
 
 def split_maps(output: RPNOutput, anchors_of: Sequence[int]) -> list[RPNOutput]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import chain
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.models.detection.heads import background_bias, rows
 from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.ops.anchors import Shapes, default_boxes, linear_shapes
 from tradeoffs.ops.box_coding import decode, encode
@@ -62,6 +62,7 @@ class SSD(nn.Module):
         sizes = shapes(len(self.neck.channels))
         self.num_shapes, self.steps = [len(boxes) for boxes in sizes], steps
         self.register_buffer("shapes", torch.tensor(list(chain(*sizes))), persistent=False)
+        self.anchor_side: int | None = None  # pixels that boxes are parts of, instead of the width and height of images
         self.heads = nn.ModuleList(
             nn.Conv2d(channels, count * (4 + num_classes + 1), kernel_size=3, padding=1)
             for channels, count in zip(self.neck.channels, self.num_shapes, strict=True)
@@ -75,11 +76,13 @@ class SSD(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> SSDOutput:
         maps = self.neck(self.backbone(images))
-        rows = [self._rows(head(x)) for head, x in zip(self.heads, maps, strict=True)]
-        offsets, logits = torch.cat(rows, dim=1).split([4, self.num_classes + 1], dim=-1)
+        columns = 4 + self.num_classes + 1
+        found = [rows(head(x), columns) for head, x in zip(self.heads, maps, strict=True)]
+        offsets, logits = torch.cat(found, dim=1).split([4, columns - 4], dim=-1)
         map_sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
         image_size = (images.shape[-2], images.shape[-1])
-        anchors = default_boxes(map_sizes, image_size, self.shapes.split(self.num_shapes), self.steps)
+        shapes = self.shapes.split(self.num_shapes)
+        anchors = default_boxes(map_sizes, image_size, shapes, self.steps, self.anchor_side)
         return SSDOutput(offsets, logits, anchors)
 
     def losses(self, images: UInt8[Tensor, "B 3 H W"], targets: Targets) -> dict[str, Float[Tensor, ""]]:
@@ -128,14 +131,9 @@ class SSD(nn.Module):
         """How many boxes of each image score high enough to reach the suppression."""
         return (self.scores(output) > self.score_threshold).sum(dim=(1, 2))
 
-    def _rows(self, x: Float[Tensor, "B _ H W"]) -> Float[Tensor, "B _ _"]:
-        """One row per default box, in the order of `default_boxes`: location by location, then shape by shape."""
-        return x.permute(0, 2, 3, 1).reshape(len(x), -1, 4 + self.num_classes + 1)
-
-    def _initialize_heads(self, prior: float = 0.01) -> None:
-        """All classes together start at a probability of `prior`: training is calm, and NMS is not flooded."""
+    def _initialize_heads(self) -> None:
+        """Objects are rare at the start: training is calm, and NMS is not flooded."""
         for head, count in zip(self.heads, self.num_shapes, strict=True):
             nn.init.xavier_uniform_(head.weight, gain=0.1)
             nn.init.zeros_(head.bias)
-            background = head.bias.data.view(count, -1)[:, -1]
-            background.fill_(math.log(self.num_classes * (1 - prior) / prior))
+            head.bias.data.view(count, -1)[:, -1] = background_bias(self.num_classes)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.models.layers import Convolution
 
 Map = Float[Tensor, "B _ _ _"]
 
@@ -90,17 +91,6 @@ class VGGNeck(nn.Module):
         for layer in self.extra:
             maps.append(layer(_at_least_3x3(maps[-1])))
         return maps
-
-
-class Convolution(nn.Conv2d):
-    """A convolution that pads maps of one pixel to four, which changes nothing but avoids a fault.
-
-    In bfloat16 on a CPU, torch (2.15) computes wrong gradients for 3x3 kernels of stride 2 on a single pixel.
-    """
-
-    def forward(self, x: Map) -> Map:
-        single = x.shape[-2:] == (1, 1) and self.stride == (2, 2)
-        return super().forward(F.pad(x, (0, 1, 0, 1)) if single else x)
 
 
 def _convolution(channels: int, following: int, **options) -> list[nn.Module]:

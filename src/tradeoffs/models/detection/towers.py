@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from tradeoffs.models.detection.heads import rows
+
 Map = Float[Tensor, "B _ _ _"]
 
 
@@ -33,15 +35,9 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(32, channels), channels)
 
 
-def prior_bias(probability: float = 0.01) -> float:
-    """The logit of a class that is rarely there: training is calm from the start (Lin et al. 2017b, section 3.3)."""
-    return math.log(probability / (1 - probability))
-
-
 def rows_of(maps: Sequence[Map], tower: nn.Module, head: nn.Module, columns: int) -> Float[Tensor, "B A {columns}"]:
-    """One row of `columns` values per reference box: map by map, then location by location, then shape by shape."""
-    rows = [head(tower(x)).permute(0, 2, 3, 1).reshape(len(x), -1, columns) for x in maps]
-    return torch.cat(rows, dim=1)
+    """The `rows` of all maps, map by map."""
+    return torch.cat([rows(head(tower(x)), columns) for x in maps], dim=1)
 
 
 def levels_of(maps: Sequence[Map], per_location: int = 1) -> Int64[Tensor, "A"]:

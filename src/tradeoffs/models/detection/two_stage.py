@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor, nn
 
 from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.models.detection.rpn import Proposals, RPNOutput
-from tradeoffs.ops.box_coding import WEIGHTS, decode, encode
+from tradeoffs.ops.box_coding import decode, encode
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows, match
 from tradeoffs.ops.sampling import balanced, first_rows
 from tradeoffs.structures import Detections, Targets
 
 MIN_SIDE = 1e-2  # pixels; smaller boxes are no detections
+MAX_OF_SINGLE_MAP = 2000  # anchors that reach the first suppression where there is one map and no pyramid
 
 
 class TwoStageOutput(NamedTuple):
@@ -39,6 +40,32 @@ class TwoStageOutput(NamedTuple):
         """As if only that many proposals had been made: they are ranked, so fewer of them are the first ones."""
         parts = (self.proposals, self.valid, self.logits, self.offsets)
         return TwoStageOutput(*self[:3], *(part[:, :num_proposals] for part in parts))
+
+
+class TwoStageDetector(nn.Module):
+    """What Faster R-CNN and R-FCN do with raw outputs."""
+
+    def __init__(self, score_threshold: float, nms_threshold: float, max_detections: int):
+        super().__init__()
+        self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
+        self.max_detections = max_detections
+
+    def predict(self, images: UInt8[Tensor, "B 3 H W"]) -> Detections:
+        """Detections in pixels of `images`."""
+        return self.postprocess(self(images), (images.shape[-2], images.shape[-1]))
+
+    def postprocess(self, output: TwoStageOutput, image_size: tuple[int, int]) -> Detections:
+        return detect_in_proposals(
+            output,
+            image_size,
+            score_threshold=self.score_threshold,
+            nms_threshold=self.nms_threshold,
+            max_detections=self.max_detections,
+        )
+
+    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, "B"]:
+        """How many boxes of each image score high enough to reach the suppression."""
+        return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
 
 
 class Samples(NamedTuple):
@@ -79,12 +106,11 @@ def region_losses(
     offsets: Float[Tensor, "B S C 4"],
     samples: Samples,
     targets: Targets,
-    box_weights: tuple[float, float] = WEIGHTS,
     beta: float = 1.0,
 ) -> tuple[Float[Tensor, "B S"], Float[Tensor, "B S"]]:
     """Of each region: smooth L1 of its box, 0 without an object, and cross entropy (Girshick 2015, section 2.3)."""
     labels = labels_of(samples, targets, num_classes=logits.shape[2] - 1)
-    wanted = encode(gather_rows(targets.boxes, samples.matches), samples.boxes, box_weights)
+    wanted = encode(gather_rows(targets.boxes, samples.matches), samples.boxes)
     positive = (samples.matches >= 0) & samples.valid
     wanted = wanted.masked_fill(~positive[..., None], 0)  # padding has no size to divide by
     localization = F.smooth_l1_loss(of_class(offsets, labels), wanted, beta=beta, reduction="none").sum(dim=-1)
@@ -97,11 +123,10 @@ def second_stage_losses(
     offsets: Float[Tensor, "B S C 4"],
     samples: Samples,
     targets: Targets,
-    box_weights: tuple[float, float] = WEIGHTS,
     beta: float = 1.0,
 ) -> dict[str, Float[Tensor, ""]]:
     """The means of `region_losses` over all samples."""
-    localization, classification = region_losses(logits, offsets, samples, targets, box_weights, beta)
+    localization, classification = region_losses(logits, offsets, samples, targets, beta)
     count = samples.valid.sum().clamp(min=1)
     return {
         "localization": localization.sum() / count,
@@ -115,16 +140,14 @@ def of_class(offsets: Float[Tensor, "B S C 4"], labels: Int64[Tensor, "B S"]) ->
     return offsets.gather(2, index.expand(-1, -1, 1, 4)).squeeze(2)
 
 
-def detect_in_proposals(
-    output: TwoStageOutput, image_size: tuple[int, int], box_weights: tuple[float, float] = WEIGHTS, **options
-) -> Detections:
+def detect_in_proposals(output: TwoStageOutput, image_size: tuple[int, int], **options) -> Detections:
     """The second stage's boxes, each class decoded with its own offsets; `options` as for `detect`."""
     offsets = output.offsets.float()
     shared = offsets.shape[2] == 1
 
     def boxes_at(references: Tensor, labels: Tensor) -> Tensor:
         index = references * offsets.shape[2] + (0 if shared else labels)
-        return decode(gather_rows(offsets.flatten(1, 2), index), gather_rows(output.proposals, references), box_weights)
+        return decode(gather_rows(offsets.flatten(1, 2), index), gather_rows(output.proposals, references))
 
     return detect(proposal_scores(output), boxes_at, image_size, min_side=MIN_SIDE, **options)
 

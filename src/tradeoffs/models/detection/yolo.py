@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.models.detection.postprocess import decoded, detect
+from tradeoffs.models.layers import Convolution
 from tradeoffs.ops.boxes import iou
-from tradeoffs.ops.grid import cell_of, claims, from_grid, grid_cells, to_grid
-from tradeoffs.ops.matching import gather_rows
+from tradeoffs.ops.grid import cell_of, from_grid, grid_cells, to_grid
+from tradeoffs.ops.matching import claims, gather_rows
 from tradeoffs.structures import Detections, Targets
 
 SLOPE = 0.1  # of leaky ReLU below zero (equation 2)
@@ -165,6 +166,6 @@ def most_overlapping(overlaps: Float[Tensor, "B G P"]) -> Bool[Tensor, "B G P"]:
 
 def convolution(channels: int, following: int, kernel_size: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution, batch norm and leaky ReLU."""
-    layer = nn.Conv2d(channels, following, kernel_size, stride, padding=kernel_size // 2, bias=False)
+    layer = Convolution(channels, following, kernel_size, stride, padding=kernel_size // 2, bias=False)
     nn.init.kaiming_normal_(layer.weight, a=SLOPE)
     return nn.Sequential(layer, nn.BatchNorm2d(following), nn.LeakyReLU(SLOPE, inplace=True))

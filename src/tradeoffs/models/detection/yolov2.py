@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,12 +11,13 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.models.detection.heads import prior_bias
 from tradeoffs.models.detection.postprocess import decoded, detect
 from tradeoffs.models.detection.yolo import convolution
 from tradeoffs.ops.box_coding import MAX_LOG_RATIO
 from tradeoffs.ops.boxes import iou
-from tradeoffs.ops.grid import cell_of, claims, from_grid, grid_cells, shape_iou, to_grid
-from tradeoffs.ops.matching import gather_rows
+from tradeoffs.ops.grid import cell_of, from_grid, grid_cells, shape_iou, to_grid
+from tradeoffs.ops.matching import claims, gather_rows
 from tradeoffs.structures import Detections, Targets
 
 Map = Float[Tensor, "B _ _ _"]
@@ -98,6 +98,7 @@ class YOLOv2(nn.Module):
         That code defines it by its gradients: wanted minus predicted value, also through the logistic function. So
         centres and objectness have a cross entropy here, log sizes half a squared error. An anchor with an object is to
         say its box's IoU with it; the others 0, unless their box overlaps some object by more than `ignore_threshold`.
+        Left out is the pull of all boxes to their anchors during the first 12,800 images: they start there here.
         """
         offsets, objectness, logits = (part.float() for part in output[:3])
         owners = self.owners(output, targets)
@@ -165,12 +166,12 @@ class YOLOv2(nn.Module):
         size = 0.5 * (offsets[..., 2:] - (sizes / self.anchors).log()).square().sum(dim=-1)
         return ((2 - sizes.prod(dim=-1)) * (center + size)).flatten(1)
 
-    def _initialize_head(self, prior: float = 0.01) -> None:
+    def _initialize_head(self) -> None:
         """Boxes start close to their anchors, and objects are rare: training is calm, and NMS is not flooded."""
         (head,) = self.heads
         nn.init.normal_(head.weight, std=0.01)
         nn.init.zeros_(head.bias)
-        head.bias.data.view(len(self.anchors), -1)[:, 4] = -math.log((1 - prior) / prior)
+        head.bias.data.view(len(self.anchors), -1)[:, 4] = prior_bias()
 
 
 def decode(

@@ -1,9 +1,9 @@
-"""The maps that SSD looks at."""
+"""Layers that several models use."""
 
 import torch
 from torch import nn
 
-from tradeoffs.models.detection.ssd_necks import Convolution
+from tradeoffs.models.layers import Convolution
 
 
 def test_single_pixels_are_convolved_as_ever():
