@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 help: ## Show this list
 	@echo "make TARGET, on a machine with Python 3.11 or newer, git and make:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@awk -F ':.*## ' '/^[a-z]*:.*## / {printf "  %-10s%s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## Train SSD-MobileNet on drawn shapes (10 minutes on two cores), print scores and speed
 	@$(BIN)/python train.py experiment=demo

@@ -418,6 +418,12 @@ def test_the_real_command_answers_without_torch(tmp_path, words, code, line):
     assert ended.stdout.splitlines()[-1] == "False"
 
 
+def test_a_sweep_of_runs_with_several_processes_is_refused(command):
+    code, lines, started = command("-m", "seed=1,2", "trainer.devices=2")
+    assert (code, started) == (2, [])
+    assert lines == ["-m and trainer.devices above 1 do not go together; start the command once for each run"]
+
+
 @pytest.mark.parametrize("model", ["yolo", "yolov2"])
 def test_a_model_for_images_of_one_shape_takes_no_others(model):
     with pytest.raises(UserError, match="choose warp or letterbox"):

@@ -9,7 +9,7 @@ import pytest
 from small_configs import write_files
 
 from tradeoffs.apps.config import CONF, compose
-from tradeoffs.apps.grid import Grid, launch_grid, read_grid, split_runs
+from tradeoffs.apps.grid import Grid, launch_grid, read_grid, require_own_names, split_runs
 from tradeoffs.apps.launch import quote_value
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
@@ -146,6 +146,14 @@ def test_the_job_gets_the_grid_and_gives_the_exit_code(conf, monkeypatch):
         launch_grid("benchmark", "a_job:run", conf)
     assert end.value.code == 1
     assert (given[0].settings.minutes, len(given[0].points)) == (3, 2)
+
+
+def test_runs_of_the_same_name_are_refused(tmp_path):
+    for place in ("a", "b"):
+        (tmp_path / place / "default").mkdir(parents=True)
+        (tmp_path / place / "default" / "config.yaml").touch()
+    with pytest.raises(UserError, match="holds 2 runs called default"):
+        require_own_names([str(tmp_path / place / "default") for place in ("a", "b", "a")])
 
 
 def test_names_of_runs_may_hold_commas():

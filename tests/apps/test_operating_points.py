@@ -44,6 +44,15 @@ def test_each_number_scores_as_if_evaluated_alone(run: Path):
         assert record.who.config_hash == alone.who.config_hash
 
 
+def test_images_that_were_not_looked_at_are_not_missed(run: Path):
+    part = "trainer.limit_val_batches=1"
+    together = evaluated(run, "num_proposals=[3,12]", part)
+    for count in (3, 12):
+        record = read_record(together / f"num_proposals={count}" / "result.json")
+        alone = read_record(evaluated(run, f"model.num_proposals={count}", part) / "result.json")
+        assert record.accuracy["summary"] == pytest.approx(alone.accuracy["summary"], abs=1e-6)
+
+
 def test_only_for_models_with_proposals(finished_run: Path):
     with pytest.raises(UserError, match="num_proposals= is for models with proposals: faster_rcnn, rfcn"):
         evaluated(finished_run, "num_proposals=10")

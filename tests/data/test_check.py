@@ -261,10 +261,31 @@ def test_a_verdict_is_forgotten_when_an_image_goes(folder):
     assert "no such file" in str(only(check_dataset(folder.images, folder.annotations)))
 
 
-def test_a_verdict_with_errors_is_not_remembered(folder):
+def test_errors_of_annotations_are_remembered_too(folder):
+    """With `data.on_fault=drop` a set is used with its errors, and need not be opened whole each time."""
     folder.add(3, bbox=[5, 5, 0, 4])
+    faults = folder.check(cache=True)
+    (folder.images / "a.jpg").write_bytes(b"spoilt in place, which only a new check can see")
+    assert check_dataset(folder.images, folder.annotations) == faults
+
+
+def test_a_verdict_that_names_an_image_is_not_remembered(folder):
+    (folder.images / "a.jpg").write_bytes(b"spoilt")
     folder.check(cache=True)
     assert not (folder.annotations.parent / ".checked").exists()
+
+
+@pytest.mark.parametrize(("key", "value"), [("area", "large"), ("iscrowd", []), ("keypoints", 5)])
+def test_values_of_the_wrong_kind(folder, key, value):
+    folder.add(3, **{key: value})
+    assert f"its {key}" in only(folder.lines())
+
+
+def test_null_is_as_good_as_nothing(folder):
+    folder.add(3, area=None, iscrowd=None, keypoints=None)
+    assert folder.lines() == []
+    truth = CocoDataset(folder.images, folder.annotations).ground_truth()
+    assert (truth["annotations"][2]["area"], truth["annotations"][2]["iscrowd"]) == (50, 0)
 
 
 def test_nothing_is_written_into_a_folder_without_write_permission(folder):

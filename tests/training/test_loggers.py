@@ -70,4 +70,4 @@ def test_tensorboard_gets_metrics_and_pictures(tmp_path):
 def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="pip install tensorboard"):
-        loggers.tensorboard_logger(tmp_path)
+        loggers.require_packages(["tensorboard"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -153,5 +154,23 @@ def _offer_saved_run(overrides: Sequence[str], conf: Path) -> None:
         raise UserError(f"{key} is for training only and changes nothing here; leave it out")
     for key in {"data.root", "data_dir"} & given.keys() if "data" not in given else ():
         raise UserError(f"{key} alone does not move the data of a run; add data={saved.data.name}")
-    kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in given or not (conf / key).is_dir()}
+    require_known_targets(str(given["run"]), saved, conf)
+    replaced = {"hydra", *(key for key in given if (conf / key).is_dir())}
+    kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in replaced}
     ConfigStore.instance().store(SAVED_RUN, kept)
+
+
+def require_known_targets(run: str, saved: DictConfig, conf: Path) -> None:
+    """Raises UserError if a run, which may come from anywhere, names code to be called that none of our files names."""
+    known = set(re.findall(r"_target_: *([\w.]+)", "\n".join(file.read_text() for file in conf.rglob("*.yaml"))))
+    for target in targets(OmegaConf.to_container(saved, resolve=False)):
+        if target not in known:
+            raise UserError(f"run={run} is refused: its config.yaml calls {target}, which no file in conf/ does")
+
+
+def targets(node: object) -> Iterator[object]:
+    """Whatever Hydra would call."""
+    if isinstance(node, dict):
+        yield from [node["_target_"]] if "_target_" in node else []
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from targets(inner)

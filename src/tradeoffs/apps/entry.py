@@ -10,6 +10,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.report import identity
+from tradeoffs.files import write_whole
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import batch_costs
@@ -79,7 +80,7 @@ class Entry:
         if self.status == "skipped":
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.yaml").write_text(OmegaConf.to_yaml(self.config, resolve=True))
+        write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(self.config, resolve=True))
         cost = {
             **self.network_cost,
             **batch_costs(self.batch_costs, self.trained),

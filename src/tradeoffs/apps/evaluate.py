@@ -15,6 +15,7 @@ from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 from tradeoffs.training.operating_points import OperatingPoints
 from tradeoffs.training.progress import Progress
 
@@ -23,6 +24,7 @@ def evaluate(config: DictConfig) -> float:
     """Scores on the validation split and writes the outcome into `output`; returns the mAP."""
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
+    require_own(Path(config.output))
     weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
     data = build_data(config, "validate")
     require_same_classes(weights, data)
@@ -39,6 +41,16 @@ def evaluate(config: DictConfig) -> float:
         return report_points(config, folder, task, data, points)
     save_settings(config, folder)
     return report(config, folder, task, data)
+
+
+def require_own(folder: Path) -> None:
+    """Raises UserError where `folder` holds what no evaluation wrote: a run, predictions, somebody's files."""
+    settings = folder / "config.yaml"
+    if settings.is_file() and "run" in OmegaConf.load(settings):
+        return
+    for name in ("result.json", "predictions.json", settings.name):
+        if (folder / name).exists():
+            raise UserError(f"output={folder} holds a {name} that evaluate.py did not write; give another folder")
 
 
 def proposal_counts(config: DictConfig) -> list[int]:
@@ -80,4 +92,4 @@ def named(classes: Sequence[str], most: int = 5) -> str:
 @rank_zero_only
 def save_settings(config: DictConfig, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import product
@@ -113,7 +114,9 @@ def new_points(overrides: dict[str, Override], conf: Path) -> list[Point]:
 
 def saved_points(settings: DictConfig, overrides: dict[str, Override], conf: Path) -> list[Point]:
     points = []
-    for run in split_runs(str(settings.run), is_run):
+    runs = split_runs(str(settings.run), is_run)
+    require_own_names(runs)
+    for run in runs:
         fixed = (f"run={quote(run)}", f"checkpoint={quote(settings.checkpoint)}")
         for chosen in expand(SAVED, overrides, conf, fixed):
             point = checked(SAVED, (*fixed, *chosen), conf)
@@ -121,6 +124,14 @@ def saved_points(settings: DictConfig, overrides: dict[str, Override], conf: Pat
             point.config.name = ",".join(filter(None, [find_run(run).resolve().name, changes]))
             points.append(Point((f"run={run}", *chosen), point.config))
     return unique(points)
+
+
+def require_own_names(runs: Sequence[str]) -> None:
+    """Raises UserError for different runs whose folders are called alike: so would their records be."""
+    folders = {find_run(run).resolve() for run in runs}
+    for name, count in Counter(folder.name for folder in folders).items():
+        if count > 1:
+            raise UserError(f"run= holds {count} runs called {name}; rename the folder of one")
 
 
 def unique(points: Sequence[Point]) -> list[Point]:

@@ -21,7 +21,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, jobs, settle_names
 from tradeoffs.apps.rules import check
@@ -118,7 +118,7 @@ def quote(text: str) -> str:
 def check_jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path) -> None:
     """Composes and checks every job before the first one starts."""
     started = jobs(config_name, overrides, multirun, conf)
-    found = {" ".join(job): mistake for job in started if (mistake := mistake_in(config_name, job, conf))}
+    found = {" ".join(job): mistake for job in started if (mistake := mistake_in(config_name, job, multirun, conf))}
     if not found:
         return
     first = next(iter(found.values()))
@@ -130,9 +130,13 @@ def check_jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf:
     raise first
 
 
-def mistake_in(config_name: str, job: Sequence[str], conf: Path) -> UserError | None:
+def mistake_in(config_name: str, job: Sequence[str], multirun: bool, conf: Path) -> UserError | None:
     try:
-        check(compose(config_name, job, conf), conf)
+        config = compose(config_name, job, conf)
+        check(config, conf)
+        if multirun and OmegaConf.select(config, "trainer.devices") not in (1, "auto", None):
+            # Lightning starts its other processes with the same command, and each would begin the whole sweep.
+            raise UserError("-m and trainer.devices above 1 do not go together; start the command once for each run")
     except UserError as mistake:
         return mistake
     return None

@@ -96,7 +96,7 @@ class Referee:
         except Exception as error:  # one broken model must not cost the figures of all others
             entry.fail(error, next((size for size in self.batch_sizes if size not in entry.contenders), None))
         if entry.status != "finished":
-            self.give_back_memory()
+            gc.collect()  # and no more: recorded graphs of others read what torch's caches hold
 
     def prepare(self, entry: Entry) -> None:
         entry.where = self.where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
 
 from tradeoffs.apps.run_folder import without_neutral
+from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import BUSY
+from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 from tradeoffs.training.tables import score_table
@@ -37,22 +40,35 @@ def report(
     """Writes predictions.json and result.json of a task that has just been validated; returns its mAP."""
     predictions = task.metric.coco_results()  # gathers from all processes
     if rank_zero_only.rank == 0:
-        (folder / "predictions.json").write_text(json.dumps(predictions))
+        write_whole(folder / "predictions.json", json.dumps(predictions))
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit")),
             accuracy=task.scores.to_dict(),
-            cost=measure_task(config, task, data, device) if config.measure else {},
             training=training or {},
             where=where,
         )
-        write_record(folder / "result.json", record)
-        show(record, folder)
+        write_record(folder / "result.json", record)  # whatever becomes of the measuring
+        if config.measure:
+            record.cost = measured_cost(task, data, device)
+            write_record(folder / "result.json", record)
+        show(record, folder, config.get("run"))
     return task.scores.summary["mAP"]
 
 
-def measure_task(config: DictConfig, task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+def measured_cost(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+    """Nothing if the larger batch does not fit into the memory, which training may not have needed."""
+    try:
+        return measure_task(task, data, device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"out of memory while timing batches of {LARGE_BATCH}: the record holds no times")
+        return {}
+
+
+def measure_task(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
     """Times the task's model on images of the validation split."""
     print("measuring time and memory ...")
     images = next(iter(data.val_dataloader())).images[:LARGE_BATCH].to(device)
@@ -67,7 +83,7 @@ def measure_task(config: DictConfig, task: LightningModule, data: LightningDataM
         images,
         trained=True,
         device=device,
-        precision=PRECISIONS.get(config.trainer.precision, "float32"),
+        precision=PRECISIONS.get(str(task.trainer.precision), "float32"),  # Lightning's own choice may differ
         batch_sizes=(1, LARGE_BATCH),
         repeats=min(max(repeats, 5), 50),
         warmup=3,
@@ -89,12 +105,12 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
     )
 
 
-def show(record: Record, folder: Path) -> float:
-    """Prints the tables and where everything is; returns the mAP."""
+def show(record: Record, folder: Path, run: str | None = None) -> float:
+    """Prints the tables and where everything is; returns the mAP. `run` is what was scored, by default in `folder`."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if doubt := doubt_about(record.cost):
-        print(f"{doubt}; on a quiet machine: python evaluate.py run={record.who.name} measure=true")
+        print(f"{doubt}; on a quiet machine: python evaluate.py run={shlex.quote(run or str(folder))} measure=true")
     print(f"{folder}/ holds")
     for name, what in CONTENTS.items():
         if (folder / name).exists():

@@ -64,8 +64,11 @@ class ListOf:
     """One or more values, each as `rule` says; a single one may stand without a list."""
 
     rule: Number | OneOf
+    also: tuple = ()  # instead of a list
 
     def allows(self, value: object) -> bool:
+        if value in self.also:
+            return True
         values = value if isinstance(value, list) else [value]
         return bool(values) and all(map(self.rule.allows, values))
 
@@ -99,7 +102,7 @@ RULES = {
     "seconds": Number(above=0),
     "minutes": Number(above=0),
     "attempts": COUNT,
-    "num_proposals": ListOf(Number(1, whole=True, also=(None,))),
+    "num_proposals": ListOf(COUNT, also=(None,)),
     "min_score": FRACTION,
     "model.score_threshold": FRACTION,
     "model.nms_threshold": Number(0, 1, also=(None,)),

@@ -20,20 +20,23 @@ from tradeoffs.apps.run_folder import different_settings
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.checkpoints import BEST, Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.loggers import WANDB_ID, finish, log_table
+from tradeoffs.training.loggers import WANDB_ID, finish, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
 from tradeoffs.training.pictures import PredictionPictures
 from tradeoffs.training.progress import Progress
 from tradeoffs.training.throughput import Throughput
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no SIGKILL
+
 # What an earlier run may have left in the folder, besides what is written anew at once.
 LEFTOVERS = (
-    *("checkpoints", "pictures", "tensorboard", "evaluations"),
+    *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
     *("predictions.json", "result.json", "nonfinite_*.pt", WANDB_ID),
 )
 
@@ -53,9 +56,12 @@ def train(config: DictConfig) -> float:
         task = build_task(config, data.num_classes)
         if checkpoint is not None:
             require_fitting(checkpoint, task.model)
-    prepare_folder(config, folder, fresh=checkpoint is None)
-    loggers = build_loggers(config, folder, resume=checkpoint is not None)
-    trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers)
+        trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers=[])
+        require_packages(config.get("logger") or {})
+        resumes = checkpoint is not None and checkpoint.resolve().is_relative_to(folder.resolve())
+        old = [] if resumes else leftovers(config, folder)
+    prepare_folder(config, folder, old)
+    trainer.loggers = loggers = build_loggers(config, folder, resumes)
     with ending_together(trainer, loggers):
         trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         facts = training_facts(trainer)
@@ -66,10 +72,10 @@ def train(config: DictConfig) -> float:
 
 def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     """As `resume` says. Refuses to go on with another run's checkpoint under the same name."""
+    if config.resume not in ("auto", "never"):
+        return Path(config.resume)
     if config.resume == "never" or (config.overwrite and (folder / "result.json").exists()):
         return None
-    if config.resume != "auto":
-        return Path(config.resume)
     checkpoint = find_checkpoint(folder / "checkpoints")
     if checkpoint is None:
         return None
@@ -83,14 +89,25 @@ def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: 
         raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)
 
 
+def leftovers(config: DictConfig, folder: Path) -> list[Path]:
+    """What an earlier run left in its folder. Refuses to clear what is no run, or one that nobody gave up."""
+    if rank_zero_only.rank:  # by now the first process has begun to write
+        return []
+    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern)]
+    if found and not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} holds {found[0].name} and is no run; choose another name= or runs=")
+    if found and config.resume not in ("auto", "never") and not config.overwrite:
+        raise UserError(f"{folder} holds another run than that of resume=; choose another name=, or overwrite=true")
+    return found
+
+
 @rank_zero_only
-def prepare_folder(config: DictConfig, folder: Path, fresh: bool) -> None:
-    """The resolved config in it, and nothing left of an earlier run unless that is gone on with."""
-    leftovers = [path for pattern in LEFTOVERS for path in folder.glob(pattern)] if fresh else []
-    for path in leftovers:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path]) -> None:
+    """The resolved config in it, and no longer what is `old`."""
+    for path in old:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
 def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger]:
@@ -122,6 +139,7 @@ def score_best(trainer: Trainer, task: LightningModule, data: LightningDataModul
         keep_as_best(folder / "pictures")
         return
     choose_best(folder / "checkpoints")
+    trainer.strategy.barrier()  # the others read what the first process has chosen
     restore_best(task, folder)
     trainer.loggers = []  # curves end where training does
     trainer.validate(task, datamodule=data, verbose=False)
@@ -137,7 +155,9 @@ def keep_as_best(pictures: Path) -> None:
 def choose_best(checkpoints: Path) -> None:
     """Without a validation in training, the last weights are the best ones that are known."""
     if not (checkpoints / BEST).exists() and (checkpoints / LAST).exists():
-        shutil.copyfile(checkpoints / LAST, checkpoints / BEST)
+        unfinished = checkpoints / f"{BEST}.partial"
+        shutil.copyfile(checkpoints / LAST, unfinished)
+        unfinished.replace(checkpoints / BEST)
 
 
 def restore_best(task: LightningModule, folder: Path) -> None:
@@ -165,7 +185,7 @@ def ending_together(trainer: Trainer, loggers: Sequence[Logger]) -> Iterator[Non
     except BaseException:
         finish(loggers, exit_code=1)
         if trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(signal.SIGKILL)  # of those that the first process has started
+            trainer.strategy.launcher.kill(KILL)  # of those that the first process has started
         raise
     finish(loggers)
 

@@ -29,7 +29,7 @@ def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], l
     try:
         return _trainer(config, folder, callbacks, loggers)
     except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException | ModuleNotFoundError):
+        if isinstance(error.__cause__, MisconfigurationException | ModuleNotFoundError | ValueError):
             raise UserError(f"trainer cannot be set up so: {one_line(error.__cause__)}") from None
         raise
 

@@ -16,7 +16,14 @@ def annotation_findings(annotation: dict, width: int, height: int, joints: int) 
     """What is wrong with an annotation of an image of `width` x `height`, in a file with `joints` keypoint names."""
     yield from _box_findings(annotation.get("bbox"), width, height)
     yield from _segmentation_findings(annotation.get("segmentation"), width, height)
-    numbers = len(annotation.get("keypoints") or ())
+    for key in ("area", "iscrowd"):
+        if not isinstance(annotation.get(key), int | float | None):
+            yield "error", f"its {key} is {annotation[key]} instead of a number"
+    keypoints = annotation.get("keypoints") or ()
+    if not isinstance(keypoints, list | tuple):
+        yield "error", f"its keypoints are {keypoints} instead of a list of numbers"
+        return
+    numbers = len(keypoints)
     if joints and numbers not in (0, 3 * joints):
         yield "error", f"has {numbers} keypoint numbers; {joints} keypoints need {3 * joints}"
 

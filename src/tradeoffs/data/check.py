@@ -21,12 +21,15 @@ CACHE_VERSION = 1
 
 
 def check_dataset(images: Path, annotations: Path, cache: bool = True) -> list[Fault]:
-    """All faults of a split. A verdict without errors is remembered until the file or the image folder changes."""
+    """All faults of a split. A verdict is remembered until the annotation file or the image folder changes.
+
+    Unless it names an image: that one may be mended in its place.
+    """
     remembered = _remembered(images, annotations) if cache else None
     if remembered is not None:
         return remembered
     faults = list(_faults(images, annotations))
-    if cache and not any(fault.severity == "error" for fault in faults):
+    if cache and images.is_dir() and not any(fault.image_id is not None for fault in faults):
         _remember(images, annotations, faults)
     return faults
 

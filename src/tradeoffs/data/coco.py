@@ -186,8 +186,10 @@ def _keypoints(annotations: list[dict], joints: int) -> np.ndarray:
 
 def _complete(annotations: list[dict]) -> None:
     for annotation in annotations:
-        annotation.setdefault("iscrowd", 0)
-        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+        if annotation.get("iscrowd") is None:
+            annotation["iscrowd"] = 0
+        if annotation.get("area") is None:
+            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
     if not all(annotation.get("id") for annotation in annotations):
         for number, annotation in enumerate(annotations, 1):
             annotation["id"] = number

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -126,7 +128,10 @@ def _holds_images(folder: Path, annotations: Path) -> bool:
     return any(isinstance(name, str) and (folder / name).is_file() for name in names)
 
 
-def _alone(root: Path) -> FileLock:
-    """Several processes may start at once and find nothing: one fetches, the others wait."""
+def _alone(root: Path) -> AbstractContextManager:
+    """Several processes may start at once and find nothing: one fetches, the others wait.
+
+    Where nothing can be written nobody fetches: a data set that a cluster's users share.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    return FileLock(root / ".lock")
+    return FileLock(root / ".lock") if os.access(root, os.W_OK) else nullcontext()

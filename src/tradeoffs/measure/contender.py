@@ -106,4 +106,4 @@ def mean_candidates(network: nn.Module, raw: object) -> float | None:
     """Boxes per image that reach the suppression, if the model tells."""
     if not hasattr(network, "num_candidates"):
         return None
-    return float(network.num_candidates(raw).double().mean())
+    return float(network.num_candidates(raw).cpu().double().mean())

@@ -67,10 +67,10 @@ def cuda_peak(function: Callable[[], object], device: torch.device) -> int:
 
 
 def resident_peak(function: Callable[[], object]) -> int | None:
-    give_back_free_memory()
     try:
+        give_back_free_memory()
         Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark to what is resident now (proc(5))
-    except OSError:
+    except (OSError, TypeError):  # not Linux: no such file, and on Windows no library without a name
         return None
     before = resident_bytes("VmRSS")
     function()

@@ -164,7 +164,7 @@ def relative_difference(before: object, after: object) -> float:
 
 
 def sorted_values(tensor: Tensor) -> Tensor:
-    return tensor.flatten().double().sort().values
+    return tensor.flatten().cpu().double().sort().values  # not every GPU knows float64
 
 
 @contextmanager

@@ -51,14 +51,18 @@ def boxes_only(ground_truth: dict) -> dict:
             "image_id": annotation["image_id"],
             "category_id": annotation["category_id"],
             "bbox": annotation["bbox"],
-            "area": annotation.get("area", annotation["bbox"][2] * annotation["bbox"][3]),
-            "iscrowd": int(annotation.get("iscrowd", 0)),
+            "area": box_area(annotation) if annotation.get("area") is None else annotation["area"],
+            "iscrowd": int(annotation.get("iscrowd") or 0),
         }
         for number, annotation in enumerate(ground_truth["annotations"], start=1)
     ]
     images = [{"id": image["id"]} for image in ground_truth["images"]]
     categories = [{"id": category["id"], "name": category["name"]} for category in ground_truth["categories"]]
     return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def box_area(annotation: dict) -> float:
+    return annotation["bbox"][2] * annotation["bbox"][3]
 
 
 def evaluate(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 
 SCHEMA_VERSION = 1  # raised when a reader of the old form would misread the new one
 
@@ -49,16 +49,7 @@ class Record:
 
 def write_record(path: Path, record: Record) -> None:
     """Writes the file whole or not at all: a crash or a full disk leaves the earlier one as it was."""
-    text = json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_whole(path, json.dumps(plain(record), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_record(path: Path) -> Record:

@@ -16,6 +16,7 @@ from tradeoffs.data.photometric import photometric_distort
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
+from tradeoffs.training.limited import sees_a_part
 from tradeoffs.training.schedule import parameter_groups
 
 
@@ -45,7 +46,8 @@ class DetectionTask(LightningModule):
 
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
-        self.metric = CocoMetric(data.val.ground_truth(), data.category_ids)
+        if self.metric is None:  # not again for the validation after training
+            self.metric = CocoMetric(data.val.ground_truth(), data.category_ids)
 
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.make_optimizer.keywords
@@ -100,9 +102,7 @@ class DetectionTask(LightningModule):
         return {"batch": batch, "output": output, "detections": detections}
 
     def on_validation_epoch_end(self) -> None:
-        limit = self.trainer.limit_val_batches  # a part (float) or a number (int) of batches
-        limited = self.trainer.sanity_checking or limit != 1.0 or isinstance(limit, int)
-        self.scores = self.metric.compute(only_seen=limited)
+        self.scores = self.metric.compute(only_seen=sees_a_part(self.trainer))
         # Equal in all processes already; `sync_dist` only spares a warning for each.
         self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()}, sync_dist=True)
 

@@ -62,7 +62,8 @@ class Checkpoints(Checkpoint):
         return {"best_score": self.best_score}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best_score = state_dict["best_score"]
+        # A run that goes on in another folder has its best weights still before it.
+        self.best_score = state_dict["best_score"] if (self.folder / BEST).exists() else -math.inf
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._step = trainer.global_step

@@ -6,7 +6,7 @@ import importlib.util
 import netrc
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -55,10 +55,15 @@ def wandb_logger(
 
 
 def tensorboard_logger(folder: Path) -> TensorBoardLogger:
-    """TensorBoard's event files in the run folder's `tensorboard`. Raises UserError where it is not installed."""
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UserError("logger=tensorboard needs a package that is not installed: pip install tensorboard")
+    """TensorBoard's event files in the run folder's `tensorboard`."""
     return TensorBoardLogger(save_dir=folder, name="", version="tensorboard")
+
+
+def require_packages(names: Iterable[str]) -> None:
+    """Raises UserError where a logger, which is called like its package, cannot work."""
+    for name in names:
+        if name in ("wandb", "tensorboard") and importlib.util.find_spec(name) is None:
+            raise UserError(f"logger={name} needs a package that is not installed: pip install {name}")
 
 
 def log_table(loggers: Sequence[Logger], key: str, rows: Sequence[Mapping[str, Any]]) -> None:

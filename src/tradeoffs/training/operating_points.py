@@ -9,6 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
+from tradeoffs.training.limited import sees_a_part
 
 
 class OperatingPoints(Callback):
@@ -26,7 +27,8 @@ class OperatingPoints(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = trainer.datamodule
-        self.metrics = {count: CocoMetric(data.val.ground_truth(), data.category_ids) for count in self.counts}
+        truth = data.val.ground_truth() if self.counts else {}
+        self.metrics = {count: CocoMetric(truth, data.category_ids) for count in self.counts}
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
@@ -37,4 +39,5 @@ class OperatingPoints(Callback):
             metric.update(batch.image_ids, to_original(detections, batch))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.scores = {count: metric.compute() for count, metric in self.metrics.items()}
+        part = sees_a_part(trainer)
+        self.scores = {count: metric.compute(only_seen=part) for count, metric in self.metrics.items()}
