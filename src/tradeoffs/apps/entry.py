@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from tradeoffs.apps.report import identity
-from tradeoffs.files import write_whole
+from tradeoffs.apps.run_folder import save_config
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import batch_costs
@@ -79,8 +79,7 @@ class Entry:
         """`result.json` and `config.yaml`; nothing for a model that was skipped."""
         if self.status == "skipped":
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(self.config, resolve=True))
+        save_config(self.config, self.folder)
         cost = {
             **self.network_cost,
             **batch_costs(self.batch_costs, self.trained),

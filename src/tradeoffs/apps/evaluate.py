@@ -11,11 +11,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import report
-from tradeoffs.apps.run_folder import find_run
+from tradeoffs.apps.run_folder import find_run, save_config
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
 from tradeoffs.training.operating_points import OperatingPoints
 from tradeoffs.training.progress import Progress
 
@@ -89,7 +88,4 @@ def named(classes: Sequence[str], most: int = 5) -> str:
     return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
 
 
-@rank_zero_only
-def save_settings(config: DictConfig, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+save_settings = rank_zero_only(save_config)

@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, leaves, parse
+from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.launch import mistakes_answered, quote, read_arguments
 from tradeoffs.apps.mistakes import unknown_setting
 from tradeoffs.apps.rules import check, shown
@@ -82,10 +83,6 @@ def refuse_sweep(text: str, override: Override) -> bool:
         key, _, values = text.partition("=")
         raise UserError(f"{text} holds several values; put them into [ ], as in {key}=[{values}]")
     return True
-
-
-def key_of(text: str) -> str:
-    return text.partition("=")[0].lstrip("+~")
 
 
 def require_known(of_models: Iterable[str], keys: list[str], conf: Path) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 
 RUNS = Path("runs")
 LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints add a little
@@ -100,6 +101,12 @@ def load_run_config(run: str, runs: Path = RUNS) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise UserError(f"run={run} is damaged: {folder / 'config.yaml'} holds no settings; choose another")
     return config
+
+
+def save_config(config: DictConfig, folder: Path) -> None:
+    """The folder, with all settings in its `config.yaml`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
 
 
 def existing_runs(runs: Path = RUNS, most: int = 5) -> str:

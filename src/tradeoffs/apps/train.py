@@ -16,11 +16,10 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import Outcome, report, show
-from tradeoffs.apps.run_folder import different_settings
+from tradeoffs.apps.run_folder import different_settings, save_config
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.checkpoints import BEST, Checkpoints
@@ -106,8 +105,7 @@ def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path]) -> Non
     """The resolved config in it, and no longer what is `old`."""
     for path in old:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    save_config(config, folder)
 
 
 def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger]:

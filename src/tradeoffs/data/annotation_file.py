@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 
 TOP_LEVEL_KEYS = ("images", "annotations", "categories")
 
@@ -48,9 +49,7 @@ def without_copies(entries: list[dict]) -> list[dict]:
 def write_annotation_file(content: dict, path: Path) -> None:
     """Writes all or nothing: a file that exists is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content))
-    part.replace(path)
+    write_whole(path, json.dumps(content))
 
 
 def is_number(value: object) -> bool:

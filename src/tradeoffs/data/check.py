@@ -16,6 +16,7 @@ from tradeoffs.data.annotation_file import read_annotation_file, without_copies
 from tradeoffs.data.faults import Fault
 from tradeoffs.data.image_check import image_fault
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 
 CACHE_VERSION = 1
 
@@ -152,6 +153,4 @@ def _remember(images: Path, annotations: Path, faults: list[Fault]) -> None:
     if not file.parent.parent.stat().st_mode & 0o222 or not os.access(file.parent.parent, os.W_OK):
         return
     file.parent.mkdir(exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps({"state": _state(images, annotations), "faults": faults}))
-    part.replace(file)
+    write_whole(file, json.dumps({"state": _state(images, annotations), "faults": faults}))
