@@ -15,12 +15,13 @@ import torchvision_faster_rcnn
 import torchvision_fcos
 import torchvision_retinanet
 from table import print_table
-from versus import CANDIDATES, CLASSES, Pair, predict_row, share_outside_products, threshold_for, training_row
+from versus import CANDIDATES, CLASSES, Pair, predict_rows, share_outside_products, threshold_for, training_row
 
 from tradeoffs.measure.fuse import fuse_for_inference
 
 PREDICT_GOAL, TRAINING_GOAL = 1.3, 1.15
 BATCHES = 1, 8
+WORTH_COMPILING = "retinanet", "fcos"  # the compiler's code for pooling regions is slower than torch's own
 PAIRS = {
     "faster_rcnn": ("Faster R-CNN", torchvision_faster_rcnn.build_pair, 1),
     "retinanet": ("RetinaNet", torchvision_retinanet.build_pair, 0),
@@ -37,7 +38,8 @@ def main(repeats: int = 10, image_size: int = 384, models: list[str] | tuple[str
         images = torch.randint(0, 256, (max(BATCHES), 3, image_size, image_size), dtype=torch.uint8)
         pair.set_threshold(threshold_for(pair.ours, images, CANDIDATES))
         case = f"{CANDIDATES} candidates"
-        rows += [predict_row(pair, images[:batch], case, PREDICT_GOAL, repeats) for batch in BATCHES]
+        for batch in BATCHES:
+            rows += predict_rows(pair, images[:batch], case, PREDICT_GOAL, repeats, model in WORTH_COMPILING)
         rows.append(training_row(pair, images, TRAINING_GOAL, repeats))
         network = fuse_for_inference(pair.ours, images[:1], channels_last=True)
         share = share_outside_products(lambda network=network, images=images: network.predict(images))

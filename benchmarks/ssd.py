@@ -13,7 +13,7 @@ import argparse
 import torch
 from table import print_table
 from torchvision_ssd import build_pair
-from versus import CANDIDATES, CLASSES, Pair, predict_row, threshold_for, training_row
+from versus import CANDIDATES, CLASSES, Pair, predict_rows, threshold_for, training_row
 
 PREDICT_GOALS = {1: 1.2, 8: 1.5}
 TRAINING_GOAL = 1.15
@@ -28,7 +28,8 @@ def main(repeats: int = 10) -> list[dict]:
     rows = []
     for case, threshold in {f"{CANDIDATES} candidates": as_trained, "flooded": FLOODED}.items():
         pair.set_threshold(threshold)
-        rows += [predict_row(pair, images[:size], case, goal, repeats) for size, goal in PREDICT_GOALS.items()]
+        for size, goal in PREDICT_GOALS.items():
+            rows += predict_rows(pair, images[:size], case, goal, repeats, with_compiled=True)
     rows.append(training_row(pair, images, TRAINING_GOAL, repeats))
     print_table(rows, title=f"{torch.get_num_threads()} threads")
     return rows

@@ -8,6 +8,7 @@ batch norm folded, channels last.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.testing import assert_close
 
+from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.fuse import fuse_for_inference
 from tradeoffs.measure.timer import time_in_turns
 from tradeoffs.structures import Detections, Targets
@@ -55,16 +57,24 @@ def threshold_for(ours: nn.Module, images: Tensor, candidates: int) -> float:
     return high
 
 
-def predict_row(pair: Pair, images: Tensor, case: str, goal: float, repeats: int) -> dict:
-    """Times `predict` of a batch after a look at whether both find the same."""
+def predict_rows(
+    pair: Pair, images: Tensor, case: str, goal: float, repeats: int, with_compiled: bool = False
+) -> list[dict]:
+    """Times `predict` of a batch after a look at whether all find the same; perhaps once more, compiled by torch."""
     theirs = pair.theirs.eval()
     network = fuse_for_inference(pair.ours, images[:1], channels_last=True)
     floats = list(images / 255)
-    with torch.inference_mode():
-        check_equal(network.predict(images), theirs(floats), pair.first_label)
-        calls = {"ours": lambda: network.predict(images), "theirs": lambda: theirs(floats)}
-        timings = time_in_turns(calls, repeats, warmup=2, device="cpu")
-    return compare(f"{pair.name}, predict, batch {len(images)}, {case}", timings["ours"], timings["theirs"], goal)
+    calls = {"": Contender(network, images).predict, "theirs": torch.inference_mode()(lambda: theirs(floats))}
+    if with_compiled and shutil.which("g++"):
+        calls[", compiled"] = Contender(network, images, compile=True).predict
+    for call in calls.values():
+        if call is not calls["theirs"]:
+            check_equal(call(), calls["theirs"](), pair.first_label)
+    timings = time_in_turns(calls, repeats, warmup=2, device="cpu")
+    what = f"{pair.name}, predict, batch {len(images)}, {case}"
+    return [
+        compare(what + kind, timing, timings["theirs"], goal) for kind, timing in timings.items() if kind != "theirs"
+    ]
 
 
 def check_equal(mine: Detections, reference: list[dict[str, Tensor]], first_label: int) -> None:

@@ -13,6 +13,7 @@ from tradeoffs.measure.cost import peak_memory
 from tradeoffs.measure.timer import split_milliseconds
 
 SHORT = 0.5  # seconds; a shorter call notices whether caches still hold what it needs
+LONG = 5.0  # seconds; what the first call of a process does besides is nothing against that
 
 
 class Contender:
@@ -28,7 +29,9 @@ class Contender:
     ):
         self.network, self.images = network, images
         self.image_size = (images.shape[-2], images.shape[-1])
-        self.forward: Callable[[Tensor], object] = compiled(network) if compile else network
+        self.forward: Callable[[Tensor], object] = compiled(network, images) if compile else network
+        # In inference mode the compiler freezes nothing.
+        self.without_gradients = torch.no_grad if compile else torch.inference_mode
         self.cuda_graphs = cuda_graphs
         self.peak_bytes: int | None = None
         self.candidates: float | None = None
@@ -39,34 +42,47 @@ class Contender:
         """To be expected of `turn_among_others`."""
         return self.seconds * (2 if self.seconds < SHORT else 1)
 
-    @torch.inference_mode()
     def warm_up(self, calls: int = 1) -> None:
-        """First calls load kernels and choose algorithms. Finds `peak_bytes` and `candidates` in two of them.
+        """First calls load kernels and choose algorithms. Finds `candidates` and `peak_bytes`.
 
-        `calls` more are made unless they are long: those two are warm-up enough then.
+        The peak is that of a second call, and `calls` more are made, unless calls are long: then one is enough. First
+        calls on CUDA, which tries algorithms, and of what is compiled in them are another matter.
         """
-        self.candidates = mean_candidates(self.network, self.forward(self.images))
-        self.peak_bytes = peak_memory(self.predict, self.images.device, warm=True)
+        self.peak_bytes = peak_memory(self.first_call, self.images.device, warm=True)
+        ordinary = self.images.device.type == "cpu" and self.forward is self.network
+        if self.seconds < LONG or not ordinary:
+            self.peak_bytes = peak_memory(self.predict, self.images.device, warm=True)
         if self.cuda_graphs:
-            self.forward = recorded(self.forward, self.images)
+            with self.without_gradients():
+                self.forward = recorded(self.forward, self.images)
         for _ in range(calls if self.seconds < SHORT else 0):
             self.predict()
 
-    @torch.inference_mode()
-    def predict(self) -> object:
+    def first_call(self) -> None:
+        """`predict`, with a look at what lies between."""
+
+        def count(raw: object) -> None:
+            self.candidates = mean_candidates(self.network, raw)
+
+        self.predict(count)
+
+    def predict(self, look_at: Callable[[object], None] = lambda raw: None) -> object:
         began = time.perf_counter()
-        detections = self.network.postprocess(self.forward(self.images), self.image_size)
+        with self.without_gradients():
+            raw = self.forward(self.images)
+            look_at(raw)
+            detections = self.network.postprocess(raw, self.image_size)
         self.seconds = time.perf_counter() - began
         return detections
 
-    @torch.inference_mode()
     def turn(self) -> dict[str, float]:
         """Milliseconds of the record's three clocks, all of one call."""
-        network, postprocessing = split_milliseconds(
-            lambda: self.forward(self.images),
-            lambda raw: self.network.postprocess(raw, self.image_size),
-            self.images.device,
-        )
+        with self.without_gradients():
+            network, postprocessing = split_milliseconds(
+                lambda: self.forward(self.images),
+                lambda raw: self.network.postprocess(raw, self.image_size),
+                self.images.device,
+            )
         return {"network_ms": network, "postprocessing_ms": postprocessing, "total_ms": network + postprocessing}
 
     def turn_among_others(self) -> dict[str, float]:
@@ -76,9 +92,17 @@ class Contender:
         return self.turn()
 
 
-def compiled(network: nn.Module) -> Callable[[Tensor], object]:
+def compiled(network: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> Callable[[Tensor], object]:
+    """The forward pass for images of this shape, compiled at once."""
+    from torch._inductor import config as inductor  # takes a second
+
     # Models of one class share their code, and torch keeps few compiled versions of one piece of code unless told so.
-    return torch.compile(network, fullgraph=True, dynamic=False, isolate_recompiles=True)
+    forward = torch.compile(network, fullgraph=True, dynamic=False, isolate_recompiles=True)
+    # Frozen weights are laid out once as the CPU's convolutions want them. The tracer reads this setting, too, so
+    # giving it to `torch.compile` as an option has no effect.
+    with torch.no_grad(), inductor.patch(freezing=images.device.type == "cpu"):
+        forward(images)
+    return forward
 
 
 def recorded(forward: Callable[[Tensor], object], images: UInt8[Tensor, "B 3 H W"]) -> Callable[[Tensor], object]:

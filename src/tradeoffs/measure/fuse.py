@@ -39,8 +39,8 @@ def fuse_for_inference(model: nn.Module, images: UInt8[Tensor, "B 3 H W"], chann
     """
     fused = copy.deepcopy(model).eval()
     with torch.no_grad(), exact_convolutions(images.device):
-        before = fused(images)
-        for convolution, norm in foldable_pairs(fused, images):
+        before, pairs = foldable_pairs(fused, images)
+        for convolution, norm in pairs:
             fold(convolution, norm)
             replace_module(fused, norm, rest_of(norm))
         if channels_last:
@@ -81,9 +81,11 @@ class ConvolutionTrace(TorchDispatchMode):
         self.reads.update(id(value) for value in tree_leaves(values) if isinstance(value, Tensor))
 
 
-def foldable_pairs(model: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> list[tuple[_ConvNd, nn.Module]]:
-    """The convolutions and the batch norms that alone read what they put out, each of both running once."""
-    trace, ran = watch(model, images)
+def foldable_pairs(
+    model: nn.Module, images: UInt8[Tensor, "B 3 H W"]
+) -> tuple[object, list[tuple[_ConvNd, nn.Module]]]:
+    """The model's output; the convolutions and the batch norms that alone read what they put out, each running once."""
+    output, trace, ran = watch(model, images)
     owners = {id(module.weight): module for module in model.modules() if isinstance(module, _ConvNd)}
     runs = Counter(norm for norm, _ in ran)
     pairs = []
@@ -93,13 +95,13 @@ def foldable_pairs(model: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> list[t
         convolution = owners.get(id(source.weight))  # none if the weight was computed (weight standardization)
         if convolution is not None and convolution.bias is source.bias and can_fold(convolution, norm):
             pairs.append((convolution, norm))
-    return pairs
+    return output, pairs
 
 
 def watch(
     model: nn.Module, images: UInt8[Tensor, "B 3 H W"]
-) -> tuple[ConvolutionTrace, list[tuple[nn.Module, Convolved | None]]]:
-    """One forward pass: the trace, and each run of a batch norm with the convolution whose output it got."""
+) -> tuple[object, ConvolutionTrace, list[tuple[nn.Module, Convolved | None]]]:
+    """One forward pass: its output, the trace, each run of a batch norm with the convolution whose output it got."""
     trace, ran = ConvolutionTrace(), []
 
     def remember(norm: nn.Module, arguments: tuple) -> None:
@@ -110,8 +112,9 @@ def watch(
         for norm in filter(is_batch_norm, model.modules()):
             stack.callback(norm.register_forward_pre_hook(remember).remove)
         stack.enter_context(trace)
-        trace.read(model(images))  # a map that is returned is read, too
-    return trace, ran
+        output = model(images)
+        trace.read(output)  # a map that is returned is read, too
+    return output, trace, ran
 
 
 def is_batch_norm(module: nn.Module) -> bool:
