@@ -9,4 +9,4 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 if __name__ == "__main__":
-    launch("train", "tradeoffs.apps.train:train")
+    launch("train", "tradeoffs.apps.train:train", sweeps=True)

@@ -11,3 +11,11 @@ class UserError(Exception):
     def __init__(self, message: str, details: tuple[str, ...] = ()):
         super().__init__(message)
         self.details = details
+
+
+class MismatchError(UserError):
+    """Settings that are right each for itself and do not go together; a sweep leaves such a run out."""
+
+
+class BusyError(UserError):
+    """Another process is at what this one wants to change."""

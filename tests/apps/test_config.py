@@ -9,7 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from small_configs import write_files
 
-from tradeoffs.apps.config import CONF, compose, jobs
+from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.launch import launch, quote_value
 from tradeoffs.apps.rules import Number, OneOf, check
 from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
@@ -88,7 +88,7 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             sys.modules, "a_job", SimpleNamespace(run=lambda config: (started.append(config), job(config)))
         )
         try:
-            launch(config_name, "a_job:run", conf)
+            launch(config_name, "a_job:run", conf, sweeps=config_name == "train")
             code = 0
         except SystemExit as end:
             code = end.code
@@ -152,12 +152,6 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
         ("seed=1,2", "seed=1,2 holds several values; add -m for a run with each, or put a list into [ ]"),
-        ("-m seed=1,2 epochs=0", "epochs=0 is impossible; epochs is a whole number, 1 or more"),
-        (
-            "-m model=ssd,fcn",
-            "1 of 2 jobs cannot run, so none was started: "
-            "model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd",
-        ),
     ],
 )
 def test_a_mistake_is_answered_by_one_line_before_anything_starts(command, tmp_path, words, line):
@@ -165,44 +159,11 @@ def test_a_mistake_is_answered_by_one_line_before_anything_starts(command, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_sweep_lists_its_different_mistakes(command):
-    code, lines, started = command("-m", "epochs=0,1", "seed=-1,1")
-    assert (code, started) == (2, [])
-    assert lines[0] == "3 of 4 jobs cannot run, so none was started:"
-    assert lines[3] == "  epochs=1 seed=-1: seed=-1 is impossible; seed is a whole number from 0 to 4294967295"
-
-
 def test_a_run_has_its_settings_and_its_folder(command, tmp_path):
     code, lines, (config,) = command("seed=3", "model=rfcn", "trainer.devices=1")
     assert (code, lines) == (0, [])
     assert (config.seed, config.model._target_, config.name) == (3, "some.RFCN", "model=rfcn,seed=3")
     assert (tmp_path / "runs" / "model=rfcn,seed=3").is_dir()
-
-
-def test_options_may_stand_between_settings(command):
-    code, _, started = command("model=rfcn", "-m", "seed=1,2")
-    assert (code, [config.name for config in started]) == (0, ["model=rfcn", "model=rfcn,seed=2"])
-
-
-def test_an_experiment_brings_its_own_axes(command):
-    code, _, started = command("-m", "experiment=seeds", "epochs=1")
-    assert code == 0
-    assert [(config.seed, config.model._target_) for config in started] == [
-        *[(1, "some.SSD"), (1, "some.RFCN"), (2, "some.SSD"), (2, "some.RFCN")]
-    ]
-
-
-def test_the_other_jobs_of_a_sweep_go_on(command):
-    def job(config):
-        if config.seed == 1:
-            raise UserError("a faulty picture")
-        if config.seed == 2:
-            raise ZeroDivisionError
-
-    code, lines, started = command("-m", "seed=1,2,3", job=job)
-    assert (code, len(started)) == (2, 3)
-    assert "a faulty picture" in lines
-    assert "ZeroDivisionError" in lines
 
 
 def test_a_late_mistake_is_a_line_with_its_details(command):
@@ -321,7 +282,8 @@ def test_a_saved_run_takes_other_data_whole(command, run, tmp_path):
             "image_size=5 is impossible; image_size is a whole number from 32 to 4096",
         ),
         (["run=model=rfcn,seed=3", "image_sze=5"], "image_sze is not a setting; did you mean image_size?"),
-        (["-m", "run=a,b"], "run=a,b holds several runs; start the command once for each"),
+        (["-m", "run=a"], "-m is for train.py; start evaluate.py once for each"),
+        (["seed=a,b", "run=model=rfcn,seed=3"], "seed=a,b holds several values; give one, or put a list into [ ]"),
         (["run=model=rfcn,seed=3", "model=fcn"], "model cannot be chosen anew here; --help lists what can"),
     ],
 )
@@ -358,13 +320,6 @@ def test_several_numbers_of_proposals_are_a_list():
     assert quote_value("num_proposals=10,20") == "num_proposals=[10,20]"
     assert quote_value("num_proposals=10") == "num_proposals=10"
     assert quote_value("seed=1,2") == "seed=1,2"
-
-
-def test_jobs_of_a_command_line(conf):
-    assert jobs("train", ["seed=1"], multirun=False, conf=conf) == [["seed=1"]]
-    assert jobs("train", ["seed=range(1,3)", "model=glob(r*)", "hydra.sweep.dir=x"], multirun=True, conf=conf) == [
-        *[["seed=1", "model=rfcn", "hydra.sweep.dir=x"], ["seed=2", "model=rfcn", "hydra.sweep.dir=x"]]
-    ]
 
 
 def test_rules():
@@ -416,12 +371,6 @@ def test_the_real_command_answers_without_torch(tmp_path, words, code, line):
     assert ended.returncode == code
     assert ended.stderr.splitlines() == ([line] if line else [])
     assert ended.stdout.splitlines()[-1] == "False"
-
-
-def test_a_sweep_of_runs_with_several_processes_is_refused(command):
-    code, lines, started = command("-m", "seed=1,2", "trainer.devices=2")
-    assert (code, started) == (2, [])
-    assert lines == ["-m and trainer.devices above 1 do not go together; start the command once for each run"]
 
 
 @pytest.mark.parametrize("model", ["yolo", "yolov2"])

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.apps.mistakes import explain, one_line, unknown_choice
-from tradeoffs.apps.run_folder import existing_runs, load_run_config, register_resolvers
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, existing_runs, load_run_config, register_resolvers, run_name
 from tradeoffs.errors import UserError
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
@@ -28,6 +28,7 @@ TRAINING = (
     *("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.check_val_every_n_epoch"),
     *("trainer.limit_train_batches", "trainer.log_every_n_steps", "trainer.sync_batchnorm"),
 )
+GRIDS = (BasicSweeper.__name__, "GridSweeper")  # sweepers that know all jobs from the beginning
 SAVED_RUN = "saved_run"  # in a defaults list: the settings of the run that `run=...` names
 
 
@@ -50,25 +51,24 @@ def settle_names(config: DictConfig) -> None:
             config[key] = config[key]
 
 
-def jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path = CONF) -> list[list[str]]:
-    """The overrides of every job that a command line starts; none if a sweeper other than Hydra's own decides."""
+def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[list[str]]:
+    """The overrides of every job of a grid; none if a sweeper decides that looks at the results of others.
+
+    Each is named by its values on the axes: what all have in common names the folder of the sweep.
+    """
     swept = [text for text, override in parse(overrides) if override.is_sweep_override()]
-    if not multirun:
-        if swept:
-            raise UserError(f"{swept[0]} holds several values; add -m for a run with each, or put a list into [ ]")
-        return [list(overrides)]
-    if runs := [text for text in swept if text.startswith("run=")]:
-        raise UserError(f"{runs[0]} holds several runs; start the command once for each")
     fixed = [text for text in overrides if text not in swept]
     sweeper = _compose_with_hydra(config_name, fixed, conf).hydra.sweeper
-    if not sweeper._target_.endswith(BasicSweeper.__name__):
+    if not sweeper._target_.endswith(GRIDS):
         return []
     hydras = [text for text in overrides if text.startswith("hydra")]
     axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
         parsed = parse(axes + [text for text in overrides if text not in hydras])
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
-    return [job + hydras for job in batch]
+    keys = {text.partition("=")[0] for text in axes + swept}
+    named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
+    return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
 
 
 def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.report import identity
 from tradeoffs.apps.run_folder import save_config
@@ -86,5 +86,6 @@ class Entry:
             "other_load": self.other_load,
             "protocol": self.protocol,
         }
-        record = Record(self.who, self.status, self.error, cost=cost, where=self.where)
+        config = OmegaConf.to_container(self.config, resolve=True)
+        record = Record(self.who, self.status, self.error, cost=cost, config=config, where=self.where)
         write_record(self.folder / "result.json", record)

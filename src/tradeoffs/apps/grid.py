@@ -22,12 +22,11 @@ from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.launch import mistakes_answered, quote, read_arguments
 from tradeoffs.apps.mistakes import unknown_setting
 from tradeoffs.apps.rules import check, shown
-from tradeoffs.apps.run_folder import find_run, run_name
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, find_run, run_name
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
 SINGLE, SAVED = "train", "evaluate"  # the configs of one model: with random weights, of a run
-FIRST_IN_NAMES = ("trained", "task", "model", "backbone", "data", "image_size")
 EFFORT = ("seconds", "minutes", "attempts")
 
 

@@ -11,7 +11,7 @@ import select
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +21,13 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from tradeoffs.apps.config import CONF, compose, jobs, settle_names
+from tradeoffs.apps.config import CONF, compose, parse, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
+from tradeoffs.apps.sweep.failures import record_failure
+from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
@@ -35,21 +37,29 @@ PATHS = ("run", "checkpoint", "source", "output", "runs", "resume", "data.root",
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
-def launch(config_name: str, job: str, conf: Path = CONF) -> None:
+FailureHook = Callable[[DictConfig, BaseException], None]
+
+
+def launch(
+    config_name: str, job: str, conf: Path = CONF, sweeps: bool = False, on_failure: FailureHook | None = None
+) -> None:
     """Runs `job` ("package.module:function") with the config that the command line asks for.
 
     A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
+    -m is for commands that say `sweeps`. `on_failure` hears of a job that fails before anybody else.
     """
     with mistakes_answered():
         arguments = read_arguments()
         if arguments.help:
             print(usage(config_name, conf, arguments.overrides))
             return
-        if arguments.cfg:
+        if arguments.multirun:
+            prepare_sweep(config_name, arguments, conf, sweeps)
+        elif arguments.cfg:
             compose(config_name, arguments.overrides, conf)
         elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
-            check_jobs(config_name, arguments.overrides, arguments.multirun, conf)
-        run_with_hydra(config_name, job, conf)
+            check_single(config_name, arguments.overrides, conf, sweeps)
+        run_with_hydra(config_name, job, conf, on_failure)
 
 
 @contextmanager
@@ -89,10 +99,10 @@ def read_arguments() -> Namespace:
     arguments, unknown = parser.parse_known_intermixed_args()
     if unknown:
         raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
-    options = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    arguments.options = [word for word in sys.argv[1:] if word not in arguments.overrides]
     if not arguments.multirun:
         arguments.overrides = [quote_value(override) for override in arguments.overrides]
-    sys.argv[1:] = options + arguments.overrides
+    sys.argv[1:] = arguments.options + arguments.overrides
     return arguments
 
 
@@ -115,42 +125,32 @@ def quote(text: str) -> str:
     return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
 
 
-def check_jobs(config_name: str, overrides: Sequence[str], multirun: bool, conf: Path) -> None:
-    """Composes and checks every job before the first one starts."""
-    started = jobs(config_name, overrides, multirun, conf)
-    found = {" ".join(job): mistake for job in started if (mistake := mistake_in(config_name, job, multirun, conf))}
-    if not found:
-        return
-    first = next(iter(found.values()))
-    if len({str(mistake) for mistake in found.values()}) > 1:
-        lines = tuple(f"{job}: {mistake}" for job, mistake in found.items())
-        raise UserError(f"{len(found)} of {len(started)} jobs cannot run, so none was started:", lines)
-    if len(found) < len(started):
-        raise UserError(f"{len(found)} of {len(started)} jobs cannot run, so none was started: {first}", first.details)
-    raise first
+def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bool) -> None:
+    """Gives the sweep its folder. Composes and checks every job before the first one starts."""
+    if not sweeps:
+        raise UserError(f"-m is for train.py; start {config_name}.py once for each")
+    arguments.overrides = in_own_folder(config_name, arguments.overrides, conf)
+    sys.argv[1:] = arguments.options + arguments.overrides
+    plan_sweep(config_name, tuple(arguments.overrides), conf)
 
 
-def mistake_in(config_name: str, job: Sequence[str], multirun: bool, conf: Path) -> UserError | None:
-    try:
-        config = compose(config_name, job, conf)
-        check(config, conf)
-        if multirun and OmegaConf.select(config, "trainer.devices") not in (1, "auto", None):
-            # Lightning starts its other processes with the same command, and each would begin the whole sweep.
-            raise UserError("-m and trainer.devices above 1 do not go together; start the command once for each run")
-    except UserError as mistake:
-        return mistake
-    return None
+def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps: bool) -> None:
+    for text, override in parse(overrides):
+        if override.is_sweep_override():
+            remedy = "add -m for a run with each" if sweeps else "give one"
+            raise UserError(f"{text} holds several values; {remedy}, or put a list into [ ]")
+    check(compose(config_name, overrides, conf), conf)
 
 
 class JobFailedError(Exception):
     """A job of a sweep has failed and said why; the others go on. Its argument is the exit code."""
 
 
-def run_with_hydra(config_name: str, job: str, conf: Path) -> None:
+def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHook | None = None) -> None:
     module, _, function = job.partition(":")
 
     def task(config: DictConfig):
-        with failures_shown():
+        with failures_shown(), told(on_failure, config):
             settle_names(config)
             check(config, conf)  # once more for sweepers that choose a job by the results of others
             return getattr(import_module(module), function)(config)
@@ -162,6 +162,19 @@ def run_with_hydra(config_name: str, job: str, conf: Path) -> None:
         hydra.main(version_base="1.3", config_path=str(conf), config_name=config_name)(task)()
     except JobFailedError as failure:
         sys.exit(failure.args[0])
+
+
+@contextmanager
+def told(on_failure: FailureHook | None, config: DictConfig) -> Iterator[None]:
+    """Lets somebody know of a failure; in a sweep on other machines, whoever reads the records."""
+    try:
+        yield
+    except BaseException as error:
+        if on_failure is not None:
+            on_failure(config, error)
+        elif in_sweep() and isinstance(error, Exception):
+            record_failure(config, error)
+        raise
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError, UserError
 
 
 def explain(error: HydraException, settings: Callable[[str], list[str]] = lambda key: []) -> UserError:
@@ -39,7 +39,8 @@ def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> UserError
 def unknown_setting(key: str, settings: list[str]) -> UserError:
     """Suggests the key that is spelled alike, or ends alike, or those beside it.
 
-    Alike end `optimizer.lr` and `lr`, and `data.source.num_val` and `data.num_val`.
+    No mistake in a sweep in which others know the setting. Alike end `optimizer.lr` and `lr`, and
+    `data.source.num_val` and `data.num_val`.
     """
     if key in settings:
         return UserError(f"{key} cannot be chosen anew here; --help lists what can")
@@ -54,7 +55,7 @@ def unknown_setting(key: str, settings: list[str]) -> UserError:
         hint = nearest(last, beside, f"{part}.") or f" there are: {', '.join(part + dot + name for name in beside)}"
     else:
         hint = nearest(key, settings) or " --help lists them"
-    return UserError(f"{key} is not a setting;{hint}")
+    return MismatchError(f"{key} is not a setting;{hint}")
 
 
 def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:

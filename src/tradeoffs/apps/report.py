@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
@@ -20,7 +20,9 @@ from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import BUSY
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
+from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
+from tradeoffs.results.statistics import over_images
 from tradeoffs.training.tables import score_table
 
 Outcome = dict[str, Any]
@@ -38,15 +40,17 @@ def report(
     training: Outcome | None = None,
 ) -> float:
     """Writes predictions.json and result.json of a task that has just been validated; returns its mAP."""
-    predictions = task.metric.coco_results()  # gathers from all processes
+    predictions, matches = task.metric.coco_results(), task.metric.matches()  # gather from all processes
     if rank_zero_only.rank == 0:
         write_whole(folder / "predictions.json", json.dumps(predictions))
+        matches.save(folder / "matches.npz")
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit")),
-            accuracy=task.scores.to_dict(),
+            accuracy={**task.scores.to_dict(), "intervals": intervals(matches)},
             training=training or {},
+            config=OmegaConf.to_container(config, resolve=True),
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
@@ -57,15 +61,21 @@ def report(
     return task.scores.summary["mAP"]
 
 
+def intervals(matches: Matches) -> dict[str, list[float]]:
+    """Bounds of what other images of the same kind might have given."""
+    return {name: [bounds.low, bounds.high] for name, bounds in over_images(matches).items()}
+
+
 def measured_cost(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
-    """Nothing if the larger batch does not fit into the memory, which training may not have needed."""
+    """An error alone if the larger batch does not fit into the memory, which training may not have needed."""
     try:
         return measure_task(task, data, device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f"out of memory while timing batches of {LARGE_BATCH}: the record holds no times")
-        return {}
+        message = f"out of memory while timing batches of {LARGE_BATCH}"
+        print(f"{message}: the record holds no times")
+        return {"error": message}
 
 
 def measure_task(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
@@ -91,6 +101,7 @@ def measure_task(task: LightningModule, data: LightningDataModule, device: torch
 
 
 def identity(config: DictConfig, git_commit: str | None) -> Identity:
+    settings = without_neutral(config)
     backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
     return Identity(
         name=config.name,
@@ -100,8 +111,9 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
         data=config.data.name,
         image_size=config.image_size,
         seed=config.seed,
-        config_hash=config_hash(without_neutral(config)),
+        config_hash=config_hash(settings),
         git_commit=git_commit,
+        recipe_hash=config_hash({key: value for key, value in settings.items() if key != "seed"}),
     )
 
 
@@ -124,13 +136,14 @@ CONTENTS = {
     "metrics.csv": "the curves",
     "pictures": "predictions beside the truth",
     "predictions.json": "all predictions",
+    "matches.npz": "which of them found an object",
     "checkpoints/best.ckpt": "the best weights",
 }
 
 
 def cost_summary(cost: Outcome) -> Outcome:
     """The figures people ask for first."""
-    if not cost:
+    if "batches" not in cost:
         return {}
     single, large = cost["batches"]["1"], cost["batches"][str(LARGE_BATCH)]
     return {

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.apps.config import CONF, leaves
 from tradeoffs.apps.image_search import nothing_found, search_images
 from tradeoffs.apps.mistakes import one_line
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError, UserError
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ RULES = {
     "resize": OneOf(("warp", "letterbox", "shorter_edge")),
     "batch_size": COUNT,
     "epochs": COUNT,
+    "jobs": Number(1, whole=True, also=("auto",)),
     "seed": Number(0, 2**32 - 1, whole=True),
     "workers": Number(0, 1024, whole=True, also=("auto",)),
     "ema": Number(0, 1, also=(None,)),
@@ -205,7 +206,7 @@ def check_image_size(config: DictConfig) -> None:
     name = backbone.get("name") or str(backbone.get("_target_")).rpartition(".")[2]
     least = SMALLEST_IMAGES.get(name.partition(".")[0], 0)
     if (size := config.get("image_size", least)) < least:
-        raise UserError(f"image_size={size} is too small for backbone={name}; give {least} or more")
+        raise MismatchError(f"image_size={size} is too small for backbone={name}; give {least} or more")
 
 
 def check_task(config: DictConfig, conf: Path) -> None:
@@ -216,7 +217,7 @@ def check_task(config: DictConfig, conf: Path) -> None:
     models = all_models(conf)
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
-    raise UserError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+    raise MismatchError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
 
 
 def check_resize(config: DictConfig) -> None:
@@ -224,14 +225,14 @@ def check_resize(config: DictConfig) -> None:
     resize, allowed = config.get("resize"), (config.get("model") or {}).get("resizes")
     if allowed and resize not in allowed:
         choices = " or ".join(allowed)
-        raise UserError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
+        raise MismatchError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
 
 
 def check_proposals(config: DictConfig, conf: Path) -> None:
     """Numbers of proposals are asked of a model that has such: `num_proposals` stands in its YAML."""
     if config.get("num_proposals") is not None and "num_proposals" not in config.model:
         fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
-        raise UserError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
+        raise MismatchError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
 
 
 def all_models(conf: Path) -> dict[str, DictConfig]:

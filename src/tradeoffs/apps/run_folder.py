@@ -14,13 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
+from tradeoffs.results.record import Record, read_record
 
 RUNS = Path("runs")
+FIRST_IN_NAMES = ("trained", "task", "model", "backbone", "data", "image_size")
 LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints add a little
 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
-    *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes"),
+    *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
     *("workers", "logger"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
@@ -107,6 +109,19 @@ def save_config(config: DictConfig, folder: Path) -> None:
     """The folder, with all settings in its `config.yaml`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+
+
+def finished_record(config: DictConfig) -> Record | None:
+    """The record of the run with these settings' name; None unless it has nothing left to do.
+
+    One that failed has, and one that was cut while it was timed. A damaged record is as good as none.
+    """
+    try:
+        record = read_record(Path(config.runs) / config.name / "result.json")
+    except UserError:
+        return None
+    measured = bool(record.cost) or not config.get("measure")
+    return record if record.status == "finished" and measured else None
 
 
 def existing_runs(runs: Path = RUNS, most: int = 5) -> str:

@@ -15,8 +15,9 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
+from tradeoffs.apps.lock import sole_owner
 from tradeoffs.apps.report import Outcome, report, show
-from tradeoffs.apps.run_folder import different_settings, save_config
+from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
@@ -36,7 +37,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no SIGKILL
 # What an earlier run may have left in the folder, besides what is written anew at once.
 LEFTOVERS = (
     *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
-    *("predictions.json", "result.json", "nonfinite_*.pt", WANDB_ID),
+    *("predictions.json", "matches.npz", "result.json", "nonfinite_*.pt", WANDB_ID),
 )
 
 
@@ -45,10 +46,16 @@ def train(config: DictConfig) -> float:
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
     folder = Path(config.runs) / config.name
-    if (folder / "result.json").exists() and not config.overwrite:
+    with sole_owner(folder):
+        record = None if config.overwrite else finished_record(config)
+        if record is None:
+            return train_in(folder, config)
         require_same_settings(config, folder, "a finished", "overwrite=true")
         print(f"{folder} is finished already; overwrite=true trains it anew")
-        return show(read_record(folder / "result.json"), folder)
+        return show(record, folder)
+
+
+def train_in(folder: Path, config: DictConfig) -> float:
     with nothing_left(folder):
         checkpoint = checkpoint_to_resume(config, folder)
         data = build_data(config)
@@ -58,7 +65,7 @@ def train(config: DictConfig) -> float:
         trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers=[])
         require_packages(config.get("logger") or {})
         resumes = checkpoint is not None and checkpoint.resolve().is_relative_to(folder.resolve())
-        old = [] if resumes else leftovers(config, folder)
+        old = failed_record(folder) if resumes else leftovers(config, folder)
     prepare_folder(config, folder, old)
     trainer.loggers = loggers = build_loggers(config, folder, resumes)
     with ending_together(trainer, loggers):
@@ -98,6 +105,14 @@ def leftovers(config: DictConfig, folder: Path) -> list[Path]:
     if found and config.resume not in ("auto", "never") and not config.overwrite:
         raise UserError(f"{folder} holds another run than that of resume=; choose another name=, or overwrite=true")
     return found
+
+
+def failed_record(folder: Path) -> list[Path]:
+    """Of an earlier try, if that is what the folder holds."""
+    path = folder / "result.json"
+    with suppress(UserError):  # there is none, or a damaged one, which the new one will replace
+        return [path] if read_record(path).status == "failed" else []
+    return []
 
 
 @rank_zero_only

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from timm.layers import freeze_batch_norm_2d
 from torch import Tensor, nn
 
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError
 
 
 class Backbone(nn.Module):
@@ -32,7 +32,7 @@ class Backbone(nn.Module):
     ):
         super().__init__()
         if not 0 <= frozen_stages <= len(stages):
-            raise UserError(f"backbone.frozen_stages={frozen_stages}; this backbone has {len(stages)} stages")
+            raise MismatchError(f"backbone.frozen_stages={frozen_stages}; this backbone has {len(stages)} stages")
         stages = [freeze_batch_norm_2d(stage) for stage in stages] if freeze_norm else stages
         self.stages = nn.ModuleList(stages)
         self.channels, self.strides = tuple(channels), tuple(strides)
@@ -63,7 +63,9 @@ class Backbone(nn.Module):
     def stage_of(self, stride: int) -> int:
         """The index of the last stage of this stride, the richest one of its resolution."""
         if stride not in self.strides:
-            raise UserError(f"this backbone has no features of stride {stride}; choose: {sorted(set(self.strides))}")
+            raise MismatchError(
+                f"this backbone has no features of stride {stride}; choose: {sorted(set(self.strides))}"
+            )
         return max(index for index, own in enumerate(self.strides) if own == stride)
 
     def trunk(self, stride: int) -> Backbone:

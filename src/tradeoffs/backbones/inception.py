@@ -11,7 +11,7 @@ from torch import nn
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.backbones.inception_v2 import initialize
 from tradeoffs.backbones.timm import timm_backbone
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError
 
 
 def inception_v3(weights: str = "none", **options) -> Backbone:
@@ -29,7 +29,9 @@ def inception_resnet_v2(weights: str = "none", output_stride: int | None = None,
     al. 2017, section 3.1.3). Every second (fourth) pixel then is what the network without dilation computes.
     """
     if output_stride not in (None, 8, 16, 32):
-        raise UserError(f"backbone.output_stride={output_stride}: inception_resnet_v2 offers 8 and 16 (32 is its own)")
+        raise MismatchError(
+            f"backbone.output_stride={output_stride}: inception_resnet_v2 offers 8 and 16 (32 is its own)"
+        )
     backbone = timm_backbone("inception_resnet_v2", weights, **options)
     if weights == "none":
         initialize(backbone)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.backbones.weights import load_weights
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError, UserError
 
 
 def timm_backbone(
@@ -50,7 +50,7 @@ def timm_backbone(
     if stages:
         return Backbone(stages, **common)
     if frozen_stages:
-        raise UserError(f"backbone.name={name} cannot be cut into stages; choose backbone.frozen_stages=0")
+        raise MismatchError(f"backbone.name={name} cannot be cut into stages; choose backbone.frozen_stages=0")
     return WholeBackbone([network], **common)
 
 
@@ -88,7 +88,7 @@ class WholeBackbone(Backbone):
         return self
 
     def split(self, stride: int) -> tuple[Backbone, nn.Sequential]:
-        raise UserError("this backbone cannot be split at a stride; choose one that is a sequence of stages")
+        raise MismatchError("this backbone cannot be split at a stride; choose one that is a sequence of stages")
 
 
 def _create(name: str, **options) -> nn.Module:
@@ -96,7 +96,7 @@ def _create(name: str, **options) -> nn.Module:
         return timm.create_model(name, features_only=True, **options)
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         if name.split(".")[0] in timm.list_models():
-            raise UserError(f"backbone.name={name}: timm cannot give its features so ({error})") from error
+            raise MismatchError(f"backbone.name={name}: timm cannot give its features so ({error})") from error
         similar = get_close_matches(name, timm.list_models(), n=5)
         raise UserError(f"backbone.name={name}: timm has no such model; similar: {', '.join(similar)}") from error
     except OSError as error:  # the hub cannot be reached

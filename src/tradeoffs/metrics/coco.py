@@ -14,6 +14,7 @@ from torch import Tensor
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
 from tradeoffs.metrics.gather import Seen, broadcast_from_first, gather_on_first, join
+from tradeoffs.metrics.matches import Matches, matches_of
 from tradeoffs.structures import Detections
 
 
@@ -85,6 +86,14 @@ class CocoMetric:
             {"image_id": image_id, "category_id": category_id, "bbox": box, "score": score}
             for image_id, category_id, box, score in zip(image_ids, category_ids, boxes, scores, strict=True)
         ]
+
+    def matches(self) -> Matches | None:
+        """Which detections found an object, on rank 0; None on the others. Every rank must call it."""
+        seen = gather_on_first(join(self._parts))
+        if seen is None:
+            return None
+        ids = np.array(sorted(self._image_ids), dtype=np.int64)
+        return matches_of(official.evaluate(self.ground_truth, seen.rows, ids, self.category_ids))
 
     def _score(self, seen: Seen, only_seen: bool, errors: bool) -> CocoScores:
         image_ids = seen.image_ids if only_seen else np.array(sorted(self._image_ids), dtype=np.int64)

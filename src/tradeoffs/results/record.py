@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
 
-SCHEMA_VERSION = 1  # raised when a reader of the old form would misread the new one
+SCHEMA_VERSION = 2  # raised when a reader of the old form would misread the new one
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Identity:
     seed: int
     config_hash: str
     git_commit: str | None = None
+    recipe_hash: str | None = None  # of all that config_hash depends on but the seed; not in schema 1
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Record:
     accuracy: dict[str, Any] = field(default_factory=dict)  # the metric's full table
     cost: dict[str, Any] = field(default_factory=dict)  # parameters, multiply-adds, times, memory, and the protocol
     training: dict[str, Any] = field(default_factory=dict)  # epochs, wall time, images per second
+    config: dict[str, Any] = field(default_factory=dict)  # all settings, resolved; not in schema 1
     where: dict[str, Any] = field(default_factory=dict)  # device and library versions
     schema_version: int = SCHEMA_VERSION
 

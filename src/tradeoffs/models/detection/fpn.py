@@ -12,7 +12,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError
 from tradeoffs.models.layers import Convolution
 
 Map = Float[Tensor, "B _ _ _"]
@@ -36,7 +36,9 @@ class FPN(nn.Module):
         self.strides = [stride for stride in strides if stride in backbone.strides]  # without the extra maps
         if not self.strides:
             wanted, own = sorted(strides), sorted(set(backbone.strides))
-            raise UserError(f"a pyramid needs maps of strides {wanted}, and this backbone has {own}; choose another")
+            raise MismatchError(
+                f"a pyramid needs maps of strides {wanted}, and this backbone has {own}; choose another"
+            )
         self.sources = [backbone.stage_of(stride) for stride in self.strides]
         self.last_stride = max(self.strides)
         blocks = LastLevelMaxPool() if extra == "pool" else CoarserMaps(channels, channels)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError
 from tradeoffs.models.detection.heads import background_bias
 from tradeoffs.models.detection.rpn import RPN, Proposals, RPNOutput
 from tradeoffs.models.detection.two_stage import (
@@ -54,7 +54,9 @@ class RFCN(TwoStageDetector):
     ):
         super().__init__(score_threshold, nms_threshold, max_detections)
         if crop_size % bins:
-            raise UserError(f"model.crop_size={crop_size} does not divide into model.bins={bins}; choose {3 * bins}")
+            raise MismatchError(
+                f"model.crop_size={crop_size} does not divide into model.bins={bins}; choose {3 * bins}"
+            )
         self.backbone, self.num_classes = backbone, num_classes
         shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
         self.rpn = RPN(backbone.channels[-2], shapes, max_per_map=MAX_OF_SINGLE_MAP)

@@ -1,0 +1,36 @@
+"""The default launcher of `train.py -m`: jobs in processes of their own on this machine, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from tradeoffs.apps.sweep.process import Outcome
+
+
+class LocalLauncher(Launcher):
+    """Gives each job GPUs of its own, or its share of the cores. `jobs` run at once."""
+
+    def __init__(self, jobs: int | str = "auto"):
+        self.jobs = jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        from tradeoffs.apps.decisive import main_folder  # not at the start of every command
+        from tradeoffs.apps.sweep.local import launch_here
+
+        part = self.config.hydra
+        outcomes = launch_here(part.job.config_name, job_overrides, self.jobs, main_folder(part))
+        return [JobReturn(job, status=status_of(outcome)) for job, outcome in zip(job_overrides, outcomes, strict=True)]
+
+
+def status_of(outcome: Outcome) -> JobStatus:
+    return JobStatus.FAILED if outcome.status == "failed" else JobStatus.COMPLETED

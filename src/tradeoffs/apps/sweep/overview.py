@@ -1,0 +1,119 @@
+"""How far a sweep is, and what came out: one line while it runs, a line for each job that ends, a table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from tradeoffs.apps.sweep.plan import Job, done_record
+from tradeoffs.errors import UserError
+from tradeoffs.results.record import Record, read_record
+
+if TYPE_CHECKING:
+    from tradeoffs.apps.sweep.process import JobProcess, Outcome
+
+BAR = "{desc} {bar:20} {n_fmt}/{total_fmt}{postfix}"
+QUIET_SECONDS = 60.0  # at most, between two lines where there is no terminal
+
+
+class Overview:
+    """Of `total` jobs."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._seconds: list[float] = []  # of each job that ended
+        live = sys.stdout.isatty()
+        self._bar = tqdm(total=total, file=sys.stdout, bar_format=BAR, leave=False) if live else None
+        self._shown_at = 0.0
+
+    def show(self, jobs: Sequence[Job], outcomes: Mapping[Path, Outcome], running: Sequence[JobProcess]) -> None:
+        """The one line."""
+        counts = Counter(outcome.status for outcome in outcomes.values())
+        left = self.left(len(jobs) - len(outcomes) - len(running), running)
+        failed = f", {counts['failed']} failed" if counts["failed"] else ""
+        text = f"{len(running)} running{failed}{f', {tqdm.format_interval(left)} left' if left else ''}"
+        if self._bar is not None:
+            self._bar.n = len(outcomes)
+            self._bar.set_postfix_str(text)
+        elif time.monotonic() - self._shown_at > QUIET_SECONDS:
+            print(f"{len(outcomes)} of {self.total} jobs done, {text}")
+            self._shown_at = time.monotonic()
+
+    def left(self, waiting: int, running: Sequence[JobProcess]) -> float | None:
+        """Seconds, if all jobs take as long as those that have ended did; None before the first one has."""
+        if not self._seconds:
+            return None
+        mean = sum(self._seconds) / len(self._seconds)
+        begun = sum(max(mean - process.seconds, 0.0) for process in running)
+        return (begun + waiting * mean) / max(len(running), 1)
+
+    def ended(self, process: JobProcess, outcome: Outcome) -> None:
+        """A line for a job, above the one line."""
+        self._seconds.append(process.seconds)
+        interval = tqdm.format_interval(process.seconds)
+        what = outcome.error or result_line(read_or_none(process.job)) or outcome.status
+        line = f"{process.job.name}: {'' if outcome.status == 'finished' else outcome.status + ': '}{what} ({interval})"
+        tqdm.write(line, file=sys.stdout)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def read_or_none(job: Job) -> Record | None:
+    try:
+        return read_record(job.folder / "result.json")
+    except UserError:
+        return None
+
+
+def result_line(record: Record | None) -> str:
+    """Such as `mAP 0.312, 8.4 ms`."""
+    if record is None:
+        return ""
+    return ", ".join(filter(None, [mean_precision(record), milliseconds(record)]))
+
+
+def mean_precision(record: Record) -> str:
+    score = record.accuracy.get("summary", {}).get("mAP")
+    return "" if score is None else f"mAP {score:.3f}"
+
+
+def milliseconds(record: Record) -> str:
+    clock = record.cost.get("batches", {}).get("1", {}).get("total_ms")
+    return f"{clock['median']:.1f} ms" if clock else ""
+
+
+def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) -> int:
+    """Prints what became of every job; returns how many are not finished."""
+    table = Table(title=f"{folder}/", title_justify="left")
+    for title in ("run", "status", "mAP", "ms, batch 1", "minutes"):
+        table.add_column(title, justify="left" if title in ("run", "status") else "right", overflow="fold")
+    for job in jobs:
+        table.add_row(job.name, *cells(done_record(job) or failed_record(job)))
+    for words, reason in skipped.items():
+        table.add_row(words, f"skipped: {reason}")
+    Console().print(table)
+    return sum(done_record(job) is None for job in jobs)
+
+
+def failed_record(job: Job) -> Record | None:
+    record = read_or_none(job)
+    return record if record and record.status == "failed" else None
+
+
+def cells(record: Record | None) -> list[str]:
+    if record is None:
+        return ["not done"]
+    seconds = record.training.get("seconds")
+    status = f"{record.status}: {record.error}" if record.error else record.status
+    score, clock = mean_precision(record).removeprefix("mAP "), milliseconds(record).removesuffix(" ms")
+    return [status, score, clock, f"{seconds / 60:.1f}" if seconds else ""]

@@ -1,0 +1,98 @@
+"""Which runs a sweep consists of: composed, checked and named before the first one starts. Nothing imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from tradeoffs.apps.config import CONF, compose, jobs, parse
+from tradeoffs.apps.decisive import key_of
+from tradeoffs.apps.rules import check
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
+from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.results.record import Record, config_hash
+
+
+class Job(NamedTuple):
+    """One run of a sweep: its overrides and all its settings."""
+
+    overrides: tuple[str, ...]
+    config: DictConfig
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.config.runs) / self.config.name
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+
+class Plan(NamedTuple):
+    jobs: tuple[Job, ...]
+    skipped: dict[str, str]  # overrides of a combination that makes no sense -> why
+
+
+def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
+    """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
+    given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
+    runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
+    kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
+    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
+    return [*kept, f"runs='{Path(runs) / str(name)}'"]
+
+
+@cache
+def plan_sweep(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) -> Plan:
+    """Every run of a grid; none where a search decides. Raises UserError if one has a mistake, or none makes sense.
+
+    Settings that are right each for itself and do not go together are no mistake in a grid: that run is left out.
+    """
+    started = [tuple(job) for job in jobs(config_name, overrides, conf)]
+    outcomes = {job: _job_or_fault(config_name, job, conf) for job in started}
+    faults = {job: fault for job, fault in outcomes.items() if isinstance(fault, UserError)}
+    mistakes = {job: fault for job, fault in faults.items() if not isinstance(fault, MismatchError)}
+    if mistakes or (faults and len(faults) == len(outcomes)):
+        raise _none_started(mistakes or faults, len(outcomes))
+    fitting = {job.folder: job for job in outcomes.values() if isinstance(job, Job)}
+    return Plan(tuple(fitting.values()), {_words(job): str(fault) for job, fault in faults.items()})
+
+
+@cache
+def read_job(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) -> Job:
+    """Raises UserError for what cannot work."""
+    config = compose(config_name, overrides, conf)
+    check(config, conf)
+    return Job(overrides, config)
+
+
+def done_record(job: Job) -> Record | None:
+    """The record of a job that has nothing left to do; None, too, if its folder holds a run with other settings."""
+    record = finished_record(job.config)
+    return record if record and record.who.config_hash == config_hash(without_neutral(job.config)) else None
+
+
+def _job_or_fault(config_name: str, overrides: tuple[str, ...], conf: Path) -> Job | UserError:
+    try:
+        return read_job(config_name, overrides, conf)
+    except UserError as fault:
+        return fault
+
+
+def _words(overrides: Sequence[str]) -> str:
+    """As they were typed: names were put among them."""
+    return " ".join(text for text in overrides if not text.startswith(("runs=", "name=")))
+
+
+def _none_started(faults: dict[tuple[str, ...], UserError], total: int) -> UserError:
+    first = next(iter(faults.values()))
+    if len({str(fault) for fault in faults.values()}) > 1:
+        lines = tuple(f"{_words(job)}: {fault}" for job, fault in faults.items())
+        return UserError(f"{len(faults)} of {total} jobs cannot run, so none was started:", lines)
+    if len(faults) < total:
+        return UserError(f"{len(faults)} of {total} jobs cannot run, so none was started: {first}", first.details)
+    return first

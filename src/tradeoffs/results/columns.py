@@ -1,0 +1,129 @@
+"""What a table of runs has in its columns: name, unit, which way is better, and where the record holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from tradeoffs.results.record import Record
+
+
+class Column(NamedTuple):
+    """`better` is None for what is neither good nor bad."""
+
+    title: str
+    unit: str
+    better: Literal["high", "low"] | None
+    read: Callable[[Record], Any]
+
+    @property
+    def label(self) -> str:
+        return f"{self.title} [{self.unit}]" if self.unit else self.title
+
+
+def inside(*path: str | int) -> Callable[[Record], Any]:
+    """Reads a record's field and what lies deeper in it; None where there is no such thing."""
+
+    def read(record: Record) -> Any:
+        value: Any = getattr(record, path[0])
+        for key in path[1:]:
+            value = step(value, key)
+        return value
+
+    return read
+
+
+def step(value: Any, key: str | int) -> Any:
+    match value:
+        case dict():
+            return value.get(key)
+        case list():
+            return value[key] if isinstance(key, int) and key < len(value) else None
+        case _:
+            return getattr(value, str(key), None)
+
+
+def of_large_batch(*path: str) -> Callable[[Record], Any]:
+    """The same in the costs of the largest batch."""
+
+    def read(record: Record) -> Any:
+        batches = record.cost.get("batches") or {}
+        largest = max(batches, key=int, default=None)
+        return None if largest is None else inside("cost", "batches", largest, *path)(record)
+
+    return read
+
+
+def size(record: Record) -> int | None:
+    sides = record.who.image_size
+    return sides if isinstance(sides, int) else max(sides, default=None)
+
+
+def in_billions(*path: str) -> Callable[[Record], float | None]:
+    return scaled(1e9, inside(*path))
+
+
+def scaled(unit: float, read: Callable[[Record], Any]) -> Callable[[Record], float | None]:
+    def scale(record: Record) -> float | None:
+        value = read(record)
+        return None if value is None else value / unit
+
+    return scale
+
+
+def device(record: Record) -> str | None:
+    """What decides about times: the GPU's name, or the processor's with its threads."""
+    where = record.where
+    name = where.get("device") or where.get("cpu")
+    return f"{name}, {where.get('threads')} threads" if name and name == where.get("cpu") else name
+
+
+ACCURACY = {
+    "mAP": "mAP",
+    "AP50": "AP at IoU 0.5",
+    "AP75": "AP at IoU 0.75",
+    "AP_small": "AP of small objects",
+    "AP_medium": "AP of medium objects",
+    "AP_large": "AP of large objects",
+    "AR100": "recall with 100 detections",
+}
+ONE = ("cost", "batches", "1")
+COLUMNS = {
+    "status": Column("status", "", None, inside("status")),
+    "task": Column("task", "", None, inside("who", "task")),
+    "model": Column("architecture", "", None, inside("who", "model")),
+    "backbone": Column("backbone", "", None, inside("who", "backbone")),
+    "data": Column("data", "", None, inside("who", "data")),
+    "image_size": Column("image size", "px", None, size),
+    "num_proposals": Column("proposals", "", None, inside("config", "model", "num_proposals")),
+    "seed": Column("seed", "", None, inside("who", "seed")),
+    **{key: Column(title, "", "high", inside("accuracy", "summary", key)) for key, title in ACCURACY.items()},
+    "ms": Column("time, batch 1", "ms", "low", inside(*ONE, "total_ms", "median")),
+    "ms_p10": Column("time, batch 1, 10th percentile", "ms", "low", inside(*ONE, "total_ms", "p10")),
+    "ms_p90": Column("time, batch 1, 90th percentile", "ms", "low", inside(*ONE, "total_ms", "p90")),
+    "network_ms": Column("network, batch 1", "ms", "low", inside(*ONE, "network_ms", "median")),
+    "postprocessing_ms": Column("postprocessing, batch 1", "ms", "low", inside(*ONE, "postprocessing_ms", "median")),
+    "candidates": Column("candidates for suppression", "", None, inside(*ONE, "candidates_per_image")),
+    "images_per_second": Column("throughput, large batch", "images/s", "high", of_large_batch("images_per_second")),
+    "multiply_adds": Column("multiply-adds", "G", "low", in_billions("cost", "multiply_adds")),
+    "parameters": Column("parameters", "M", "low", scaled(1e6, inside("cost", "parameters"))),
+    "memory": Column("peak memory, large batch", "MB", "low", scaled(1e6, of_large_batch("peak_memory_bytes"))),
+    "activations": Column("activations, batch 1", "MB", "low", scaled(1e6, inside("cost", "activation_bytes"))),
+    "trained": Column("trained", "", None, inside("cost", "trained")),
+    "disturbed": Column("disturbed", "", None, inside(*ONE, "disturbed")),
+    "epochs": Column("epochs", "", None, inside("training", "epochs")),
+    "minutes": Column("training", "min", "low", scaled(60, inside("training", "seconds"))),
+    "device": Column("device", "", None, device),
+    "precision": Column("precision", "", None, inside("cost", "protocol", "precision")),
+    "error": Column("error", "", None, inside("error")),
+}
+BOUNDS = ("mAP_low", "mAP_high", "ms_low", "ms_high")  # of 95 % confidence
+# What goes with a run and is shown in no column of its own.
+ASIDE = {
+    "name": inside("who", "name"),
+    "recipe": inside("who", "recipe_hash"),
+    "mAP_low": inside("accuracy", "intervals", "mAP", 0),
+    "mAP_high": inside("accuracy", "intervals", "mAP", 1),
+    "ms_low": inside(*ONE, "total_ms", "confidence_low"),
+    "ms_high": inside(*ONE, "total_ms", "confidence_high"),
+}

@@ -1,0 +1,72 @@
+"""Tables of runs for the terminal: one for each data set and device, since figures of several do not compare."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from tradeoffs.results.columns import COLUMNS
+from tradeoffs.results.frontier import on_frontier, surely_beaten
+from tradeoffs.results.seeds import over_seeds_table
+
+TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
+SHOWN = ("model", "backbone", "image_size", "num_proposals")
+COSTS = ("ms", "multiply_adds", "parameters", "memory")
+
+
+def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
+    console = Console()
+    rows = over_seeds_table(runs)
+    for values, group in rows.groupby(TOGETHER, dropna=False, sort=False):
+        title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
+        console.print(table_of(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y))
+    failed = runs[runs["status"] != "finished"]
+    for folder, error in failed["error"].items():
+        console.print(f"failed: {folder}: {error}", markup=False, highlight=False)
+
+
+def table_of(rows: pd.DataFrame, title: str, x: str, y: str) -> Table:
+    varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
+    numbers = list(dict.fromkeys([y, "AP50", x, *COSTS]))
+    table = Table(title=title, title_justify="left")
+    for name in [*varying, *numbers, "runs", "frontier"]:
+        label = COLUMNS[name].label if name in COLUMNS else name
+        table.add_column(label, justify="left" if name in ("model", "backbone") else "right")
+    marks = frontier_marks(rows, x, y)
+    for (_, row), mark in zip(rows.iterrows(), marks, strict=True):
+        cells = [text(row[name]) for name in varying] + [number(row, name) for name in numbers]
+        table.add_row(*cells, str(row["seeds"]), mark)
+    return table
+
+
+def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
+    """`*` for the frontier, `~` for what is not beaten for sure, nothing for the rest."""
+    costs, gains = oriented(rows, x, "low"), oriented(rows, y, "high")
+    on = on_frontier(costs[:, 1], gains[:, 1])
+    beaten = surely_beaten(costs[:, [0, 2]], gains[:, [0, 2]]) | ~np.isfinite(costs[:, 1] + gains[:, 1])
+    return ["*" if own else "" if lost else "~" for own, lost in zip(on, beaten, strict=True)]
+
+
+def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
+    """Low, estimate, high of a column for every row; turned around where the other direction is better."""
+    value = rows[name].to_numpy(float)
+    low, high = (rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else value for end in ("low", "high"))
+    columns = np.stack(
+        [np.where(np.isfinite(low), low, value), value, np.where(np.isfinite(high), high, value)], axis=1
+    )
+    return columns if COLUMNS[name].better == better else -columns[:, ::-1]
+
+
+def number(row: pd.Series, name: str) -> str:
+    value = row[name]
+    if pd.isna(value):
+        return "-"
+    digits = f"{value:.3f}" if value < 1 else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == "mAP" else np.nan
+    return digits if pd.isna(half) else f"{digits} ± {half:.3f}"
+
+
+def text(value: object) -> str:
+    return "-" if pd.isna(value) else str(int(value)) if isinstance(value, float) else str(value)

@@ -1,0 +1,86 @@
+"""How sure a number is, over seeds and over images; and whether two runs differ by more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from tradeoffs.errors import UserError
+from tradeoffs.metrics.matches import Matches
+
+RESAMPLES = 200
+CONFIDENCE = 0.95
+# Of the average precisions by threshold and class.
+SCORES: dict[str, Callable[[Float64[ndarray, "10 C"]], float]] = {
+    "mAP": lambda precisions: float(np.nanmean(precisions)),
+    "AP50": lambda precisions: float(np.nanmean(precisions[0])),
+    "AP75": lambda precisions: float(np.nanmean(precisions[5])),
+}
+
+
+class Interval(NamedTuple):
+    """An estimate with the bounds of its 95 % confidence interval; nan for a bound that is not known."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 if the whole interval lies on one side of 0, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
+
+def over_seeds(values: Float64[ndarray, "N"]) -> Interval:
+    """The mean, with bounds by Student's t if there are two values or more."""
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Interval(mean, np.nan, np.nan)
+    from scipy.stats import t
+
+    margin = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Interval(mean, mean - margin, mean + margin)
+
+
+def over_images(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """mAP, AP50 and AP75 with what other images of the same kind might have given: a bootstrap over the images."""
+    estimate = matches.average_precision()
+    drawn = [matches.average_precision(weights) for weights in resampled(len(matches.image_ids), resamples, seed)]
+    return {name: interval(score(estimate), map(score, drawn)) for name, score in SCORES.items()}
+
+
+def difference(first: Matches, second: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """By how much the second run is better, and how sure that is: both are scored on the same images each time.
+
+    Raises UserError unless both were scored on the same images and classes.
+    """
+    for what in ("image_ids", "class_ids", "objects"):
+        if not np.array_equal(getattr(first, what), getattr(second, what)):
+            raise UserError("the two runs were not scored on the same images; compare runs of the same data")
+
+    def gains(weights: Float64[ndarray, "M"] | None = None) -> dict[str, float]:
+        before, after = first.average_precision(weights), second.average_precision(weights)
+        return {name: score(after) - score(before) for name, score in SCORES.items()}
+
+    estimate = gains()
+    drawn = [gains(weights) for weights in resampled(len(first.image_ids), resamples, seed)]
+    return {name: interval(value, (each[name] for each in drawn)) for name, value in estimate.items()}
+
+
+def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray, "M"]]:
+    """How often each of `count` images is drawn, with replacement."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(count, size=count), minlength=count).astype(float)
+
+
+def interval(estimate: float, drawn: Iterator[float]) -> Interval:
+    """The percentiles of what was drawn."""
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.nanquantile(np.fromiter(drawn, float), [tail, 1 - tail])
+    return Interval(estimate, float(low), float(high))

@@ -1,0 +1,133 @@
+"""What a sweep's command line means: its folder, its jobs, and those that are left out."""
+
+import pytest
+from small_configs import write_files
+
+from tradeoffs.apps.config import CONF
+from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
+from tradeoffs.errors import UserError
+
+FILES = {
+    "train.yaml": """\
+defaults:
+  - task: detection
+  - model: ssd
+  - backbone: mobilenet
+  - _self_
+  - experiment: null
+  - override hydra/launcher: local
+  - override hydra/sweeper: grid
+image_size: 300
+epochs: 2
+seed: 1
+resize: warp
+data: {name: drawn}
+jobs: auto
+runs: runs
+name: ${run_name:}
+""",
+    "task/detection.yaml": "name: detection",
+    "model/ssd.yaml": "{task: detection, _target_: some.SSD}",
+    "model/rfcn.yaml": "{task: detection, _target_: some.RFCN, num_proposals: 300}",
+    "model/fcn.yaml": "{task: semantic_segmentation, _target_: some.FCN}",
+    "backbone/mobilenet.yaml": "{_target_: some.mobilenet}",
+    "experiment/seeds.yaml": "# @package _global_\nhydra: {sweeper: {params: {seed: '1,2', model: 'ssd,rfcn'}}}",
+    "hydra/launcher/local.yaml": (CONF / "hydra/launcher/local.yaml").read_text(),
+    "hydra/sweeper/grid.yaml": (CONF / "hydra/sweeper/grid.yaml").read_text(),
+}
+
+
+@pytest.fixture
+def conf(tmp_path):
+    return write_files(tmp_path / "conf", FILES)
+
+
+@pytest.fixture
+def planned(conf):
+    return lambda *words: plan_sweep("train", tuple(words), conf)
+
+
+def names(plan):
+    return [job.name for job in plan.jobs]
+
+
+def test_every_combination_is_a_job_with_a_folder(planned):
+    plan = planned("model=ssd,rfcn", "seed=1,2", "runs=elsewhere")
+    assert names(plan) == ["model=ssd,seed=1", "model=ssd,seed=2", "model=rfcn,seed=1", "model=rfcn,seed=2"]
+    assert str(plan.jobs[-1].folder) == "elsewhere/model=rfcn,seed=2"
+    assert plan.jobs[-1].overrides == ("model=rfcn", "seed=2", "runs=elsewhere", "name='model=rfcn,seed=2'")
+
+
+def test_ranges_and_globs_are_spelled_out(planned):
+    assert names(planned("seed=range(2,4)", "model=glob(r*)")) == ["model=rfcn,seed=2", "model=rfcn,seed=3"]
+
+
+def test_settings_of_hydra_go_to_every_job(planned):
+    assert planned("seed=1,2", "hydra.job.chdir=false").jobs[0].overrides == (
+        "seed=1",
+        "hydra.job.chdir=false",
+        "name='seed=1'",
+    )
+
+
+def test_an_experiment_brings_its_own_axes(planned):
+    assert len(planned("experiment=seeds", "epochs=1").jobs) == 4
+    assert len(planned("experiment=seeds", "seed=3").jobs) == 2
+
+
+def test_the_same_run_is_started_once(planned):
+    assert names(planned("seed=2,2")) == ["seed=2"]
+
+
+def test_what_makes_no_sense_is_left_out_and_said(planned):
+    plan = planned("model=ssd,fcn", "seed=1,2")
+    assert names(plan) == ["model=ssd,seed=1", "model=ssd,seed=2"]
+    assert plan.skipped["model=fcn seed=2"] == (
+        "model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"
+    )
+
+
+def test_a_setting_that_some_models_lack_leaves_those_out(planned):
+    plan = planned("model=ssd,rfcn", "model.num_proposals=10,100")
+    assert names(plan) == ["model=rfcn,model.num_proposals=10", "model=rfcn,model.num_proposals=100"]
+    assert list(plan.skipped) == ["model=ssd model.num_proposals=10", "model=ssd model.num_proposals=100"]
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (["seed=1,2", "epochs=0"], ["epochs=0 is impossible; epochs is a whole number, 1 or more"]),
+        (["model=fcn", "seed=1,2"], ["model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"]),
+        (["model=ssd,sdd"], ["1 of 2 jobs cannot run, so none was started: model=sdd is unknown; did you mean ssd? "]),
+        (["zzz=1,2"], ["zzz is not a setting; --help lists them"]),
+        (
+            ["epochs=0,1", "seed=-1,1"],
+            [
+                "3 of 4 jobs cannot run, so none was started:",
+                "epochs=0 seed=-1: epochs=0 is impossible; epochs is a whole number, 1 or more",
+                "epochs=0 seed=1: epochs=0 is impossible; epochs is a whole number, 1 or more",
+                "epochs=1 seed=-1: seed=-1 is impossible; seed is a whole number from 0 to 4294967295",
+            ],
+        ),
+    ],
+)
+def test_with_a_mistake_nothing_starts(planned, words, lines):
+    with pytest.raises(UserError) as error:
+        planned(*words, "runs='a b'")
+    assert [str(error.value), *error.value.details][0].startswith(lines[0])
+    assert list(error.value.details) == lines[1:]
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["seed=1,2", "model=ssd,rfcn"], "runs/model=ssd,rfcn,seed=1,2"),
+        (["model=ssd,rfcn", "name=first", "seed=1,2"], "runs/first"),
+        (["seed=1,2", "runs=/tmp/a b", "jobs=2", "hydra/launcher=basic"], "/tmp/a b/seed=1,2"),
+        (["experiment=seeds"], "runs/experiment=seeds"),
+    ],
+)
+def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
+    *kept, last = in_own_folder("train", words, conf)
+    assert last == f"runs='{folder}'"
+    assert kept == [word for word in words if not word.startswith(("name=", "runs="))]

@@ -1,0 +1,37 @@
+"""The frontier against its definition, pair by pair."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tradeoffs.results.frontier import on_frontier, surely_beaten
+
+numbers = st.one_of(st.integers(0, 5).map(float), st.just(float("nan")))
+points = st.lists(st.tuples(numbers, numbers), max_size=30)
+
+
+def beats(one, other) -> bool:
+    return one[0] <= other[0] and one[1] >= other[1] and (one[0] < other[0] or one[1] > other[1])
+
+
+@given(points)
+def test_on_the_frontier_is_whom_nobody_beats(points):
+    costs, gains = np.array(points, float).reshape(-1, 2).T
+    known = [point for point in points if np.isfinite(point).all()]
+    expected = [bool(np.isfinite(point).all()) and not any(beats(other, point) for other in known) for point in points]
+    assert on_frontier(costs, gains).tolist() == expected
+
+
+def test_by_hand():
+    #        best, dearer and worse, cheapest, equal to it, cheap but worst
+    costs = np.array([10.0, 12, 2, 2, 2])
+    gains = np.array([0.5, 0.4, 0.3, 0.3, 0.1])
+    assert on_frontier(costs, gains).tolist() == [True, False, True, True, False]
+
+
+def test_surely_beaten_is_who_is_behind_with_all_of_both_intervals():
+    costs = np.array([[1.0, 2.0], [3.0, 4.0], [1.5, 4.0], [3.0, 4.0]])
+    gains = np.array([[0.5, 0.6], [0.1, 0.4], [0.1, 0.4], [0.1, 0.55]])
+    assert surely_beaten(costs, gains).tolist() == [False, True, False, False]
+    assert surely_beaten(costs, gains, chunk=1).tolist() == [False, True, False, False]
+    assert not surely_beaten(np.full((2, 2), np.nan), gains[:2]).any()

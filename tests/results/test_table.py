@@ -1,0 +1,119 @@
+"""Many records as a table, and what the terminal shows of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tradeoffs.errors import UserError
+from tradeoffs.results.__main__ import main
+from tradeoffs.results.record import Identity, Record, write_record
+from tradeoffs.results.seeds import over_seeds_table
+from tradeoffs.results.table import read_table
+
+
+def write_run(runs: Path, name: str, score: float | None = 0.3, ms: float = 20.0, **who) -> None:
+    identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
+    identity |= {"seed": 1, "config_hash": name, "recipe_hash": name, **who}
+    batch = {
+        "total_ms": {"median": ms, "confidence_low": ms - 1, "confidence_high": ms + 1, "p90": ms + 3},
+        "images_per_second": 1000 / ms,
+        "peak_memory_bytes": 5e6,
+    }
+    record = Record(
+        Identity(name=name, **identity),
+        status="failed" if score is None else "finished",
+        error="out of memory" if score is None else None,
+        accuracy={} if score is None else {"summary": {"mAP": score, "AP50": 2 * score}},
+        cost={"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6},
+        config={"model": {"num_proposals": 50}},
+        where={"cpu": "a processor", "threads": 2},
+    )
+    (runs / name).mkdir(parents=True)
+    write_record(runs / name / "result.json", record)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write_run(tmp_path, "fast", 0.2, ms=10)
+    write_run(tmp_path, "good", 0.4, ms=30, model="fasterrcnn")
+    write_run(tmp_path, "bad", 0.3, ms=40)
+    write_run(tmp_path, "broken", None)
+    return tmp_path
+
+
+def test_a_row_for_each_record(runs):
+    (runs / "fast/checkpoints").mkdir()
+    (runs / "fast/checkpoints/result.json").write_text("no record")
+    table, faults = read_table([runs])
+    assert faults == []
+    assert [Path(folder).name for folder in table.index] == ["bad", "broken", "fast", "good"]
+    row = table.loc[str(runs / "fast")]
+    assert (row["model"], row["mAP"], row["ms"], row["ms_high"]) == ("ssd", 0.2, 10, 11)
+    assert (row["multiply_adds"], row["memory"], row["num_proposals"]) == (2.5, 5, 50)
+    assert (table.loc[str(runs / "broken"), "status"], table.loc[str(runs / "broken"), "error"]) == (
+        "failed",
+        "out of memory",
+    )
+
+
+def test_a_record_counts_once_however_it_is_named(runs):
+    assert len(read_table([runs, runs / "fast", runs / "fast/result.json"]).table) == 4
+
+
+def test_damaged_and_newer_records_are_said_and_older_ones_are_read(runs):
+    (runs / "fast/result.json").write_text("{")
+    newer = json.loads((runs / "good/result.json").read_text()) | {"schema_version": 99}
+    (runs / "good/result.json").write_text(json.dumps(newer))
+    older = json.loads((runs / "bad/result.json").read_text()) | {"schema_version": 1}
+    del older["config"], older["who"]["recipe_hash"]
+    (runs / "bad/result.json").write_text(json.dumps(older))
+    table, faults = read_table([runs])
+    assert [Path(folder).name for folder in table.index] == ["bad", "broken"]
+    assert table["recipe"].iloc[0] == table.index[0]
+    assert len(faults) == 2
+    assert "is damaged" in faults[0]
+    assert "has schema 99" in faults[1]
+
+
+def test_seeds_are_one_row(runs):
+    for seed, score in ((2, 0.5), (3, 0.6)):
+        write_run(runs, f"good{seed}", score, ms=30, model="fasterrcnn", seed=seed, recipe_hash="good")
+    rows = over_seeds_table(read_table([runs]).table)
+    assert rows["seeds"].tolist() == [1, 1, 3]
+    row = rows.iloc[-1]
+    assert row["mAP"] == pytest.approx(0.5)
+    assert (row["mAP_low"], row["mAP_high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
+
+
+def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main([str(runs), "--csv", str(runs / "all.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "detection, shapes, a processor, 2 threads"
+    rows = {
+        line.split("│")[3].strip(): line.split("│")[-2].strip() for line in lines if "ssd" in line or "fast" in line
+    }
+    assert "failed: " in lines[-2]
+    assert lines[-2].endswith("broken: out of memory")
+    assert list(rows.values()) == ["*", "", "*"]
+    assert len((runs / "all.csv").read_text().splitlines()) == 5
+
+
+def test_data_sets_and_devices_are_not_mixed(runs, capsys):
+    write_run(runs, "elsewhere", data="coco")
+    main([str(runs)])
+    out = capsys.readouterr().out
+    assert "detection, shapes, a processor" in out
+    assert "detection, coco, a processor" in out
+
+
+@pytest.mark.parametrize(("place", "line"), [("", "no records in"), ("zzz", "zzz does not exist")])
+def test_nothing_to_show_is_said(tmp_path, capsys, place, line):
+    assert main([str(tmp_path / place)]) == 2
+    assert line in capsys.readouterr().err
+
+
+def test_a_place_that_does_not_exist(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_table([tmp_path / "zzz"])
