@@ -80,7 +80,10 @@ def test_too_little_memory_for_timing_costs_the_times_alone(photos: Path, tmp_pa
     monkeypatch.setattr(report, "measure_task", exhaust)
     best = run(photos, tmp_path / "run", "measure=true", "epochs=1")
     record = read_record(tmp_path / "run" / "result.json")
-    assert (record.accuracy["summary"]["mAP"], record.cost) == (best, {})
+    assert (record.accuracy["summary"]["mAP"], record.cost) == (
+        best,
+        {"error": "out of memory while timing batches of 8"},
+    )
     assert "out of memory while timing" in capsys.readouterr().out
 
 

@@ -83,7 +83,7 @@ def as_official(summary: dict[str, float | None]) -> list[float]:
 
 def test_a_run_is_a_folder(finished: Path):
     assert set(files(finished)) == {
-        *("config.yaml", "metrics.csv", "predictions.json", "result.json"),
+        *("config.yaml", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/last-previous.ckpt"),
         *("pictures/epoch_000.jpg", "pictures/epoch_001.jpg", "pictures/best.jpg"),
     }
@@ -341,7 +341,7 @@ def test_two_processes_make_one_run(two_processes):
     said = [line.rpartition("/")[2] for line in two_processes.ended.stderr.splitlines()]
     assert said == [never.format("train"), never.format("val")]
     folder = two_processes.folder
-    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name, ".locks"}
     training = read_record(folder / "result.json").training
     assert (training["processes"], training["steps"]) == (2, 1)
 

@@ -35,3 +35,4 @@ def test_surely_beaten_is_who_is_behind_with_all_of_both_intervals():
     assert surely_beaten(costs, gains).tolist() == [False, True, False, False]
     assert surely_beaten(costs, gains, chunk=1).tolist() == [False, True, False, False]
     assert not surely_beaten(np.full((2, 2), np.nan), gains[:2]).any()
+    assert surely_beaten(np.ones((2, 2)), np.array([[0.5, 0.6], [0.1, 0.2]])).tolist() == [False, True]

@@ -24,13 +24,20 @@ def write_run(runs: Path, name: str, score: float | None = 0.3, ms: float = 20.0
         Identity(name=name, **identity),
         status="failed" if score is None else "finished",
         error="out of memory" if score is None else None,
-        accuracy={} if score is None else {"summary": {"mAP": score, "AP50": 2 * score}},
+        accuracy={} if score is None else accuracy(score),
         cost={"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6},
         config={"model": {"num_proposals": 50}},
         where={"cpu": "a processor", "threads": 2},
     )
     (runs / name).mkdir(parents=True)
     write_record(runs / name / "result.json", record)
+
+
+def accuracy(score: float) -> dict:
+    return {
+        "summary": {"mAP": score, "AP50": 2 * score},
+        "intervals": {"mAP": [score - 0.02, score + 0.02]},
+    }
 
 
 @pytest.fixture
@@ -84,6 +91,20 @@ def test_seeds_are_one_row(runs):
     row = rows.iloc[-1]
     assert row["mAP"] == pytest.approx(0.5)
     assert (row["mAP_low"], row["mAP_high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
+
+
+def test_two_records_of_one_run_are_one_seed(runs):
+    write_run(runs, "again", 0.4, ms=30, model="fasterrcnn", config_hash="good", recipe_hash="good")
+    rows = over_seeds_table(read_table([runs]).table)
+    assert rows["seeds"].tolist() == [1, 1, 1]
+
+
+def test_a_record_of_an_odd_form_is_said(runs):
+    odd = json.loads((runs / "fast/result.json").read_text()) | {"cost": None}
+    (runs / "fast/result.json").write_text(json.dumps(odd))
+    table, (fault,) = read_table([runs])
+    assert len(table) == 3
+    assert "fast/result.json is damaged" in fault
 
 
 def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch):

@@ -29,8 +29,12 @@ class LocalLauncher(Launcher):
 
         part = self.config.hydra
         outcomes = launch_here(part.job.config_name, job_overrides, self.jobs, main_folder(part))
-        return [JobReturn(job, status=status_of(outcome)) for job, outcome in zip(job_overrides, outcomes, strict=True)]
+        return [job_return(job, outcome) for job, outcome in zip(job_overrides, outcomes, strict=True)]
 
 
-def status_of(outcome: Outcome) -> JobStatus:
-    return JobStatus.FAILED if outcome.status == "failed" else JobStatus.COMPLETED
+def job_return(overrides: Sequence[str], outcome: Outcome) -> JobReturn:
+    """Its value is the outcome, or an exception for Hydra's own sweepers to raise."""
+    status = JobStatus.FAILED if outcome.status == "failed" else JobStatus.COMPLETED
+    result = JobReturn(overrides, status=status)
+    result.return_value = outcome if status == JobStatus.COMPLETED else RuntimeError(outcome.error)
+    return result

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.errors import BusyError
 
@@ -17,14 +16,17 @@ PATIENCE = 10.0  # seconds; the loaders of a run that was killed hold its lock f
 @contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
     """Holds the folder of a run for this process, until it ends in whatever way. Raises BusyError if another does."""
+    from pytorch_lightning.utilities import rank_zero_only  # whoever looks at locks alone needs no torch
+
     if rank_zero_only.rank:  # the first process holds it for all of a run
         yield
         return
     try:
-        with lock_of(folder).acquire(timeout=PATIENCE):
-            yield
+        held = lock_of(folder).acquire(timeout=PATIENCE)
     except Timeout:
         raise BusyError(f"{folder} is being trained by another process; wait for it, or choose another name=") from None
+    with held:
+        yield
 
 
 def lock_of(folder: Path) -> FileLock:

@@ -55,11 +55,13 @@ class Matches:
         return np.array([at_recalls(*curve) for curve in zip(true / objects, precision, strict=True)])
 
     def save(self, path: Path) -> None:
-        """A compressed file of about ten bytes a detection."""
+        """A compressed file of about ten bytes a detection, written whole or not at all."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         packed = {name: np.packbits(content.pop(name), axis=1) for name in ("true", "ignored")}
-        with path.open("wb") as file:
+        unfinished = path.with_name(f".{path.name}.tmp")
+        with unfinished.open("wb") as file:
             np.savez_compressed(file, **content, **packed)
+        unfinished.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Matches:
@@ -67,11 +69,12 @@ class Matches:
         try:
             with np.load(path, allow_pickle=False) as file:
                 content = {field.name: file[field.name] for field in fields(cls)}
+            count = len(content["scores"])
+            for name in ("true", "ignored"):
+                content[name] = np.unpackbits(content[name], axis=1, count=count).astype(bool)
         except Exception as error:  # zipfile, numpy and the system each have their own
             raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
-        count = len(content["scores"])
-        bits = {name: np.unpackbits(content[name], axis=1, count=count).astype(bool) for name in ("true", "ignored")}
-        return cls(**{**content, **bits})
+        return cls(**content)
 
 
 def at_recalls(recall: Float64[ndarray, "N"], precision: Float64[ndarray, "N"]) -> float:

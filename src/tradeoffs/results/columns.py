@@ -121,6 +121,7 @@ BOUNDS = ("mAP_low", "mAP_high", "ms_low", "ms_high")  # of 95 % confidence
 # What goes with a run and is shown in no column of its own.
 ASIDE = {
     "name": inside("who", "name"),
+    "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
     "mAP_low": inside("accuracy", "intervals", "mAP", 0),
     "mAP_high": inside("accuracy", "intervals", "mAP", 1),

@@ -28,11 +28,14 @@ def on_frontier(costs: Float64[ndarray, "N"], gains: Float64[ndarray, "N"]) -> B
 def surely_beaten(
     costs: Float64[ndarray, "N 2"], gains: Float64[ndarray, "N 2"], chunk: int = 1000
 ) -> Bool[ndarray, "N"]:
-    """Whom another one beats in both for sure: intervals (low, high) that do not overlap. nan overlaps with all."""
+    """Whom another one beats for sure: its interval (low, high) of the gain lies above, its cost is not higher.
+
+    nan for a bound that is not known overlaps with all.
+    """
     result = np.zeros(len(costs), dtype=bool)
     for start in range(0, len(costs), chunk):
         part = slice(start, start + chunk)
-        cheaper = costs[None, :, 1] < costs[part, None, 0]
+        cheaper = costs[None, :, 1] <= costs[part, None, 0]
         better = gains[None, :, 0] > gains[part, None, 1]
         result[part] = (cheaper & better).any(axis=1)
     return result

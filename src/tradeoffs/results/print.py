@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tradeoffs.results.columns import COLUMNS
@@ -13,6 +14,7 @@ from tradeoffs.results.seeds import over_seeds_table
 
 TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
+COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 
 
@@ -37,7 +39,7 @@ def table_of(rows: pd.DataFrame, title: str, x: str, y: str) -> Table:
     marks = frontier_marks(rows, x, y)
     for (_, row), mark in zip(rows.iterrows(), marks, strict=True):
         cells = [text(row[name]) for name in varying] + [number(row, name) for name in numbers]
-        table.add_row(*cells, str(row["seeds"]), mark)
+        table.add_row(*map(escape, cells), str(row["seeds"]), mark)
     return table
 
 
@@ -50,12 +52,16 @@ def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
 
 
 def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
-    """Low, estimate, high of a column for every row; turned around where the other direction is better."""
+    """Low, estimate, high of a column for every row; turned around where the other direction is better.
+
+    What is counted, not measured, is its own bounds; other bounds that are not known are nan.
+    """
     value = rows[name].to_numpy(float)
-    low, high = (rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else value for end in ("low", "high"))
-    columns = np.stack(
-        [np.where(np.isfinite(low), low, value), value, np.where(np.isfinite(high), high, value)], axis=1
+    unknown = value if name in COUNTED else np.full_like(value, np.nan)
+    low, high = (
+        rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else unknown for end in ("low", "high")
     )
+    columns = np.stack([low, value, high], axis=1)
     return columns if COLUMNS[name].better == better else -columns[:, ::-1]
 
 

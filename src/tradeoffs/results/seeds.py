@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
-from tradeoffs.results.columns import COLUMNS
+from tradeoffs.results.columns import BOUNDS, COLUMNS
 from tradeoffs.results.statistics import over_seeds
 
-MEASURED = ["ms_low", "ms_high", *(name for name, column in COLUMNS.items() if column.better)]
+MEASURED = [name for name, column in COLUMNS.items() if column.better]
 
 
 def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each recipe: means of what was measured, how many `seeds`, and bounds of the mAP.
 
-    The bounds are over the seeds, for a single run over the images. Only finished runs count, and only those of one
-    device are averaged with each other.
+    The bounds are over the seeds, for a single run over the images. Only finished runs count, of several records of one
+    run (same settings, same device) the last, and only those of one device are averaged with each other.
     """
     finished = runs[runs["status"] == "finished"]
-    keys = [finished["recipe"], finished["device"].fillna("")]
-    rows = [_row(group) for _, group in finished.groupby(keys, sort=False)]
-    return pd.DataFrame(rows, columns=[*runs.columns, "seeds"])
-
-
-def _row(group: pd.DataFrame) -> pd.Series:
-    row = group.iloc[0].copy()
-    row[MEASURED] = group[MEASURED].astype(float).mean()
-    row["seeds"] = len(group)
-    if len(group) > 1:
-        row["seed"] = None
-        _, row["mAP_low"], row["mAP_high"] = over_seeds(group["mAP"].to_numpy(float))
-    return row
+    device = finished["device"].fillna("")
+    finished = finished[~pd.DataFrame({"run": finished["config_hash"], "device": device}).duplicated(keep="last")]
+    groups = finished.groupby([finished["recipe"], device.loc[finished.index]], sort=False)
+    rows = groups.head(1).copy()
+    place = groups.ngroup().loc[rows.index]
+    rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
+    rows["seeds"] = groups.size().to_numpy()[place]
+    for index, number in place[rows["seeds"] > 1].items():
+        scores = finished.loc[groups.ngroup() == number, "mAP"].dropna().to_numpy(float)
+        rows.loc[index, list(BOUNDS)] = np.nan
+        if len(scores) > 1:
+            _, rows.loc[index, "mAP_low"], rows.loc[index, "mAP_high"] = over_seeds(scores)
+    rows["seed"] = rows["seed"].where(rows["seeds"] == 1)
+    return rows

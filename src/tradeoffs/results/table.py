@@ -32,6 +32,8 @@ def read_table(places: Iterable[Path]) -> Found:
             rows[str(file.parent)] = row_of(read_record(file))
         except UserError as fault:
             faults.append(str(fault))
+        except (TypeError, ValueError, AttributeError, KeyError) as fault:  # JSON, but not as a run writes it
+            faults.append(f"{file} is damaged: {fault}; run the job again to write it anew")
     return Found(table_of(rows), faults)
 
 

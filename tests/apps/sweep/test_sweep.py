@@ -34,6 +34,7 @@ def _sweep(photos: Path, runs: Path, words: tuple[str, ...]) -> None:
     os.dup2(said, 2)
     from tradeoffs.apps.launch import launch
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which what a shell starts in the background ignores
     script = Path(__file__).parents[3] / "train.py"
     sys.argv = [str(script), "-m", *SETTINGS, f"data.root={photos}", f"runs={runs}", "name=sweep", *words]
     launch("train", "tradeoffs.apps.train:train", sweeps=True)
@@ -41,7 +42,9 @@ def _sweep(photos: Path, runs: Path, words: tuple[str, ...]) -> None:
 
 def ended(process: multiprocessing.Process) -> int:
     process.join(200)
-    assert process.exitcode is not None, "the sweep hangs"
+    if process.exitcode is None:
+        process.kill()
+        pytest.fail("the sweep hangs")
     return process.exitcode
 
 
@@ -130,7 +133,7 @@ def test_a_failed_job_is_recorded_and_tried_again(photos, tmp_path):
 
 
 def test_a_killed_job_is_recorded_and_the_others_go_on(photos, tmp_path):
-    sweep = start(photos, tmp_path, "seed=2,3", "epochs=4")
+    sweep = start(photos, tmp_path, "seed=2,3", "epochs=40")
     kill_job(tmp_path, seed=2)
     assert ended(sweep) == 1
     assert record(tmp_path, 2).error.startswith("killed by SIGKILL")
@@ -139,10 +142,29 @@ def test_a_killed_job_is_recorded_and_the_others_go_on(photos, tmp_path):
 
 
 def test_parts_that_do_not_fit_are_left_out_without_a_record(photos, tmp_path):
-    words = ("backbone.output_stride=8,16", "seed=2", "model.neck.sources=[8,16,32]")  # the last needs stride 32
-    sweep = start(photos, tmp_path, *words)
-    code = ended(sweep)
-    assert (code, "skipped" in said(tmp_path)) == (1, True), said(tmp_path)
+    # Only the built backbone knows how many stages it has.
+    assert ended(start(photos, tmp_path, "backbone.frozen_stages=0,99")) == 0
+    assert "skipped: backbone.frozen_stages=99; this backbone has" in said(tmp_path)
+    assert [path.name for path in (tmp_path / "sweep").glob("b*")] == ["backbone.frozen_stages=0"]
+
+
+def test_a_folder_with_other_settings_is_left_alone(finished, photos, tmp_path):
+    runs = tmp_path / "sweeps"
+    shutil.copytree(finished, runs)
+    (folder(runs, 2) / "result.json").unlink()
+    settings = (folder(runs, 2) / "config.yaml").read_text()
+    for _ in range(2):
+        assert ended(start(photos, runs, "seed=2,3", "optimizer.lr=0.02")) == 1
+    assert (folder(runs, 2) / "config.yaml").read_text() == settings
+    assert not (folder(runs, 2) / "result.json").exists()
+    assert without_times(record(runs, 3)) == without_times(record(finished, 3))
+
+
+def test_overwrite_trains_anew(finished, photos, tmp_path):
+    runs = tmp_path / "sweeps"
+    shutil.copytree(finished, runs)
+    assert ended(start(photos, runs, "seed=2,3", "overwrite=true")) == 0
+    assert (folder(runs, 2) / "log.txt").read_text().count("epoch 2/2") == 2
 
 
 def test_two_sweeps_on_one_folder_share_the_work(finished, photos, tmp_path):
@@ -182,6 +204,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_records(finished, photos, tm
     chance = random.Random(int(os.environ.get("TRADEOFFS_SEED", "1")))
     for kill in range(10):
         sweep = start(photos, tmp_path, "seed=2,3", "checkpoint_minutes=0.001")
+        if kill > 3 and kill % 2:
+            wait_for_training(tmp_path, seed=2)
         sweep.join(chance.uniform(0.2, 4.0))
         victims = processes_of(tmp_path) if kill % 2 else [sweep.pid]  # the whole tree, or the sweep alone
         for victim in victims:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from filelock import Timeout
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.mistakes import one_line
-from tradeoffs.apps.run_folder import save_config
+from tradeoffs.apps.run_folder import different_settings, save_config
 from tradeoffs.errors import BusyError, MismatchError, UserError
 from tradeoffs.results.record import Record, read_record, write_record
 
@@ -15,18 +17,25 @@ from tradeoffs.results.record import Record, read_record, write_record
 def record_failure(config: DictConfig, error: Exception | str) -> None:
     """Writes the record and the settings of a run that failed.
 
-    Leaves a folder alone that holds a finished run, or one that another process is at; and what makes no sense leaves
-    no record.
+    Leaves a folder alone that holds a finished run, one with other settings, or one that another process is at; and
+    what makes no sense leaves no record.
     """
-    if isinstance(error, BusyError | MismatchError) or is_finished(Path(config.runs) / config.name):
-        return
-    from tradeoffs.apps.report import identity  # imports torch
+    from tradeoffs.apps.report import identity  # imports torch, which takes a while
 
     folder = Path(config.runs) / config.name
-    save_config(config, folder)
-    settings = OmegaConf.to_container(config, resolve=True)
-    record = Record(identity(config, None), "failed", described(error), config=settings)
-    write_record(folder / "result.json", record)
+    if isinstance(error, BusyError | MismatchError):
+        return
+    try:
+        with lock_of(folder).acquire(timeout=0):
+            if not is_finished(folder) and not is_anothers(folder, config):
+                save_config(config, folder)
+                settings = OmegaConf.to_container(config, resolve=True)
+                record = Record(identity(config, None), "failed", described(error), config=settings)
+                write_record(folder / "result.json", record)
+    except Timeout:  # somebody tries it again already
+        return
+    except OSError as problem:  # a full disk must not stop the other jobs
+        print(f"the failure of {folder} cannot be recorded: {problem}")
 
 
 def is_finished(folder: Path) -> bool:
@@ -34,6 +43,14 @@ def is_finished(folder: Path) -> bool:
         return read_record(folder / "result.json").status == "finished"
     except UserError:  # there is no record, or a damaged one
         return False
+
+
+def is_anothers(folder: Path, config: DictConfig) -> bool:
+    """Whether a run with other settings lies there, or something that is no run."""
+    settings = folder / "config.yaml"
+    if settings.is_file():
+        return bool(different_settings(OmegaConf.load(settings), config))
+    return (folder / "checkpoints").exists()
 
 
 def described(error: Exception | str) -> str:

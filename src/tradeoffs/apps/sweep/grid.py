@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.utils import JobStatus
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
@@ -20,12 +20,23 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
     plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
-    waiting = [job for job in plan.jobs if not done_record(job)]
+    waiting = [job for job in plan.jobs if job.config.overwrite or not done_record(job)]
     if finished := len(plan.jobs) - len(waiting):
         print(f"{finished} of {len(plan.jobs)} runs are finished already")
+    jobs, skipped = list(plan.jobs), dict(plan.skipped)
     try:
         returns = launcher.launch([job.overrides for job in waiting], initial_job_idx=0) if waiting else []
+        for job, ended in zip(waiting, returns, strict=True):
+            if reason := reason_to_skip(ended):
+                jobs.remove(job)
+                skipped[job.name] = reason
     finally:
-        unfinished = show_table(plan.jobs, plan.skipped, Path(config.hydra.sweep.dir))
-    if unfinished or any(ended.status == JobStatus.FAILED for ended in returns):
+        unfinished = show_table(jobs, skipped, Path(config.hydra.sweep.dir))
+    if unfinished:
         raise JobFailedError(CRASH)
+
+
+def reason_to_skip(ended: JobReturn) -> str | None:
+    """Of parts that were found not to go together only when they were built."""
+    outcome = ended.return_value if ended.status == JobStatus.COMPLETED else None
+    return outcome.error if getattr(outcome, "status", None) == "skipped" else None

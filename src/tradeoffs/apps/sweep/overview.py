@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
@@ -98,9 +99,9 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
     for title in ("run", "status", "mAP", "ms, batch 1", "minutes"):
         table.add_column(title, justify="left" if title in ("run", "status") else "right", overflow="fold")
     for job in jobs:
-        table.add_row(job.name, *cells(done_record(job) or failed_record(job)))
+        table.add_row(*map(escape, [job.name, *cells(done_record(job) or failed_record(job))]))
     for words, reason in skipped.items():
-        table.add_row(words, f"skipped: {reason}")
+        table.add_row(escape(words), escape(f"skipped: {reason}"))
     Console().print(table)
     return sum(done_record(job) is None for job in jobs)
 

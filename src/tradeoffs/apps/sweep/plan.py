@@ -41,6 +41,9 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
+    for text, override in parse(overrides):
+        if override.is_sweep_override() and key_of(text) in ("name", "runs"):
+            raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
     name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
     return [*kept, f"runs='{Path(runs) / str(name)}'"]

@@ -33,7 +33,7 @@ def run_jobs(jobs: Sequence[Job], shares: Sequence[Share], script: Path, overvie
         while waiting or running:
             for job in startable(waiting, len(free)):
                 waiting.remove(job)
-                if done_record(job):  # by another sweep, in the meantime
+                if done_record(job) and not job.config.overwrite:  # by another sweep, in the meantime
                     outcomes[job.folder] = Outcome("finished")
                 else:
                     running.append(JobProcess(job, free.pop(0), script))
@@ -93,7 +93,10 @@ def stopped_together(running: list[JobProcess]) -> Iterator[None]:
         for process in running:
             process.ask_to_stop()
         until = time.monotonic() + GRACE
-        for process in running:
-            if not process.wait(max(0.0, until - time.monotonic())):
+        try:
+            for process in running:
+                process.wait(max(0.0, until - time.monotonic()))
+        finally:  # even if whoever waits loses patience
+            for process in running:
                 process.kill()
         raise

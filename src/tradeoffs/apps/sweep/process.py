@@ -27,7 +27,7 @@ from tradeoffs.errors import BusyError, MismatchError
 
 LOG = "log.txt"
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"  # Windows
-PRELOADED = ["tradeoffs.apps.train", "timm", "torchvision"]
+PRELOADED = ["tradeoffs.apps.sweep.server", "tradeoffs.apps.train", "timm", "torchvision"]
 GRACE = 120.0  # seconds in which a job that is told to stop may write its checkpoint
 
 
@@ -77,7 +77,7 @@ class JobProcess:
         try:
             outcome = self._answer.recv()
         except EOFError:
-            outcome = Outcome("failed", how_it_ended(self._process.exitcode))
+            outcome = Outcome("failed", f"{how_it_ended(self._process.exitcode)}; see {self.job.folder / LOG}")
         if outcome.status == "failed":
             record_failure(self.job.config, outcome.error)
         return outcome
@@ -95,7 +95,8 @@ def how_it_ended(code: int | None) -> str:
     if code is None or code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name
-    return f"killed by {name}" + (": perhaps the machine was out of memory" if name == "SIGKILL" else "")
+    reasons = ", because memory ran out or another process of the run failed" if name == "SIGKILL" else ""
+    return f"killed by {name}{reasons}"
 
 
 def run_job(words: list[str], folder: Path, share: Share, answer: Connection) -> None:
@@ -137,10 +138,11 @@ def write_into(folder: Path) -> None:
 
 
 def forget(folder: Path) -> None:
-    """Takes away the log, and the folder if that was all."""
-    (folder / LOG).unlink()
-    with suppress(OSError):
-        folder.rmdir()
+    """Takes away a folder in which there is nothing but the log."""
+    if [path.name for path in folder.iterdir()] == [LOG]:
+        with suppress(OSError):  # another sweep may do the same
+            (folder / LOG).unlink()
+            folder.rmdir()
 
 
 def lead_session() -> None:

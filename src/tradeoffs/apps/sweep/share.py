@@ -23,8 +23,7 @@ class Share(NamedTuple):
         if self.cores is not None:
             import torch
 
-            torch.set_num_threads(len(self.cores))
-            os.environ["OMP_NUM_THREADS"] = str(len(self.cores))
+            torch.set_num_threads(len(self.cores))  # further processes of the run count their cores themselves
             if hasattr(os, "sched_setaffinity"):  # not on macOS and Windows
                 os.sched_setaffinity(0, self.cores)
 
