@@ -135,6 +135,7 @@ RULES = {
     "optimizer.lr": Number(above=0),
     "optimizer.momentum": FRACTION,
     "optimizer.weight_decay": Number(0),
+    "optimizer.fused": OneOf((None, True, False)),
     "schedule.warmup": FRACTION,
     "schedule.final": FRACTION,
     "schedule.gamma": Number(above=0),
