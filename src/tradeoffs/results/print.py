@@ -15,6 +15,7 @@ from tradeoffs.results.seeds import over_seeds_table
 TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
+HEADS = {"multiply_adds": "G mult-adds", "parameters": "M weights", "memory": "MB peak", "image_size": "px"}
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 
 
@@ -31,11 +32,11 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
 
 def table_of(rows: pd.DataFrame, title: str, x: str, y: str) -> Table:
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
-    numbers = list(dict.fromkeys([y, "AP50", x, *COSTS]))
+    known = [name for name in ("AP50", x, *COSTS) if rows[name].notna().any()]
+    numbers = list(dict.fromkeys([y, *known]))
     table = Table(title=title, title_justify="left")
     for name in [*varying, *numbers, "runs", "frontier"]:
-        label = COLUMNS[name].label if name in COLUMNS else name
-        table.add_column(label, justify="left" if name in ("model", "backbone") else "right")
+        table.add_column(HEADS.get(name, name), justify="left" if name in ("model", "backbone") else "right")
     marks = frontier_marks(rows, x, y)
     for (_, row), mark in zip(rows.iterrows(), marks, strict=True):
         cells = [text(row[name]) for name in varying] + [number(row, name) for name in numbers]
