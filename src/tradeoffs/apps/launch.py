@@ -33,7 +33,7 @@ from tradeoffs.errors import UserError
 
 CRASH, MISTAKE, INTERRUPTED, UNREAD = 1, 2, 130, 141  # exit codes; a shell's for Ctrl-C and for a closed pipe
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
-PATHS = ("run", "checkpoint", "source", "output", "runs", "resume", "data.root", "backbone.weights")
+PATHS = ("run", "checkpoint", "source", "output", "runs", "export", "resume", "data.root", "backbone.weights")
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 

@@ -79,7 +79,11 @@ def ensure_coco(
     archives = (COCO_ANNOTATIONS, *COCO.values())
     for archive in (COCO_ANNOTATIONS, *(COCO[split] for split in splits)):
         _ensure(archive, host, root, archives)
-    return {split: Split(root / f"{split}2017", root / "annotations" / f"{kind}_{split}2017.json") for split in splits}
+    return {split: coco_split(root, split, kind) for split in splits}
+
+
+def coco_split(root: Path, split: str, kind: str = "instances") -> Split:
+    return Split(root / f"{split}2017", root / "annotations" / f"{kind}_{split}2017.json")
 
 
 def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
@@ -88,7 +92,7 @@ def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
     Fetches what lacks of 2.9 GB into `root/VOCdevkit` and writes `root/annotations/{train,val}.json`.
     """
     devkit, folder = root / "VOCdevkit", root / "annotations"
-    splits = {split: Split(devkit, folder / f"{split}.json") for split in VOC_LISTS}
+    splits = {split: voc_split(root, split) for split in VOC_LISTS}
     if all(split.annotations.exists() for split in splits.values()):
         return splits
     for archive in VOC:
@@ -102,6 +106,10 @@ def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
     for summary in write_splits(pictures, folder):
         log.info(str(summary))
     return splits
+
+
+def voc_split(root: Path, split: str) -> Split:
+    return Split(root / "VOCdevkit", root / "annotations" / f"{split}.json")
 
 
 def _ensure(archive: Archive, host: str, root: Path, archives: Sequence[Archive]) -> None:

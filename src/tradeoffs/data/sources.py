@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from filelock import FileLock
 
 from tradeoffs.data.annotation_file import read_annotation_file
-from tradeoffs.data.archives import Split, ensure_coco, ensure_voc
+from tradeoffs.data.archives import Split, coco_split, ensure_coco, ensure_voc, voc_split
 from tradeoffs.errors import UserError
 
 SplitName = Literal["train", "val"]
@@ -112,6 +112,30 @@ def coco_folder(
     if lacking:
         raise MissingSplitError(root, lacking)
     return Split(images, annotations)
+
+
+def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
+    """Where a split lies if it is here already: nothing is drawn or fetched. `source` is that of a config."""
+    options = {key: value for key, value in source.items() if not key.startswith("_")}
+    root = Path(str(options.pop("root", "")))
+    try:
+        match str(source.get("_target_")).removeprefix(f"{__name__}."):
+            case "shapes":
+                from tradeoffs.data.shapes.maker import folder_of
+
+                folder = folder_of(root, **options)
+                found = Split(folder / split, folder / "annotations" / f"{split}.json")
+            case "coco":
+                found = coco_split(root, split)
+            case "voc":
+                found = voc_split(root, split)
+            case "coco_folder":
+                found = coco_folder(split, root, **options)
+            case _:
+                return None
+    except (UserError, TypeError):  # incomplete, or settings of another version
+        return None
+    return found if found.images.is_dir() and found.annotations.is_file() else None
 
 
 def _places(given: str | None, usual: Sequence[str], name: str) -> list[str]:

@@ -21,14 +21,17 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     device = finished["device"].fillna("")
     finished = finished[~pd.DataFrame({"run": finished["config_hash"], "device": device}).duplicated(keep="last")]
     groups = finished.groupby([finished["recipe"], device.loc[finished.index]], sort=False)
+    numbers = groups.ngroup()
     rows = groups.head(1).copy()
-    place = groups.ngroup().loc[rows.index]
+    place = numbers.loc[rows.index]
     rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
     rows["seeds"] = groups.size().to_numpy()[place]
-    for index, number in place[rows["seeds"] > 1].items():
-        scores = finished.loc[groups.ngroup() == number, "mAP"].dropna().to_numpy(float)
-        rows.loc[index, list(BOUNDS)] = np.nan
-        if len(scores) > 1:
-            _, rows.loc[index, "mAP_low"], rows.loc[index, "mAP_high"] = over_seeds(scores)
+    several = rows["seeds"] > 1
+    rows.loc[several, list(BOUNDS)] = np.nan
+    scores = finished["mAP"].astype(float).dropna().groupby(numbers)
+    bounds = {number: over_seeds(values.to_numpy()) for number, values in scores if len(values) > 1}
+    for end in ("low", "high"):
+        ends = {number: getattr(interval, end) for number, interval in bounds.items()}
+        rows.loc[several, f"mAP_{end}"] = place[several].map(ends)
     rows["seed"] = rows["seed"].where(rows["seeds"] == 1)
     return rows

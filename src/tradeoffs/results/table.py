@@ -56,13 +56,14 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if not place.exists():
             raise UserError(f"{place} does not exist; give folders of runs, or a {RECORD}")
-        for file in [place] if place.is_file() else _below(place):
+        for file in [place] if place.is_file() else records_below(place):
             if (resolved := file.resolve()) not in seen:
                 seen.add(resolved)
                 yield file
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def records_below(folder: Path) -> Iterator[Path]:
+    """Without following links."""
     for place, inner, files in os.walk(folder):
         inner[:] = sorted(set(inner) - WITHOUT_RECORDS)
         if RECORD in files:

@@ -50,7 +50,7 @@ def make_shapes(
     if min(recipe.values()) < 0:
         raise UserError(f"shapes need a seed and sizes of 0 or more, not seed={seed}, {num_train} and {num_val} images")
     root = Path(root)
-    folder = root / f"shapes-v{VERSION}-seed{seed}-{num_train}-{num_val}"
+    folder = folder_of(root, num_train, num_val, seed)
     if not is_finished(folder, recipe):
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=root, prefix=f".{folder.name}-") as scratch:
@@ -58,6 +58,10 @@ def make_shapes(
             draw_set(draft, recipe, processes)
             publish(draft, folder, recipe)
     return folder
+
+
+def folder_of(root: Path, num_train: int = 2000, num_val: int = 400, seed: int = 0) -> Path:
+    return root / f"shapes-v{VERSION}-seed{seed}-{num_train}-{num_val}"
 
 
 def is_finished(folder: Path, recipe: dict[str, int]) -> bool:

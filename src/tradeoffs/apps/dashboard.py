@@ -1,0 +1,115 @@
+"""What `dashboard.py` does: serve the pages on this machine, or write them into one file."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from tradeoffs.apps.config import CONF, compose
+from tradeoffs.apps.launch import mistakes_answered, read_arguments
+from tradeoffs.apps.rules import check
+from tradeoffs.apps.usage import usage
+from tradeoffs.dashboard.address import FILTERS, View, write
+from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
+
+
+def launch_dashboard(config_name: str, conf: Path = CONF) -> None:
+    """A mistake of the user is one line on stderr and exit code 2. Ctrl-C ends the server, and all is well.
+
+    Filters are no settings of Hydra's, for which `data=shapes` would choose a whole part of a training.
+    """
+    with mistakes_answered():
+        arguments = read_arguments()
+        if arguments.help:
+            print(usage(config_name, conf))
+            return
+        if arguments.multirun:
+            raise UserError("-m is for train.py; the dashboard shows all runs at once")
+        view = read_filters(word for word in arguments.overrides if is_filter(word))
+        settings = compose(config_name, [word for word in arguments.overrides if not is_filter(word)], conf)
+        check(settings, conf)
+        if arguments.cfg:
+            print(OmegaConf.to_yaml(settings))
+        elif settings.export is not None:
+            export(settings, view)
+        else:
+            serve(settings, view)
+
+
+def is_filter(word: str) -> bool:
+    return word.partition("=")[0] in FILTERS
+
+
+def read_filters(words: Iterable[str]) -> View:
+    """Of `backbone=[mobilenet,resnet18]`; a value in no brackets may have commas."""
+    view: View = {}
+    for name, _, text in (word.partition("=") for word in words):
+        inner = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+        view[name] = [value.strip().strip("'\"") for value in inner]
+    return view
+
+
+def serve(settings: DictConfig, view: View) -> None:
+    """Until Ctrl-C."""
+    listener = listen(settings.host, settings.port)
+    from werkzeug.serving import make_server
+
+    from tradeoffs.dashboard.app import build_app
+    from tradeoffs.dashboard.store import Store
+
+    store = Store(Path(settings.runs))
+    require_values(store, view)
+    server = make_server(settings.host, settings.port, build_app(store).server, threaded=True, fd=listener.fileno())
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"http://{host}:{server.port}/{write(view)}".removesuffix("/")
+    print(f"Dashboard of {len(store.table())} runs in {settings.runs}/: {address} (Ctrl-C ends it)")
+    server.serve_forever()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Taken before anything slow is imported."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        raise UserError(f"host={host} port={port} cannot be had: {error.strerror}; give another port=") from None
+    return listener
+
+
+def export(settings: DictConfig, view: View) -> None:
+    """Raises UserError if there is nothing to write, or no place for it."""
+    path = Path(settings.export)
+    if path.is_dir():
+        raise UserError(f"export={path} is a folder; give a file, such as report.html")
+    if not path.parent.is_dir():
+        raise UserError(f"export={path} is impossible: the folder {path.parent} does not exist; make it first")
+    if path.exists() and not path.is_file():
+        raise UserError(f"export={path} is no ordinary file; give another one, such as report.html")
+    from tradeoffs.dashboard import filters
+    from tradeoffs.dashboard.export import report
+    from tradeoffs.dashboard.store import Store
+
+    store = Store(Path(settings.runs))
+    if store.table().empty:
+        raise UserError(f"no runs in {settings.runs}/ yet; start with: python train.py experiment=demo")
+    require_values(store, view)
+    write_whole(path, report(store, view))
+    print(f"{path} shows {len(filters.selected(store.table(), view))} of {len(store.table())} runs")
+
+
+def require_values(store, view: View) -> None:
+    """Raises UserError for a filter that lets no run through, because no run has such a value."""
+    from tradeoffs.dashboard.filters import options
+
+    for name, values in view.items():
+        known = options(store.table(), name) if len(store.table()) else []
+        if unknown := [value for value in values if value not in known]:
+            raise UserError(f"{name}={unknown[0]} is that of no run; there are: {', '.join(known) or 'none'}")

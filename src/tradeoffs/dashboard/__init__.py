@@ -1,0 +1,1 @@
+"""Runs compared: figures that are functions of a table, and the pages that show them."""

@@ -1,0 +1,101 @@
+"""The web app: one page that changes with its address, and looks for new records every other second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dash import Dash, Input, Output, State, dcc, html, no_update
+
+from tradeoffs.dashboard import address
+from tradeoffs.dashboard.pages import compare, controls, figures, run, saving, table
+from tradeoffs.dashboard.pages.parts import problem
+from tradeoffs.dashboard.pictures import serve_pictures
+from tradeoffs.dashboard.store import Store
+
+PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare}
+LOOK_EVERY = 2000  # milliseconds
+
+
+def build_app(store: Store) -> Dash:
+    """Everything is served from this machine, and nothing leaves it."""
+    app = Dash(
+        "tradeoffs",
+        assets_folder=str(Path(__file__).with_name("assets")),
+        title=address.title("/", {}),
+        update_title="",
+        serve_locally=True,
+        suppress_callback_exceptions=True,  # a page's parts are there only while it is
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
+    app.layout = frame
+    for part in (controls, figures, table, run, compare, saving):
+        part.register(app, store)
+    register(app, store)
+    serve_pictures(app.server, store)
+    return app
+
+
+def frame() -> html.Div:
+    """What stands around every page."""
+    return html.Div(
+        [
+            dcc.Location(id="url", refresh=False),
+            dcc.Interval(id="tick", interval=LOOK_EVERY),
+            dcc.Store(id="version"),
+            dcc.Store(id="title"),
+            html.A("Skip to the content", href="#page", className="skip"),
+            html.Header(
+                [
+                    html.Strong("Speed/accuracy trade-offs"),
+                    html.Nav(id="nav", **{"aria-label": "Pages"}),
+                    saving.buttons(),
+                ]
+            ),
+            html.Main(id="page", tabIndex=-1),
+            html.Footer(id="state", role="status"),
+        ]
+    )
+
+
+def register(app: Dash, store: Store) -> None:
+    @app.callback(Output("page", "children"), Input("url", "pathname"), State("url", "search"))
+    def route(path: str, search: str) -> list:
+        page = PAGES.get(path)
+        return page.layout(store, address.read(search)) if page else [problem(f"There is no page {path}.")]
+
+    @app.callback(
+        *(Output("nav", "children"), Output("title", "data")),
+        *(Input("url", "pathname"), Input("url", "search")),
+    )
+    def name(path: str, search: str) -> tuple[list, str]:
+        view = address.read(search)
+        return links(path, view), address.title(path, view)
+
+    @app.callback(
+        *(Output("version", "data"), Output("state", "children")),
+        *(Input("tick", "n_intervals"), State("version", "data")),
+    )
+    def look(ticks: int, version: int | None) -> tuple:
+        now = store.refresh()
+        if now == version:
+            return no_update, no_update
+        faults = f", {len(store.faults())} records that cannot be read" if store.faults() else ""
+        return now, f"{len(store.table())} records in {store.root}/{faults}; new ones appear by themselves."
+
+    app.clientside_callback(  # where there is little room the filters are closed at first
+        "() => window.innerWidth > 760", Output("filters", "open"), Input("filters", "id")
+    )
+    app.clientside_callback("title => { document.title = title; }", Input("title", "data"))
+
+
+def links(path: str, view: address.View) -> list:
+    """To the pages, with the filters that they share."""
+    kept = address.write(address.filters_of(view))
+    return [
+        dcc.Link(
+            title, href=page + (kept if page in ("/", "/table") else ""), className="current" if page == path else ""
+        )
+        for page, title in address.TITLES.items()
+        if page != "/run"
+    ]

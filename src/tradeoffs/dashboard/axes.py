@@ -1,0 +1,91 @@
+"""The columns that figures and table can show: those of the results, and what only a comparison needs."""
+
+from __future__ import annotations
+
+import csv
+import html
+import math
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from tradeoffs.results.columns import COLUMNS, Column
+from tradeoffs.results.record import Record
+
+BACKBONES = Path(__file__).with_name("backbones.csv")
+# What another device, or other company on it, changes.
+TIMED = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms", "images_per_second", "memory", "minutes")
+GROUPING = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep", "seed", "precision")
+
+
+def kind(record: Record) -> str:
+    """Who wrote it: train.py, evaluate.py or benchmark.py."""
+    if record.training or not (record.accuracy or record.cost):
+        return "training"
+    return "evaluation" if record.accuracy else "benchmark"
+
+
+@cache
+def backbone_accuracies() -> dict[str, float]:
+    with BACKBONES.open(encoding="utf-8") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return {row["backbone"]: float(row["top1"]) for row in rows}
+
+
+def backbone_accuracy(record: Record) -> float:
+    return backbone_accuracies().get(record.who.backbone, math.nan)
+
+
+EXTRA = {
+    "kind": Column("kind of record", "", None, kind),
+    "backbone_accuracy": Column("ImageNet top-1 of the backbone", "%", "high", backbone_accuracy),
+}
+# What no record tells: its folder, and how many were averaged.
+ASIDE = {name: Column(name, "", None, lambda record: None) for name in ("sweep", "seeds")}
+AXES = COLUMNS | EXTRA | ASIDE
+NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", "num_proposals", "epochs"]
+
+
+def sweep_of(run: str) -> str:
+    """The folder of a run's folder; of an evaluation, that of the run that was scored."""
+    return run.partition("/evaluations/")[0].rpartition("/")[0]
+
+
+def written(value: object) -> str:
+    """A value as people write it, in three or four digits; a dash where there is none."""
+    if value is None or value != value or value == "":
+        return "-"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.3f}" if abs(value) < 1 else f"{value:.4g}"
+
+
+def plain(value: object) -> str:
+    """A value as it stands in an address: whole numbers without a point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
+
+
+def label(name: str) -> str:
+    """Of an axis, with a capital letter unless it is an abbreviation."""
+    text = AXES[name].label
+    return text if text.startswith("mAP") else text[0].upper() + text[1:]
+
+
+def hovers(rows: pd.DataFrame) -> list[str]:
+    """All that is known of each run, a line each; plotly reads HTML's entities and a few tags."""
+    lines = [f"<b>{html.escape(str(name))}</b>" for name in rows["name"]]
+    for column in rows.columns.intersection(list(AXES)):
+        if column not in ("status", "error", "sweep"):
+            head = f"<br>{AXES[column].label}: "
+            for place, value in enumerate(rows[column]):
+                if (text := written(value)) != "-":
+                    lines[place] += head + html.escape(text)
+    return lines
+
+
+def short_names(rows: pd.DataFrame) -> list[str]:
+    """What tells runs apart, in few words; hovering tells all."""
+    varying = [name for name in ("image_size", "num_proposals", "seed") if rows[name].nunique() > 1]
+    columns = [rows[name].map(plain) for name in ("model", "backbone", *varying)]
+    return [" ".join(value for value in values if value != "-") for values in zip(*columns, strict=True)]

@@ -1,0 +1,89 @@
+"""Two runs side by side: what differs in their settings, and which differences in numbers are more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tradeoffs.dashboard.axes import AXES, TIMED
+from tradeoffs.results.statistics import Interval, difference_over_seeds
+
+COUNTED = ("multiply_adds", "parameters", "activations", "backbone_accuracy")  # no chance in it
+
+
+class Row(NamedTuple):
+    """A metric of both, and in words how sure their difference is."""
+
+    name: str
+    first: float
+    second: float
+    verdicts: list[str]
+
+
+def different_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Key and both values, for each setting that is not the same, names aside."""
+    before, after = dict(flat(first)), dict(flat(second))
+    keys = sorted((before.keys() | after.keys()) - {"name", "runs"})
+    return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def metric_rows(table: pd.DataFrame, first: str, second: str, images: Mapping[str, Interval]) -> list[Row]:
+    """Every measured column that one of both has. `images` are differences over images, by column."""
+    one, other = table.loc[first], table.loc[second]
+    names = [name for name, column in AXES.items() if column.better and np.isfinite([one[name], other[name]]).any()]
+    return [
+        Row(name, one[name], other[name], list(verdicts(table, one, other, name, images.get(name)))) for name in names
+    ]
+
+
+def verdicts(
+    table: pd.DataFrame, one: pd.Series, other: pd.Series, name: str, images: Interval | None
+) -> Iterator[str]:
+    """Over images, over the turns of the clock, over seeds: whatever is known."""
+    if not np.isfinite([one[name], other[name]]).all():
+        return
+    if name in TIMED and one["device"] != other["device"]:
+        yield "on different devices, which do not compare"
+        return
+    if name in COUNTED:
+        yield "counted, not measured"
+        return
+    if images:
+        yield verdict(name, images, "over the images")
+    if name == "ms":
+        bounds = other["ms_low"] - one["ms_high"], other["ms_high"] - one["ms_low"]
+        yield verdict(name, Interval(other["ms"] - one["ms"], *bounds), "over the turns")
+    seeds = [of_seeds(table, run, name) for run in (one, other)]
+    if min(map(len, seeds)) > 1 and one["recipe"] != other["recipe"]:
+        yield verdict(name, difference_over_seeds(*seeds), f"over {len(seeds[0])} and {len(seeds[1])} seeds")
+
+
+def of_seeds(table: pd.DataFrame, run: pd.Series, name: str) -> np.ndarray:
+    """The values of all finished runs with the settings of `run` but their seed, on the same device."""
+    alike = (table[["recipe", "kind", "device"]] == run[["recipe", "kind", "device"]]).all(axis=1)
+    own = table[alike & (table["status"] == "finished")].drop_duplicates("seed", keep="last")
+    return own[name].dropna().to_numpy(float)
+
+
+def verdict(name: str, interval: Interval, ground: str) -> str:
+    if not np.isfinite([interval.low, interval.high]).all():
+        return f"not known {ground}"
+    better = (interval.sign > 0) == (AXES[name].better == "high")
+    sense = "may be chance" if not interval.sign else f"{'better' if better else 'worse'}, more than chance"
+    low, value, high = (signed(each) for each in (interval.low, interval.value, interval.high))
+    return f"{sense}: {value}, 95 % within {low} and {high} {ground}"
+
+
+def signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "-"

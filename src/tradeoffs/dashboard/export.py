@@ -1,0 +1,108 @@
+"""Everything that a view shows as one HTML file that needs no network and no server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from tradeoffs.dashboard import filters, listing
+from tradeoffs.dashboard.address import View
+from tradeoffs.dashboard.axes import AXES, written
+from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.store import Store
+
+STYLE = Path(__file__).with_name("assets") / "style.css"
+# Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
+SORTING = """
+document.querySelectorAll('th button').forEach(button => button.onclick = () => {
+  const head = button.parentElement, rows = head.closest('table').tBodies[0];
+  const falling = head.getAttribute('aria-sort') !== 'descending';
+  const value = row => row.cells[head.cellIndex].dataset.value ?? row.cells[head.cellIndex].textContent;
+  const compare = (a, b) => a === '' || b === '' ? (a === '') - (b === '')
+    : (falling ? -1 : 1) * (isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b);
+  head.parentElement.querySelectorAll('th').forEach(each => each.setAttribute('aria-sort', 'none'));
+  head.setAttribute('aria-sort', falling ? 'descending' : 'ascending');
+  [...rows.rows].sort((a, b) => compare(value(a), value(b))).forEach(row => rows.append(row));
+});
+"""
+
+
+def report(store: Store, view: View) -> str:
+    """A page with all figures that the runs of a view can fill, and their table."""
+    rows = filters.shown(store.table(), view)
+    facts = {
+        "Runs": f"{len(rows)} of {len(store.table())} records in {store.root}/",
+        "Filters": filters.described(store.table(), view),
+        "Seeds": "averaged" if filters.averaged(view) else "each for itself",
+        "Hardware": "; ".join(filters.options(rows, "device")),
+        "Written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    }
+    parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items()]
+    parts += [section(figure, rows, store.table()) for figure in FIGURES.values()]
+    parts += ["<h2>Table</h2>", '<div class="scroll">', table_text(rows), "</div>"]
+    return page("\n".join(parts))
+
+
+def page(body: str) -> str:
+    return "\n".join(
+        [
+            '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Speed/accuracy trade-offs</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<style>{STYLE.read_text(encoding='utf-8')}</style><script>{get_plotlyjs()}</script></head>",
+            f"<body><main><h1>Speed/accuracy trade-offs</h1>{body}</main><script>{SORTING}</script></body></html>",
+        ]
+    )
+
+
+def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """Nothing where no run has what the figure shows."""
+    usable = figure.drawable(rows, figure.choices)
+    if usable.empty:
+        return ""
+    timed = figure.timed(figure.choices)
+    head = (
+        f"<h2>{escape(figure.title)}</h2><p>{escape(figure.caption)} Figure {figure.number} of Huang et al. 2017.</p>"
+    )
+    mixed = escape(filters.mixture(usable, timed))
+    panels = [
+        f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, figure.choices))}</div>"
+        for title, group in filters.panels(usable, timed)
+    ]
+    return "\n".join([head, f"<p class='remark'>{mixed}</p>" if mixed else "", *panels])
+
+
+def embedded(figure: go.Figure) -> str:
+    return figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        default_height=figure.layout.height or 560,
+        config={"displaylogo": False, "responsive": True},
+    )
+
+
+def table_text(rows: pd.DataFrame) -> str:
+    rows = listing.ordered(rows, "mAP", descending=True)
+    columns = listing.usual_columns(rows)
+    heads = "".join(
+        f"<th scope='col'><button>{escape(text)}</button></th>" for text in ["run", *map(listing.head, columns)]
+    )
+    marks = {name: listing.best(rows, name).to_list() for name in columns}
+    lines = []
+    for place, (_, row) in enumerate(rows.iterrows()):
+        cells = [
+            cell(row[name], marks[name][place], bool(AXES[name].better) if name in AXES else True) for name in columns
+        ]
+        lines.append(f"<tr><th scope='row'>{escape(str(row['name']))}</th>{''.join(cells)}</tr>")
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def cell(value: object, best: bool, number: bool) -> str:
+    text = escape(written(value))
+    plain = "" if text == "-" else escape(str(value))
+    kind = " class='number'" if number else ""
+    return f"<td{kind} data-value='{plain}'>{f'<strong>★ {text}</strong>' if best else text}</td>"

@@ -1,0 +1,223 @@
+"""The figures of Huang et al. 2017, of any table of runs; each is a pure function of the table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeoffs.dashboard.axes import AXES, TIMED, hovers, label, plain, short_names
+from tradeoffs.dashboard.scatter import Choices, Looks, add_legend, scatter
+from tradeoffs.dashboard.style import COLOURS, LAYOUT
+
+SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
+PARTS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}
+THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
+MOST_BARS = 40
+
+
+class Figure(NamedTuple):
+    """`needs` are columns beside those chosen as x and y; `choices` what can be chosen, with the default."""
+
+    title: str
+    number: str  # in the paper
+    caption: str
+    draw: Callable[[pd.DataFrame, pd.DataFrame, Choices], go.Figure]  # of these rows, among all
+    choices: Choices
+    needs: tuple[str, ...] = ()
+    barred: bool = False  # a bar for each run, so only some fit
+
+    def columns(self, choices: Choices) -> list[str]:
+        return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
+
+    def timed(self, choices: Choices) -> bool:
+        """Whether what it shows depends on the device."""
+        return any(name in TIMED for name in self.columns(choices))
+
+    def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
+        """The rows that have all it needs."""
+        return rows[np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)]
+
+
+def bars(rows: pd.DataFrame, parts: dict[str, str], title: str, stacked: bool = False) -> go.Figure:
+    """A row for each run, best first, with a bar for each of the columns."""
+    rows = ordered(rows, next(iter(parts))).head(MOST_BARS)
+    figure = go.Figure(layout=LAYOUT)
+    for (name, part), colour in zip(parts.items(), COLOURS, strict=False):
+        figure.add_bar(
+            x=rows[name],
+            y=np.arange(len(rows)),
+            orientation="h",
+            name=part,
+            showlegend=len(parts) > 1,
+            marker_color=colour,
+            customdata=rows.index,
+            text=hovers(rows),
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+        )
+    figure.update_layout(
+        barmode="stack" if stacked else "group",
+        height=150 + len(rows) * (24 if stacked or len(parts) == 1 else 44),
+        legend={"yref": "paper", "y": 1},
+        xaxis={"title": title, "rangemode": "tozero"},
+    )
+    names = [html.escape(name) for name in short_names(rows)]
+    figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=names, autorange="reversed", automargin=True)
+    return figure
+
+
+def ordered(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The best accuracy first, or the lowest cost."""
+    name = "mAP" if name in SIZES else "ms" if name in PARTS else name
+    return rows.sort_values(name, ascending=AXES[name].better == "low", kind="stable")
+
+
+def by_object_size(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    return bars(rows, SIZES, "AP by size of the objects")
+
+
+def time_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    return bars(rows, PARTS, label("ms"), stacked=True)
+
+
+def memory_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    return bars(rows, {choices["x"]: label(choices["x"])}, label(choices["x"]))
+
+
+def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Backbone, architecture and the mean of the columns at each value of `along`, where there are two or more."""
+    apart = [name for name in ("backbone", "model", "image_size", "num_proposals") if name != along]
+    for keys, group in rows.groupby(apart, sort=True, dropna=False):
+        path = group.groupby(along, as_index=False)[columns].mean().sort_values(along)
+        if len(path) > 1:
+            yield str(keys[0]), str(keys[1]), path
+
+
+def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    x, y = choices["x"], choices["y"]
+    looks = Looks.of(everything)
+    figure = go.Figure(layout=LAYOUT)
+    for backbone, model, path in paths(rows, "image_size", list(dict.fromkeys([x, y]))):
+        figure.add_scatter(
+            x=path[x],
+            y=path[y],
+            text=[f"{plain(size)} px" for size in path["image_size"]],
+            mode="lines+markers+text",
+            textposition="top center",
+            textfont_size=11,
+            hovertext=f"{html.escape(model)} {html.escape(backbone)}",
+            showlegend=False,
+            marker={"color": looks.colours[backbone], "symbol": looks.symbols[model], "size": 11},
+            line={"color": looks.colours[backbone], "width": 1.5},
+        )
+    add_legend(figure, rows, looks, "backbone", "model")
+    figure.update_xaxes(title_text=label(x), type=choices["scale"])
+    figure.update_yaxes(title_text=label(y))
+    return figure
+
+
+def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    """Accuracy solid, time dotted with an axis of its own."""
+    looks = Looks.of(everything)
+    figure = go.Figure(layout=LAYOUT)
+    for backbone, model, path in paths(rows, "num_proposals", ["mAP", "ms"]):
+        colour = looks.colours[backbone]
+        look = {
+            "x": path["num_proposals"],
+            "mode": "lines+markers",
+            "marker": {"color": colour, "symbol": looks.symbols[model], "size": 9},
+            "name": f"{html.escape(model)} {html.escape(backbone)}",
+            "showlegend": False,
+        }
+        if path["mAP"].notna().any():
+            figure.add_scatter(y=path["mAP"], line={"color": colour}, **look)
+        figure.add_scatter(y=path["ms"], line={"color": colour, "dash": "dot"}, yaxis="y2", **look)
+    add_legend(figure, rows, looks, "backbone", "model")
+    figure.update_xaxes(title_text=label("num_proposals"), type=choices["scale"])
+    figure.update_layout(
+        yaxis_title_text=f"{label('mAP')}, solid",
+        yaxis2={"title": f"{label('ms')}, dotted", "overlaying": "y", "side": "right", "rangemode": "tozero"},
+        margin_r=64,
+    )
+    return figure
+
+
+def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    figure = go.Figure(layout=LAYOUT)
+    for (name, title), colour, symbol in zip(THRESHOLDS.items(), COLOURS, ("circle", "square"), strict=False):
+        figure.add_scatter(
+            x=rows["mAP"],
+            y=rows[name],
+            mode="markers",
+            name=title,
+            marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},
+            customdata=rows.index,
+            text=hovers(rows),
+            hovertemplate="%{text}<extra></extra>",
+        )
+    figure.update_xaxes(title_text=label("mAP"))
+    figure.update_yaxes(title_text="AP at one IoU threshold")
+    return figure
+
+
+LOOKS = {"colour": "backbone", "symbol": "model"}
+FIGURES = {
+    "frontier": Figure(
+        *("Accuracy against time", "2"),
+        "Each mark is a model; up is more accurate, left is faster. The dotted line joins those that no other one "
+        "beats. Colour tells the backbone, shape the architecture, and a larger mark needs more memory.",
+        *(scatter, {"x": "ms", "y": "mAP", **LOOKS, "size": "memory", "scale": "log"}),
+    ),
+    "backbone": Figure(
+        *("Detector and backbone", "3"),
+        "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
+        "the paper; other backbones are left out.",
+        *(scatter, {"x": "backbone_accuracy", "y": "mAP", **LOOKS, "size": "", "scale": "linear"}),
+    ),
+    "objects": Figure(
+        *("Size of objects", "4"),
+        "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
+        *(by_object_size, {}, ("mAP", *SIZES), True),
+    ),
+    "resolution": Figure(
+        *("Resolution", "5"),
+        "The same model with images of several sizes, joined by a line: what a larger image gives on small objects "
+        "and on large ones.",
+        *(by_resolution, {"x": "AP_large", "y": "AP_small", "scale": "linear"}, ("image_size",)),
+    ),
+    "proposals": Figure(
+        *("Number of proposals", "6"),
+        "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right).",
+        *(by_proposals, {"scale": "linear"}, ("num_proposals", "ms")),
+    ),
+    "time": Figure(
+        *("Time in parts", "7"),
+        "What the time of an image is spent on, the fastest model first.",
+        *(time_bars, {}, ("ms", *PARTS), True),
+    ),
+    "arithmetic": Figure(
+        *("FLOPs and time", "8"),
+        "Multiply-adds say little about time: models above the crowd take long for what they compute.",
+        *(scatter, {"x": "multiply_adds", "y": "ms", **LOOKS, "size": "", "scale": "log"}),
+    ),
+    "memory": Figure(
+        *("Memory", "9"),
+        "The most memory that a large batch takes, the leanest model first.",
+        *(memory_bars, {"x": "memory"}, (), True),
+    ),
+    "memory_time": Figure(
+        *("Memory and time", "10"),
+        "Memory against time: what is small is mostly fast.",
+        *(scatter, {"x": "memory", "y": "ms", **LOOKS, "size": "", "scale": "log"}),
+    ),
+    "thresholds": Figure(
+        *("AP50 and AP75", "11"),
+        "Average precision at a loose and at a strict threshold against the mAP, which averages over ten of them.",
+        *(thresholds, {}, ("mAP", *THRESHOLDS)),
+    ),
+}

@@ -1,0 +1,55 @@
+"""How many objects a run missed in each image, and how often it saw one that is not there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from tradeoffs.metrics.matches import Matches
+
+LOOSE = 0  # place of the IoU threshold 0.5
+
+
+class Mistakes(NamedTuple):
+    """Of detections that score `threshold` or more, at an IoU of 0.5."""
+
+    threshold: float
+    missed: dict[int, int]  # by image id
+    false: dict[int, int]
+
+    def total(self, image_id: int) -> int:
+        return self.missed[image_id] + self.false[image_id]
+
+    def worst(self, count: int) -> list[int]:
+        """Ids of the images with the most mistakes."""
+        return sorted(self.missed, key=lambda image: (-self.total(image), image))[:count]
+
+
+def mistakes(matches: Matches) -> Mistakes:
+    threshold = best_threshold(matches)
+    kept = (matches.scores >= threshold) & ~matches.ignored[LOOSE]
+    found = per_image(matches, kept & matches.true[LOOSE])
+    false = per_image(matches, kept & ~matches.true[LOOSE])
+    ids = matches.image_ids.tolist()
+    missed = matches.objects.sum(axis=0) - found
+    return Mistakes(
+        threshold, dict(zip(ids, missed.tolist(), strict=True)), dict(zip(ids, false.tolist(), strict=True))
+    )
+
+
+def per_image(matches: Matches, which: ndarray) -> Int64[ndarray, "M"]:
+    return np.bincount(matches.images[which], minlength=len(matches.image_ids))
+
+
+def best_threshold(matches: Matches) -> float:
+    """The score above which detections have the highest F1, that of all images and classes together; 1 without any."""
+    counted = ~matches.ignored[LOOSE]
+    scores, true = matches.scores[counted], matches.true[LOOSE][counted]
+    if not len(scores):
+        return 1.0
+    order = np.argsort(-scores, kind="stable")
+    f1 = 2 * np.cumsum(true[order]) / (np.arange(1, len(order) + 1) + matches.objects.sum())
+    return float(scores[order][np.argmax(f1)])

@@ -1,0 +1,141 @@
+"""The page of two runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from dash import Dash, Input, Output, State, dcc, html, no_update
+
+from tradeoffs.dashboard import address, comparison, pictures
+from tradeoffs.dashboard.address import View, first
+from tradeoffs.dashboard.axes import label, plain, written
+from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.pages.controls import field
+from tradeoffs.dashboard.pages.parts import picture, problem, rows_table, section
+from tradeoffs.dashboard.pages.run import counted
+from tradeoffs.dashboard.store import Store
+from tradeoffs.errors import UserError
+from tradeoffs.results.statistics import Interval, difference
+
+SHOWN = 6  # images
+
+
+def layout(store: Store, view: View) -> list:
+    runs = [{"label": run, "value": run} for run in store.table().index]
+    fields = [
+        field(name, f"{name.capitalize()} run", dcc.Dropdown(id=name, options=runs, value=first(view, name) or None))
+        for name in ("first", "second")
+    ]
+    return [
+        html.H1("Two runs side by side"),
+        html.Div(fields, className="fields two"),
+        dcc.Loading(html.Div(id="compared")),
+    ]
+
+
+def content(store: Store, one: str, other: str) -> list:
+    if not (one and other):
+        return [html.P("Choose two runs.", className="caption")]
+    try:
+        records = [store.record(run) for run in (one, other)]
+        configs = [pictures.config_of(store, run, record) for run, record in zip((one, other), records, strict=True)]
+    except UserError as fault:
+        return [problem(str(fault))]
+    images, fault = over_images(store, one, other)
+    return [
+        section("What differs in their settings", settings_table(*configs)),
+        section(
+            "What differs in their numbers",
+            html.P(f"Differences are second minus first. {fault}", className="caption"),
+            metrics_table(store, one, other, images),
+        ),
+        *different_images(store, one, other),
+    ]
+
+
+def settings_table(first_config: dict, second_config: dict) -> Any:
+    found = comparison.different_settings(first_config, second_config)
+    if not found:
+        return html.P("Nothing.")
+    return rows_table(["setting", "first", "second"], [[key, plain(a), plain(b)] for key, a, b in found])
+
+
+def metrics_table(store: Store, one: str, other: str, images: dict[str, Interval]) -> Any:
+    rows = [
+        [
+            label(row.name),
+            written(row.first),
+            written(row.second),
+            comparison.signed(row.second - row.first),
+            [html.Div(text) for text in row.verdicts],
+        ]
+        for row in comparison.metric_rows(store.table(), one, other, images)
+    ]
+    return rows_table(["metric", "first", "second", "difference", "is it more than chance?"], rows)
+
+
+def over_images(store: Store, one: str, other: str) -> tuple[dict[str, Interval], str]:
+    """Differences in accuracy over the images that both were scored on, or why there are none."""
+    try:
+        files = [store.file(run, "matches.npz") for run in (one, other)]
+        for run in (one, other):
+            pictures.matches_of(store, run)
+        return bootstrap(*files, *(file.stat().st_mtime_ns for file in files)), ""
+    except UserError as fault:
+        return {}, f"How sure differences in accuracy are over the images is not known: {fault}."
+
+
+@lru_cache(maxsize=64)
+def bootstrap(first_file: Path, second_file: Path, *written_at: int) -> dict[str, Interval]:
+    matches = [pictures.read_matches(file, at) for file, at in zip((first_file, second_file), written_at, strict=True)]
+    return difference(*matches)
+
+
+def different_images(store: Store, one: str, other: str) -> Iterator[html.Section]:
+    """Those where one of both makes far more mistakes than the other."""
+    try:
+        found = [pictures.mistakes_of(store, run) for run in (one, other)]
+        places = [pictures.place_of_data(store, run) for run in (one, other)]
+    except UserError as fault:
+        yield section("Images", html.P(str(fault)))
+        return
+    if places[0] != places[1]:
+        yield section("Images", html.P("The two runs were scored on different images."))
+        return
+    both = sorted(found[0].missed.keys() & found[1].missed.keys())
+    most = sorted(both, key=lambda image: -abs(found[0].total(image) - found[1].total(image)))[:SHOWN]
+    pairs = [pair(image, one, other, *found) for image in most]
+    yield section("The images where they differ most", html.Div(pairs, className="pairs"))
+
+
+def pair(image: int, one: str, other: str, first_found: Mistakes, second_found: Mistakes) -> html.Div:
+    return html.Div(
+        [
+            picture(one, image, f"first, {counted(first_found, image)}"),
+            picture(other, image, f"second, {counted(second_found, image)}"),
+        ],
+        className="pair",
+    )
+
+
+def register(app: Dash, store: Store) -> None:
+    @app.callback(
+        *(Output("compared", "children"), Output("first", "value"), Output("second", "value")),
+        Input("url", "search"),
+    )
+    def show(search: str) -> tuple:
+        view = address.read(search)
+        one, other = first(view, "first"), first(view, "second")
+        return content(store, one, other), one or None, other or None
+
+    @app.callback(
+        Output("url", "search", allow_duplicate=True),
+        *(Input("first", "value"), Input("second", "value"), State("url", "search")),
+        prevent_initial_call=True,
+    )
+    def choose(one: str | None, other: str | None, search: str) -> str:
+        after = address.changed(address.read(search), first=one, second=other)
+        return address.write(after) if after != address.read(search) else no_update

@@ -1,0 +1,47 @@
+"""Pieces that pages have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from dash import dcc, html
+
+from tradeoffs.dashboard.pictures import picture_address
+
+FIRST_COMMAND = "python train.py experiment=demo"
+IMAGE = {"format": "png", "scale": 2}
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+
+
+def no_runs(root: object) -> html.Div:
+    return html.Div(
+        [html.H1(f"No runs in {root}/ yet."), html.P(["Start with: ", html.Code(FIRST_COMMAND)])], className="empty"
+    )
+
+
+def problem(text: str) -> html.Div:
+    return html.Div([html.H1("Not found"), html.P(text)], className="empty")
+
+
+def graph(figure: go.Figure, name: str, **more: Any) -> dcc.Graph:
+    """As high as the figure says from the beginning, so that nothing below moves when it is drawn."""
+    config = {**CONFIG, "toImageButtonOptions": {**IMAGE, "filename": name}}
+    return dcc.Graph(figure=figure, config=config, style={"height": figure.layout.height}, **more)
+
+
+def section(title: str, *content: Any, kind: str = "panel") -> html.Section:
+    return html.Section([html.H2(title), *content], className=kind, **{"aria-label": title})
+
+
+def rows_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> html.Div:
+    """The first cell of a row is its head."""
+    body = [html.Tr([html.Th(first, scope="row"), *map(html.Td, others)]) for first, *others in rows]
+    head = html.Thead(html.Tr([html.Th(each, scope="col") for each in heads]))
+    return html.Div(html.Table([head, html.Tbody(body)]), className="scroll", tabIndex=0)
+
+
+def picture(run: str, image_id: int, caption: str) -> html.Figure:
+    described = f"image {image_id}: {caption}"
+    return html.Figure([html.Img(src=picture_address(run, image_id), alt=described), html.Figcaption(described)])

@@ -1,0 +1,152 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import yaml
+from dash import Dash, Input, Output, dcc, html
+
+from tradeoffs.dashboard import address, pictures, run_figures
+from tradeoffs.dashboard.address import View, first
+from tradeoffs.dashboard.axes import AXES, written
+from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
+from tradeoffs.dashboard.store import Store
+from tradeoffs.errors import UserError
+from tradeoffs.results.record import Record
+
+TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
+SHOWN = 8  # images of a kind
+TIMING = ("precision", "threads", "compile", "warmup", "repeats", "turns", "fused", "channels_last")
+
+
+def layout(store: Store, view: View) -> list:
+    return [html.Div(id="run")]
+
+
+def content(store: Store, run: str) -> list:
+    if not run:
+        return [problem("The address names no run; choose one in the table.")]
+    try:
+        record = store.record(run)
+        row = store.table().loc[run]
+    except (UserError, KeyError) as fault:
+        return [problem(str(fault))]
+    return [
+        heading(run, record),
+        html.Dl(list(tiles(row)), className="tiles"),
+        *(html.P(text, className="remark") for text in doubts(record)),
+        *sections(store, run, record),
+    ]
+
+
+def heading(run: str, record: Record) -> html.Div:
+    who, compare = record.who, address.write({"first": [run]})
+    size = who.image_size if isinstance(who.image_size, int) else "×".join(map(str, who.image_size))
+    failed = [html.P([html.Strong("Failed: "), record.error or "no reason given"], className="remark")]
+    return html.Div(
+        [
+            html.H1(f"{who.model} {who.backbone}, {size} px"),
+            html.P([html.Code(run), f" {who.task} on {who.data}, seed {who.seed}"], className="caption"),
+            *(failed if record.status != "finished" else []),
+            dcc.Link("Compare it with another", href=f"/compare{compare}", className="button"),
+        ]
+    )
+
+
+def tiles(row: pd.Series) -> Iterator[html.Div]:
+    """The numbers people ask for first, with their bounds."""
+    for name in TILES:
+        if (text := written(row[name])) == "-":
+            continue
+        low, high = (written(row.get(f"{name}_{end}")) for end in ("low", "high"))
+        bounds = [html.Small(f"95 %: {low} to {high}")] if low != "-" else []
+        head = f"{AXES[name].title}{f', {AXES[name].unit}' if AXES[name].unit else ''}"
+        yield html.Div([html.Dt(head), html.Dd([html.Strong(text), *bounds])])
+
+
+def doubts(record: Record) -> Iterator[str]:
+    if record.cost.get("trained") is False:
+        yield "Random weights: the network's times count, those of decoding and suppression depend on training."
+    if any((batch or {}).get("disturbed") for batch in (record.cost.get("batches") or {}).values()):
+        yield "These times were disturbed by other work on the machine; evaluate.py with measure=true takes them again."
+
+
+def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
+    accuracy, cost = record.accuracy, record.cost
+    for title, figure in curves_of(store, run).items():
+        yield section(title, graph(figure, title), kind="panel half")
+    if accuracy.get("per_class"):
+        drawn = run_figures.class_bars(accuracy["per_class"])
+        yield section("Accuracy by class (number of objects)", graph(drawn, "classes"), kind="panel half")
+    if accuracy.get("summary"):
+        drawn = run_figures.size_bars(accuracy["summary"])
+        yield section("Accuracy by size of the objects", graph(drawn, "sizes"), kind="panel half")
+    if accuracy.get("errors"):
+        drawn = run_figures.error_bars(accuracy["errors"])
+        yield section("What goes wrong: AP50 that each kind of error costs", graph(drawn, "errors"), kind="panel half")
+    if cost.get("batches"):
+        drawn = run_figures.clock_bars(cost["batches"])
+        yield section(
+            "Time in parts", graph(drawn, "time"), html.P(protocol(record), className="caption"), kind="panel half"
+        )
+    if accuracy:
+        yield from images(store, run)
+    config = pictures.config_of(store, run, record)
+    text = html.Pre(yaml.safe_dump(config, sort_keys=False), tabIndex=0)
+    yield section("Settings", html.Details([html.Summary(f"{len(config)} groups of settings"), text]))
+    yield section("Where", rows_table(["what", "value"], [[key, short(value)] for key, value in record.where.items()]))
+
+
+def short(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def protocol(record: Record) -> str:
+    """How it was timed, in words."""
+    settings = record.cost.get("protocol") or {}
+    parts = [f"{name.replace('_', ' ')} {written(settings[name])}" for name in TIMING if settings.get(name) is not None]
+    return f"Medians on {record.where.get('device') or 'an unknown device'}. {', '.join(parts)}."
+
+
+def curves_of(store: Store, run: str) -> dict[str, Any]:
+    file = store.file(run, "metrics.csv")
+    try:
+        return run_figures.curves(pd.read_csv(file))
+    except (OSError, ValueError, KeyError):  # none, being rewritten, or not as a run writes it
+        return {}
+
+
+def images(store: Store, run: str) -> Iterator[html.Section]:
+    """Some images as they come, and those with the most mistakes."""
+    try:
+        pictures.place_of_data(store, run)
+        found = pictures.mistakes_of(store, run)
+        if not store.file(run, "predictions.json").is_file():
+            raise UserError(f"{run} has no predictions.json, which train.py and evaluate.py write")
+    except UserError as fault:
+        yield section("Images", html.P(str(fault)))
+        return
+    note = (
+        f"Dashed and white: the truth. Coloured: found with a score of {found.threshold:.2f} or more, where the F1 at "
+        "an IoU of 0.5 is highest."
+    )
+    yield section("Images", html.P(note, className="caption"), gallery(run, sorted(found.missed)[:SHOWN], found))
+    yield section("Its worst images", gallery(run, found.worst(SHOWN), found))
+
+
+def gallery(run: str, image_ids: list[int], found: Mistakes) -> html.Div:
+    return html.Div([picture(run, each, counted(found, each)) for each in image_ids], className="gallery")
+
+
+def counted(found: Mistakes, image_id: int) -> str:
+    return f"{found.missed[image_id]} missed, {found.false[image_id]} false"
+
+
+def register(app: Dash, store: Store) -> None:
+    @app.callback(Output("run", "children"), Input("url", "search"))
+    def show(search: str) -> list:
+        return content(store, first(address.read(search), "run"))

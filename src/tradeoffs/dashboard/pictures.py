@@ -1,0 +1,138 @@
+"""Images of a run's data set with the truth and what the run found, asked for by the run's name and the image's id."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from flask import Flask, Response, request
+
+from tradeoffs.dashboard.address import write
+from tradeoffs.dashboard.mistakes import Mistakes, mistakes
+from tradeoffs.dashboard.store import Store
+from tradeoffs.data.sources import existing_split
+from tradeoffs.errors import UserError
+from tradeoffs.metrics.matches import Matches
+from tradeoffs.results.record import Record
+
+SIDE = 480  # pixels of the longer side
+PATH = "/picture"
+
+
+def picture_address(run: str, image_id: int) -> str:
+    return PATH + write({"run": [run], "image": [str(image_id)]})
+
+
+def serve_pictures(server: Flask, store: Store) -> None:
+    """The answer to `picture_address`: a JPEG, or one line that says why there is none."""
+
+    @server.get(PATH)
+    def picture() -> Response:
+        try:
+            image_id = int(request.args.get("image", ""))
+            content = draw(store, request.args.get("run", ""), image_id)
+        except (UserError, ValueError, OSError) as error:
+            return Response(str(error), 404, mimetype="text/plain")
+        return Response(content, mimetype="image/jpeg")
+
+
+def config_of(store: Store, run: str, record: Record) -> dict[str, Any]:
+    """The settings of a run, from its record or, in an older schema, from the file beside it."""
+    if record.config:
+        return record.config
+    file = store.file(run, "config.yaml")
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return content if isinstance(content, dict) else {}
+
+
+def place_of_data(store: Store, run: str) -> tuple[Path, Path]:
+    """Folder of images and annotation file. Raises UserError where the data is not on this machine."""
+    config = config_of(store, run, store.record(run))
+    split = existing_split((config.get("data") or {}).get("source") or {}, "val")
+    if split is None:
+        name = (config.get("data") or {}).get("name", "unknown")
+        raise UserError(f"The images of data={name} are not on this machine, or lie elsewhere than when it was scored.")
+    return split
+
+
+def matches_of(store: Store, run: str) -> Matches:
+    """Raises UserError where the run has none."""
+    file = store.file(run, "matches.npz")
+    if not file.is_file():
+        raise UserError(f"{run} has no matches.npz, which evaluate.py writes")
+    return read_matches(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def read_matches(file: Path, written: int) -> Matches:
+    return Matches.load(file)
+
+
+def mistakes_of(store: Store, run: str) -> Mistakes:
+    return mistakes(matches_of(store, run))
+
+
+@lru_cache(maxsize=4)
+def read_data(images: Path, annotations: Path, written: int) -> tuple:
+    """The data set, and where in it the image of an id is."""
+    from tradeoffs.data.coco import CocoDataset  # torch takes seconds, and only pictures need it
+
+    data = CocoDataset(images, annotations, with_masks=False)
+    return data, {image_id: place for place, image_id in enumerate(data.image_ids)}
+
+
+@lru_cache(maxsize=4)
+def read_predictions(file: Path, written: int) -> dict[int, list[dict]]:
+    """What was found in each image."""
+    found: dict[int, list[dict]] = {}
+    for each in json.loads(file.read_text(encoding="utf-8")):
+        found.setdefault(each["image_id"], []).append(each)
+    return found
+
+
+def threshold_of(store: Store, run: str) -> float:
+    """The score from which on detections are drawn."""
+    try:
+        return mistakes_of(store, run).threshold
+    except UserError:
+        return 0.3  # as in the pictures of a training
+
+
+def draw(store: Store, run: str, image_id: int) -> bytes:
+    """Raises UserError where image or data are not there."""
+    import torch
+    from PIL import Image
+
+    from tradeoffs.pictures import draw_boxes
+
+    images, annotations = place_of_data(store, run)
+    data, places = read_data(images, annotations, annotations.stat().st_mtime_ns)
+    if image_id not in places:
+        raise UserError(f"the data of {run} has no image {image_id}")
+    place = places[image_id]
+    if not (images / data.file_names[place]).resolve().is_relative_to(images.resolve()):
+        raise UserError(f"image {image_id} lies outside the folder of its data set")
+    predictions = store.file(run, "predictions.json")
+    found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
+    threshold = threshold_of(store, run)
+    found = [each for each in found if each["score"] >= threshold]
+    boxes = torch.tensor([each["bbox"] for each in found], dtype=torch.float32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    labels = [data.category_ids.index(each["category_id"]) for each in found]
+    pixels = data.read_image(place)
+    drawn = draw_boxes(
+        pixels,
+        boxes,
+        [data.class_names[label] for label in labels],
+        torch.tensor([each["score"] for each in found]),
+        truth=data.objects(place).boxes,
+        classes=labels,
+        scale=SIDE / max(pixels.shape[1:]),
+    )
+    buffer = io.BytesIO()
+    Image.fromarray(drawn.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()

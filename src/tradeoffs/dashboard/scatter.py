@@ -1,0 +1,121 @@
+"""Every run a mark, against any two columns, with the frontier."""
+
+from __future__ import annotations
+
+import html
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from tradeoffs.dashboard.axes import AXES, hovers, label, plain, short_names
+from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned
+from tradeoffs.results.columns import ACCURACY
+from tradeoffs.results.frontier import on_frontier
+
+Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
+MOST_NAMES = 8  # written beside the marks of a frontier
+
+
+class Looks(NamedTuple):
+    """Colour and symbol of each value, the same in every figure whatever is filtered."""
+
+    colours: dict[str, str]
+    symbols: dict[str, str]
+
+    @classmethod
+    def of(cls, everything: pd.DataFrame, colour: str = "backbone", symbol: str = "model") -> Looks:
+        return cls(assigned(map(plain, everything[colour]), COLOURS), assigned(map(plain, everything[symbol]), SYMBOLS))
+
+
+def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    """Whiskers are bounds, and the dotted line joins the runs that no other one beats."""
+    x, y, colour, symbol = (choices[key] for key in ("x", "y", "colour", "symbol"))
+    looks = Looks.of(everything, colour, symbol)
+    diameters = mark_sizes(rows, choices.get("size", ""))
+    texts = pd.Series(hovers(rows), rows.index)
+    figure = go.Figure(layout=LAYOUT)
+    for (hue, shape), group in rows.groupby([rows[colour].map(plain), rows[symbol].map(plain)], sort=True):
+        figure.add_scatter(
+            x=group[x],
+            y=group[y],
+            mode="markers",
+            showlegend=False,
+            marker={
+                "color": looks.colours[hue],
+                "symbol": looks.symbols[shape],
+                "size": diameters[group.index],
+                "opacity": 0.85,
+                "line": {"width": 1, "color": "white"},
+            },
+            error_x=whiskers(group, x, looks.colours[hue]),
+            error_y=whiskers(group, y, looks.colours[hue]),
+            customdata=group.index,
+            text=texts[group.index],
+            hovertemplate="%{text}<extra></extra>",
+        )
+    add_legend(figure, rows, looks, colour, symbol)
+    if (x in ACCURACY) != (y in ACCURACY) and AXES[x].better and AXES[y].better:
+        add_frontier(figure, rows, x, y)
+    figure.update_xaxes(title_text=label(x), type=choices.get("scale", "linear"))
+    figure.update_yaxes(
+        title_text=label(y), rangemode="nonnegative", type="log" if y in ("ms", "network_ms") else "linear"
+    )
+    return figure
+
+
+def add_legend(figure: go.Figure, rows: pd.DataFrame, looks: Looks, colour: str, symbol: str) -> None:
+    """Colours and shapes apart, as the paper has them, not each combination."""
+    for name, looked, key in ((colour, looks.colours, "color"), (symbol, looks.symbols, "symbol")):
+        for value in sorted(set(map(plain, rows[name]))):
+            figure.add_scatter(
+                x=[None],
+                y=[None],
+                mode="markers",
+                name=html.escape(value),
+                marker={"color": GREY, "symbol": "circle", "size": 10, key: looked[value]},
+            )
+    figure.update_layout(legend_itemclick=False, legend_itemdoubleclick=False)
+
+
+def mark_sizes(rows: pd.DataFrame, name: str) -> pd.Series:
+    """Diameters whose squares grow with the values; the smallest where there is none."""
+    if name not in rows:
+        return pd.Series(SMALLEST + 3, rows.index)
+    areas = rows[name].astype(float).fillna(0)
+    return SMALLEST + (LARGEST - SMALLEST) * np.sqrt(areas / (areas.max() or 1))
+
+
+def whiskers(rows: pd.DataFrame, name: str, colour: str) -> dict | None:
+    if f"{name}_low" not in rows:
+        return None
+    value = rows[name].astype(float)
+    up, down = (rows[f"{name}_high"] - value).fillna(0), (value - rows[f"{name}_low"]).fillna(0)
+    style = {"thickness": 1, "width": 0, "color": colour}
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **style}
+
+
+def frontier(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """The rows that no other one beats, from left to right."""
+    costs, gains = (
+        (1 if AXES[name].better == better else -1) * rows[name].to_numpy(float)
+        for name, better in ((x, "low"), (y, "high"))
+    )
+    return rows[on_frontier(costs, gains)].sort_values(x)
+
+
+def add_frontier(figure: go.Figure, rows: pd.DataFrame, x: str, y: str) -> None:
+    best = frontier(rows, x, y)
+    figure.add_scatter(
+        x=best[x],
+        y=best[y],
+        mode="lines+text" if len(best) <= MOST_NAMES else "lines",
+        text=[f"{html.escape(name)} <br> " for name in short_names(best)],  # clear of the mark
+        cliponaxis=False,
+        textposition="top left",
+        textfont={"size": 11, "color": GREY},
+        name="frontier: not beaten by any other",
+        line={"color": GREY, "dash": "dot", "width": 1.5},
+        hoverinfo="skip",
+    )

@@ -1,0 +1,110 @@
+"""The runs that the pages show: read once, and again as soon as a record has changed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import pandas as pd
+
+from tradeoffs.dashboard.axes import EXTRA, sweep_of
+from tradeoffs.errors import UserError
+from tradeoffs.results.record import Record, read_record
+from tradeoffs.results.table import RECORD, records_below, row_of, table_of
+
+LOOK_EVERY = 1.0  # seconds between two walks through the folders, however many pages are open
+
+
+class Entry(NamedTuple):
+    """What a record says, or why it cannot be read."""
+
+    written: int
+    row: list | None = None
+    extra: tuple = ()
+    fault: str | None = None
+
+
+class Store:
+    """All records below `root`; a run is called by its folder's path from there."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.version = 0  # grows with every change
+        self._inside = root.resolve()
+        self._entries: dict[str, Entry] = {}
+        self._table = pd.DataFrame()
+        self._looked = -LOOK_EVERY
+        self._lock = Lock()  # pages are asked for by several threads
+
+    def table(self) -> pd.DataFrame:
+        """A row for each run, indexed by its name. Callers must not change it."""
+        self.refresh()
+        return self._table
+
+    def refresh(self) -> int:
+        """Looks for changes, by the times at which files were written; returns the version."""
+        with self._lock:
+            if time.monotonic() - self._looked >= LOOK_EVERY:
+                found = self._found()
+                if self.version == 0 or found != {name: entry.written for name, entry in self._entries.items()}:
+                    self._read(found)
+                    self.version += 1
+                self._looked = time.monotonic()
+            return self.version
+
+    def faults(self) -> list[str]:
+        """Why records cannot be read."""
+        return [entry.fault for entry in self._entries.values() if entry.fault]
+
+    def file(self, run: str, name: str) -> Path:
+        """A file of a run, which may be missing.
+
+        Raises UserError for a name that is no run's, or a file outside the root: a link leads nowhere else.
+        """
+        if run not in self._entries:
+            raise UserError(f"there is no run {run} in {self.root}/")
+        file = (self._inside / run / name).resolve()
+        if not file.is_relative_to(self._inside):
+            raise UserError(f"{name} of {run} lies outside {self.root}/")
+        return file
+
+    def record(self, run: str) -> Record:
+        return read_record(self.file(run, RECORD))
+
+    def _found(self) -> dict[str, int]:
+        """Names of runs, and when their records were written."""
+        start = len(str(self._inside)) + 1
+        return {str(file.parent)[start:] or ".": written(file) for file in records_below(self._inside)}
+
+    def _read(self, found: dict[str, int]) -> None:
+        known, self._entries = self._entries, {}
+        for name, time_written in found.items():
+            entry = known.get(name)
+            self._entries[name] = Entry(time_written)  # known to `file`
+            if entry is None or entry.written != time_written:
+                entry = self._entry(name, time_written)
+            self._entries[name] = entry
+        readable = {name: entry for name, entry in self._entries.items() if entry.row}
+        table = table_of({name: entry.row for name, entry in readable.items()})
+        extra = pd.DataFrame([entry.extra for entry in readable.values()], index=table.index, columns=list(EXTRA))
+        self._table = pd.concat([table, extra], axis=1).assign(sweep=[sweep_of(name) for name in readable])
+
+    def _entry(self, name: str, time_written: int) -> Entry:
+        try:
+            record = self.record(name)
+            extra = tuple(column.read(record) for column in EXTRA.values())
+            return Entry(time_written, row_of(record), extra)
+        except UserError as fault:
+            return Entry(time_written, fault=str(fault))
+        except (TypeError, ValueError, AttributeError, KeyError) as fault:  # JSON, but not as a run writes it
+            return Entry(time_written, fault=f"{name} is damaged: {fault}; run the job again to write it anew")
+
+
+def written(file: Path) -> int:
+    """0 for a file that is gone by now."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
