@@ -16,8 +16,10 @@ Value = str | list[str] | None
 SEVERAL = (*FILTERS, "average", "columns")  # settings whose value is a list
 
 
-def field(name: str, caption: str, control: Any, hidden: bool = False) -> html.Label:
-    return html.Label([html.Span(caption), control], className="field", id={"field": name}, hidden=hidden)
+def field(name: str, caption: str, control: Any, hidden: bool = False) -> html.Div:
+    """A group, since Dash's lists name themselves by what is chosen in them."""
+    named = {"role": "group", "aria-label": caption}
+    return html.Div([html.Span(caption), control], className="field", id={"field": name}, hidden=hidden, **named)
 
 
 def filter_bar(table: pd.DataFrame, view: View) -> html.Details:

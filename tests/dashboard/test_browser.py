@@ -1,0 +1,214 @@
+"""The pages in a real browser, as somebody uses them."""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import small_runs
+from dashboard_runs import write_grid, write_run, write_scored
+
+from tradeoffs.dashboard.address import write
+
+PLOT = ".js-plotly-plot .main-svg"
+
+
+def choose(page, label: str, value: str) -> None:
+    """Opens the list with this label and takes an entry."""
+    page.get_by_role("group", name=label, exact=True).locator("button").click()
+    page.get_by_role("option", name=value, exact=True).click()
+    page.keyboard.press("Escape")
+
+
+def query(page) -> dict[str, list[str]]:
+    return parse_qs(urlparse(page.url).query, keep_blank_values=True)
+
+
+def marks(page) -> int:
+    return page.locator(".scatterlayer .trace .points path.point").count()
+
+
+def no_wider_than_the_window(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.fixture
+def grid_address(runs, serve):
+    return serve(write_grid(runs))
+
+
+def test_filters_live_in_the_address(page, grid_address):
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    assert page.title() == "Figures | Speed/accuracy trade-offs"
+    before = marks(page)
+    choose(page, "Architecture", "ssd")
+    page.wait_for_url("**model=ssd*")
+    page.wait_for_function(f"document.querySelectorAll('.points path.point').length < {before}")
+    filtered = marks(page)
+    page.get_by_text("average over seeds").click()
+    page.wait_for_url("**average=*")
+    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {filtered}")
+    assert query(page) == {"model": ["ssd"], "average": [""]}
+    page.go_back()
+    page.wait_for_function(f"document.querySelectorAll('.points path.point').length == {filtered}")
+    assert page.locator("input[value=yes]").is_checked()
+    page.reload()
+    page.wait_for_selector(PLOT)
+    assert (marks(page), query(page)) == (filtered, {"model": ["ssd"]})
+
+
+def test_every_figure_axes_and_nothing_from_elsewhere(page, grid_address):
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    for title in [pill.split("\n")[0] for pill in page.locator(".pill").all_inner_texts()]:
+        page.get_by_role("link", name=re.compile(f"^{title} ?figure")).click()
+        page.get_by_role("heading", name=title, level=1).wait_for()
+        page.wait_for_selector(PLOT)
+    page.get_by_role("link", name=re.compile("Accuracy against time")).click()
+    page.get_by_role("heading", name="Accuracy against time").wait_for()
+    choose(page, "Across", "Parameters [M]")
+    page.wait_for_selector("text=Parameters [M] >> nth=1")
+    assert query(page) == {"x": ["parameters"]}
+    assert {urlparse(address).netloc for address in page.asked if not address.startswith(("data:", "blob:"))} == {
+        urlparse(grid_address).netloc
+    }
+
+
+def test_new_runs_appear_and_the_zoom_stays(page, runs, grid_address):
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    plot = "document.querySelector('.js-plotly-plot')"
+    page.evaluate(f"Plotly.relayout({plot}, {{'yaxis.range': [0.1, 0.9]}})")
+    page.evaluate(f"{plot}.mark = 'the same element'")
+    before = marks(page)
+    write_run(runs, "later", 0.77, 33.0)
+    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {before}", timeout=60_000)
+    assert page.evaluate(f"[{plot}.mark, {plot}.layout.yaxis.range]") == ["the same element", [0.1, 0.9]]
+    assert "20 records" in page.inner_text("footer")
+
+
+def test_the_table_sorts_searches_and_opens_a_run(page, grid_address):
+    page.goto(f"{grid_address}/table")
+    page.wait_for_selector("tbody tr")
+    scores = page.locator("tbody tr td:nth-of-type(6)").all_inner_texts()
+    page.get_by_role("link", name=re.compile("^ms")).click()
+    page.wait_for_selector("th[aria-sort=ascending]")
+    assert query(page) == {"sort": ["ms"]}
+    assert page.locator("td strong").first.inner_text().startswith("★")
+    assert scores
+    page.get_by_placeholder("words, in any order").fill("resnet101 faster 300")
+    page.wait_for_url("**search=*")
+    page.wait_for_function("document.querySelectorAll('tbody tr').length == 1")
+    page.locator("tbody th a").click()
+    page.get_by_role("heading", name="faster_rcnn resnet101, 300 px").wait_for()
+    assert page.title().startswith("grid/model=faster_rcnn")
+
+
+@pytest.fixture
+def scored(runs, tmp_path, serve):
+    data = small_runs.write_data(tmp_path / "data")
+    write_scored(runs, "good", data, shift=0, score=0.9)
+    write_scored(runs, "poor", data, shift=12, score=0.3, config={"batch_size": 4})
+    return serve(runs)
+
+
+def test_the_page_of_a_run(page, scored):
+    page.goto(f"{scored}/run{write({'run': ['poor']})}")
+    page.get_by_role("heading", name="Its worst images").wait_for()
+    titles = page.locator("h2").all_inner_texts()
+    assert {"Losses", "Time in parts", "Accuracy by size of the objects", "Images", "Settings"} <= set(titles)
+    page.wait_for_function("[...document.images].length && [...document.images].every(each => each.naturalWidth > 100)")
+    page.wait_for_selector(PLOT)
+    page.get_by_text("groups of settings").click()
+    assert "batch_size: 4" in page.inner_text("pre")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert no_wider_than_the_window(page)
+
+
+def test_two_runs_side_by_side(page, scored):
+    page.goto(f"{scored}/compare?first=poor")
+    choose(page, "Second run", "good")
+    page.get_by_role("heading", name="The images where they differ most").wait_for()
+    assert query(page) == {"first": ["poor"], "second": ["good"]}
+    rows = {row.split("\t")[0]: row for row in page.locator("tbody tr").all_inner_texts()}
+    assert rows["batch_size"].split("\t")[1:] == ["4", "8"]
+    assert "better, more than chance" in rows["mAP"] and "over the images" in rows["mAP"]
+    assert "false" in page.locator("figcaption").first.inner_text()
+
+
+def test_a_click_leads_to_the_run(page, scored):
+    page.goto(scored)
+    page.locator(".points path.point").first.click()
+    page.get_by_role("link", name="Open this run").click()
+    page.get_by_role("heading", name="ssd mobilenet, 300 px").wait_for()
+
+
+def test_the_report_is_one_file_that_works_alone(page, grid_address, tmp_path):
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save report").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    page.asked.clear()
+    page.goto(file.as_uri())
+    page.wait_for_selector(PLOT)
+    assert page.locator(".js-plotly-plot").count() == 10
+    page.get_by_role("button", name="ms", exact=True).click()
+    times = [float(text.strip("★ ")) for text in page.locator("tbody td:nth-of-type(7)").all_inner_texts()]
+    assert times == sorted(times, reverse=True) and len(times) == 11
+    assert [address for address in page.asked if not address.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_csv_holds_what_is_shown(page, grid_address, tmp_path):
+    page.goto(f"{grid_address}/?model=ssd")
+    page.wait_for_selector(PLOT)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save CSV").click()
+    download.value.save_as(tmp_path / "runs.csv")
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + 4
+
+
+def test_without_runs_it_says_what_to_do(page, runs, serve):
+    page.goto(serve(runs))
+    page.get_by_text("python train.py experiment=demo").wait_for()
+    write_run(runs, "first", 0.5)
+    page.wait_for_selector(PLOT)
+
+
+@pytest.mark.parametrize("path", ["/run?run=../secret", "/run?run=%00", "/run", "/compare?first=a&second=/etc", "/else"])
+def test_what_is_not_there_is_told(page, grid_address, path):
+    page.goto(grid_address + path)
+    page.get_by_role("heading", name="Not found").wait_for()
+
+
+def test_names_are_only_text(page, runs, serve):
+    evil = "<script>window.evil=1<!script>"
+    write_run(runs, f"{evil}/run", backbone="<img src=x onerror=window.evil=1>", model="<b>ssd")
+    address = serve(runs)
+    for path in ("/", "/table", f"/run{write({'run': [f'{evil}/run']})}"):
+        page.goto(address + path)
+        page.wait_for_selector(f"{PLOT}, table")
+        assert page.evaluate("window.evil") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("path", ["/", "/?figure=time", "/table", "/compare"])
+def test_a_narrow_window(page, grid_address, path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(grid_address + path)
+    page.wait_for_selector(f"{PLOT}, table, #first")
+    assert no_wider_than_the_window(page)
+
+
+def test_the_keyboard_reaches_everything(page, grid_address):
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText") == "Skip to the content"
+    page.get_by_role("link", name=re.compile("FLOPs")).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="FLOPs and time").wait_for()
+    page.get_by_role("group", name="Architecture", exact=True).locator("input").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("option", name="ssd", exact=True).wait_for()

@@ -1,0 +1,87 @@
+"""`python dashboard.py`: mistakes, the export, the server."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from dashboard_runs import write_grid, write_run
+
+SCRIPT = Path(__file__).parents[2] / "dashboard.py"
+
+
+def ask(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, SCRIPT, *words], capture_output=True, text=True)
+
+
+def test_help_names_every_setting():
+    ended = ask("--help")
+    assert ended.returncode == 0
+    assert all(name in ended.stdout for name in ("runs=runs", "host=127.0.0.1", "port=8050", "export=null"))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["colour=red"], "colour is not a setting"),
+        (["port=high"], "port=high is impossible"),
+        (["-m", "port=1,2"], "-m is for train.py"),
+        (["export=."], "export=. is a folder"),
+        (["export=nowhere/report.html"], "the folder nowhere does not exist"),
+        (["export=/dev/null"], "is no ordinary file"),
+        (["export=report.html", "backbone=[a,vgg16]"], "backbone=a is that of no run; there are: mobilenet"),
+        (["export=report.html", "runs=empty"], "no runs in empty/ yet; start with: python train.py experiment=demo"),
+    ],
+)
+def test_a_mistake_is_one_line(runs, monkeypatch, words, complaint):
+    write_run(runs, "one")
+    (runs.parent / "empty").mkdir()
+    monkeypatch.chdir(runs.parent)
+    ended = ask(*words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert complaint in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told(runs):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = ask(f"port={port}", f"runs={runs}")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == f"host=127.0.0.1 port={port} cannot be had: Address already in use; give another port=\n"
+
+
+def test_the_server_says_where_it_is_and_ends_with_ctrl_c(runs):
+    write_run(runs, "one")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    signals = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    command = [sys.executable, SCRIPT, f"runs={runs}", f"port={port}", "model=ssd"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **signals)
+    try:
+        address = f"http://127.0.0.1:{port}/?model=ssd"
+        assert server.stdout.readline() == f"Dashboard of 1 runs in {runs}/: {address} (Ctrl-C ends it)\n"
+        assert b"trade-offs" in urlopen(address).read()
+    finally:
+        server.send_signal(signal.SIGINT)
+        said, complaints = server.communicate(timeout=60)
+    assert (server.returncode, said, complaints) == (0, "", "")
+
+
+def test_the_export_honours_filters(runs):
+    write_grid(runs)
+    file = runs.parent / "report.html"
+    ended = ask(f"runs={runs}", f"export={file}", "model=faster_rcnn", "image_size=[600]")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"{file} shows 7 of 19 runs\n"
+    text = file.read_text()
+    assert "architecture: faster_rcnn; image size: 600" in text and "a processor, 2 threads" in text
+    body = text[text.index("<body>") :]
+    assert "model=ssd" not in body and text.count("plotly.js v") == 1
+    assert not re.search(r"""(src|href)=["']?https?:""", text)
+    assert time.time() - os.path.getmtime(file) < 600

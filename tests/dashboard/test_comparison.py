@@ -1,0 +1,86 @@
+"""What differs between two runs, and mistakes image by image; values by hand."""
+
+import numpy as np
+import pytest
+from dashboard_runs import write_run
+
+from tradeoffs.dashboard.comparison import different_settings, metric_rows
+from tradeoffs.dashboard.mistakes import best_threshold, mistakes
+from tradeoffs.dashboard.store import Store
+from tradeoffs.metrics.matches import Matches
+from tradeoffs.results.statistics import Interval, difference_over_seeds
+
+
+def test_settings_that_differ():
+    first = {"a": {"b": 1, "c": 2}, "d": [1], "name": "one"}
+    second = {"a": {"b": 1, "c": 3}, "e": None, "d": [1], "f": 5, "name": "other"}
+    assert different_settings(first, second) == [("a.c", 2, 3), ("f", None, 5)]
+
+
+@pytest.fixture
+def table(runs):
+    for seed, score in enumerate((0.30, 0.31, 0.32)):
+        write_run(runs, f"a{seed}", score, 20, seed=seed, recipe_hash="a")
+        write_run(runs, f"b{seed}", score + 0.1, 40, seed=seed, recipe_hash="b")
+    write_run(runs, "gpu", 0.3, 2, device="a GPU")
+    return Store(runs).table()
+
+
+def verdicts(table, first, second, images=None) -> dict[str, list[str]]:
+    return {row.name: row.verdicts for row in metric_rows(table, first, second, images or {})}
+
+
+def test_what_is_more_than_chance(table):
+    found = verdicts(table, "a0", "b0", {"mAP": Interval(0.1, -0.01, 0.2)})
+    assert found["mAP"][0].startswith("may be chance: +0.1") and found["mAP"][0].endswith("over the images")
+    assert found["mAP"][1].startswith("better, more than chance: +0.1") and "over 3 and 3 seeds" in found["mAP"][1]
+    assert found["ms"][0].startswith("worse, more than chance: +20")
+    assert found["parameters"] == ["counted, not measured"]
+
+
+def test_times_of_two_devices_do_not_compare(table):
+    found = verdicts(table, "a0", "gpu")
+    assert found["ms"] == ["on different devices, which do not compare"]
+    assert found["mAP"] == []  # a single seed, and no images
+
+
+def test_welch():
+    from scipy.stats import ttest_ind
+
+    first, second = np.array([1.0, 2.0, 4.0]), np.array([3.0, 3.5, 5.0, 9.0])
+    bounds = ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
+    np.testing.assert_allclose(difference_over_seeds(first, second)[1:], [bounds.low, bounds.high])
+    assert difference_over_seeds(np.ones(2), np.full(2, 3.0)) == (2, 2, 2)
+
+
+@pytest.fixture
+def matches() -> Matches:
+    """Three images with 2, 1 and 0 objects; detections by falling score: right, right, wrong, ignored, wrong."""
+    true = np.tile(np.array([True, True, False, False, False]), (10, 1))
+    ignored = np.tile(np.array([False, False, False, True, False]), (10, 1))
+    return Matches(
+        image_ids=np.array([7, 8, 9]),
+        class_ids=np.array([1]),
+        objects=np.array([[2, 1, 0]]),
+        classes=np.zeros(5, np.int64),
+        images=np.array([0, 1, 2, 2, 0]),
+        scores=np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32),
+        true=true,
+        ignored=ignored,
+    )
+
+
+def test_mistakes_of_each_image(matches):
+    assert best_threshold(matches) == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
+    found = mistakes(matches)
+    assert (found.missed, found.false) == ({7: 1, 8: 0, 9: 0}, {7: 0, 8: 0, 9: 0})
+    assert found.worst(2) == [7, 8]
+
+
+def test_mistakes_without_detections(matches):
+    nothing = slice(0, 0)
+    empty = Matches(
+        *(matches.image_ids, matches.class_ids, matches.objects, matches.classes[nothing], matches.images[nothing]),
+        *(matches.scores[nothing], matches.true[:, nothing], matches.ignored[:, nothing]),
+    )
+    assert mistakes(empty).missed == {7: 2, 8: 1, 9: 0}

@@ -1,0 +1,77 @@
+"""The figures as functions of a table."""
+
+import numpy as np
+import pytest
+from dashboard_runs import write_run
+
+from tradeoffs.dashboard import filters
+from tradeoffs.dashboard.figures import FIGURES, MOST_BARS, bars
+from tradeoffs.dashboard.scatter import frontier, mark_sizes
+from tradeoffs.dashboard.store import Store
+from tradeoffs.dashboard.style import assigned
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_the_paper(grid, name):
+    figure = FIGURES[name]
+    rows = figure.drawable(filters.shown(grid.table(), {}), figure.choices)
+    drawn = figure.draw(rows, grid.table(), figure.choices)
+    points = sum(len(trace.x) for trace in drawn.data if trace.x is not None and trace.x[0] is not None)
+    assert points >= (len(rows) if name != "resolution" else 8)  # where runs of a single size join nothing
+
+
+def test_a_scatter_has_every_run_and_all_about_it(grid):
+    figure = FIGURES["frontier"]
+    rows = filters.shown(grid.table(), {})
+    drawn = figure.draw(rows, grid.table(), figure.choices)
+    marks = [trace for trace in drawn.data if trace.customdata is not None]
+    assert sorted(run for trace in marks for run in trace.customdata) == sorted(rows.index)
+    text = next(text for trace in marks for text in trace.text if "proposals=300" in text)
+    assert "mAP: 0.400" in text and "backbone: resnet101" in text and "multiply-adds [G]: 12" in text
+    (line,) = [trace for trace in drawn.data if trace.mode == "lines+text" and trace.x[0] is not None]
+    assert list(line.y) == sorted(line.y) and set(line.y) <= set(rows["mAP"])
+
+
+def test_whiskers_are_the_bounds(grid):
+    rows = filters.shown(grid.table(), {"sweep": ["points"]})
+    trace = FIGURES["frontier"].draw(rows, grid.table(), FIGURES["frontier"].choices).data[0]
+    np.testing.assert_allclose(trace.error_y.array, 0.02)
+    np.testing.assert_allclose(trace.error_x.arrayminus, 0.05 * np.array(trace.x))
+
+
+def test_the_frontier_follows_the_better_direction(grid):
+    rows = grid.table()
+    fastest, best = rows["ms"].min(), rows["mAP"].max()
+    assert (frontier(rows, "ms", "mAP")["ms"].iloc[0], frontier(rows, "ms", "mAP")["mAP"].iloc[-1]) == (fastest, best)
+    by_throughput = frontier(rows, "images_per_second", "mAP")
+    assert sorted(by_throughput.index) == sorted(frontier(rows, "ms", "mAP").index)
+
+
+def test_colours_do_not_depend_on_the_filter(grid):
+    figure = FIGURES["frontier"]
+    for view in ({}, {"backbone": ["resnet101"]}):
+        rows = filters.shown(grid.table(), view)
+        drawn = figure.draw(rows, grid.table(), figure.choices)
+        colours = {trace.name: trace.marker.color for trace in drawn.data if trace.showlegend is None}
+        assert colours["resnet101"] == "#D55E00"
+
+
+def test_looks_and_sizes(grid):
+    assert assigned(["b", "a", "b"], ("x", "y")) == {"a": "x", "b": "y"}
+    sizes = mark_sizes(grid.table(), "memory")
+    assert sizes.idxmax() == grid.table()["memory"].idxmax()
+    assert mark_sizes(grid.table(), "").nunique() == 1
+
+
+def test_no_more_bars_than_can_be_read(grid):
+    rows = grid.table().sample(3 * MOST_BARS, replace=True, random_state=0)
+    drawn = bars(rows, {"memory": "memory"}, "MB")
+    assert len(drawn.data[0].x) == MOST_BARS
+    assert list(drawn.data[0].x) == sorted(drawn.data[0].x)
+
+
+def test_names_are_no_markup(runs):
+    write_run(runs, "<script>alert(1)", backbone="<img src=x>")
+    rows = Store(runs).table()
+    text = FIGURES["frontier"].draw(rows, rows, FIGURES["frontier"].choices).to_json()
+    assert "<script" not in text and "<img" not in text

@@ -1,0 +1,76 @@
+"""Records are read once, changes are seen, and nothing outside the folder of runs is reached."""
+
+import json
+import os
+
+import pytest
+from dashboard_runs import write_run
+
+from tradeoffs.dashboard import store as store_module
+from tradeoffs.dashboard.store import Store
+from tradeoffs.errors import UserError
+
+
+@pytest.fixture
+def store(runs, monkeypatch) -> Store:
+    monkeypatch.setattr(store_module, "LOOK_EVERY", 0.0)
+    write_run(runs, "sweep/one", 0.3)
+    return Store(runs)
+
+
+def test_changes_are_seen_and_nothing_is_read_twice(store, runs, monkeypatch):
+    assert list(store.table().index) == ["sweep/one"]
+    read = []
+    monkeypatch.setattr(store_module, "read_record", lambda path: read.append(path.parent.name) or original(path))
+    version = store.refresh()
+    write_run(runs, "sweep/two", 0.4)
+    assert store.refresh() == version + 1 == store.refresh()
+    assert (read, len(store.table())) == (["two"], 2)
+    (runs / "sweep/one/result.json").unlink()
+    assert list(store.table().index) == ["sweep/two"]
+
+
+original = store_module.read_record
+
+
+def test_damaged_records_are_told_and_left_out(store, runs):
+    for name, text in {"cut": "{", "strange": json.dumps({"schema_version": 2, "who": 3}), "empty": ""}.items():
+        (runs / name).mkdir()
+        (runs / name / "result.json").write_text(text)
+    wrong = json.loads((runs / "sweep/one/result.json").read_text())
+    wrong["cost"] = [1]
+    (runs / "wrong").mkdir()
+    (runs / "wrong/result.json").write_text(json.dumps(wrong))
+    assert list(store.table().index) == ["sweep/one"]
+    assert len(store.faults()) == 4
+
+
+def test_no_folder_and_an_empty_one(tmp_path):
+    assert Store(tmp_path / "nowhere").table().empty
+    assert Store(tmp_path).table().empty
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../secret", "sweep", "sweep/../sweep/one", "/etc", ".", "", "sweep/one\0", "%2e%2e/secret", "linked"]
+)
+def test_only_runs_have_files(store, runs, tmp_path, name):
+    write_run(tmp_path, "secret")
+    (runs / "linked").symlink_to(tmp_path / "secret")
+    store.refresh()
+    with pytest.raises(UserError):
+        store.file(name, "config.yaml")
+    with pytest.raises(UserError):
+        store.record(name)
+
+
+def test_links_lead_nowhere_else(store, runs, tmp_path):
+    (tmp_path / "secret.csv").write_text("step,loss\n1,2\n")
+    os.symlink(tmp_path / "secret.csv", runs / "sweep/one/metrics.csv")
+    store.refresh()
+    with pytest.raises(UserError, match="outside"):
+        store.file("sweep/one", "metrics.csv")
+    write_run(tmp_path, "elsewhere", 0.9)
+    (runs / "stolen").mkdir()
+    os.symlink(tmp_path / "elsewhere/result.json", runs / "stolen/result.json")
+    assert "stolen" not in store.table().index
+    assert len(store.faults()) == 1
