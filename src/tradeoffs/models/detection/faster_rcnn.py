@@ -129,14 +129,16 @@ def faster_rcnn(
     crop_size: int = 14,
     fully_connected: Sequence[int] = (),
     dropout: float = 0.0,
+    rpn_channels: int = 512,
     **settings: Any,
 ) -> FasterRCNN:
     """The detector as `c4` or `fpn` build it; of `settings` (those of that function) None means what it has itself.
 
-    The crops' size, `fully_connected` and `dropout` are for `c4` alone.
+    The crops' size, `fully_connected`, `dropout` and `rpn_channels` are for `c4` alone.
     """
     settings = {name: value for name, value in settings.items() if value is not None}
     if neck == "c4":
+        settings["rpn_channels"] = rpn_channels
         return c4(backbone, num_classes, crop_size, fully_connected, dropout, **settings)
     if neck == "fpn":
         return fpn(backbone, num_classes, **settings)
@@ -152,6 +154,7 @@ def c4(
     *,
     smallest_anchor: float = 64 / 600,
     largest_anchor: float = 512 / 600,
+    rpn_channels: int = 512,
     localization_weight: float = 2.0,
     nms_threshold: float = 0.6,
     sampled: int = 64,
@@ -164,7 +167,7 @@ def c4(
     trunk, rest = backbone.split(16)
     strides = trunk.strides[-1], backbone.strides[-1]
     shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
-    rpn = RPN(trunk.channels[-1], shapes, max_per_map=MAX_OF_SINGLE_MAP)
+    rpn = RPN(trunk.channels[-1], shapes, rpn_channels, max_per_map=MAX_OF_SINGLE_MAP)
     head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout)
     settings |= {"localization_weight": localization_weight, "nms_threshold": nms_threshold, "sampled": sampled}
     return FasterRCNN(trunk, None, rpn, head, num_classes, **settings)
