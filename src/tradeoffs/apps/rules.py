@@ -235,7 +235,7 @@ def check_proposals(config: DictConfig, conf: Path) -> None:
     if config.get("num_proposals") is not None and "num_proposals" not in config.model:
         fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
         raise MismatchError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
-    points, most = config.get("operating_points"), config.model.get("num_proposals")
+    points, most = config.get("operating_points"), OmegaConf.select(config, "model.num_proposals")
     if "run" not in config and points and most and max([points] if isinstance(points, int) else points) > most:
         raise UserError(f"operating_points={points}: the model makes model.num_proposals={most}; give at most as many")
 
