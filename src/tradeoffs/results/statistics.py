@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from tradeoffs.errors import UserError
@@ -35,21 +35,20 @@ class Interval(NamedTuple):
         return int(self.low > 0) - int(self.high < 0)
 
 
-def over_seeds(values: Float64[ndarray, "N"]) -> Interval:
-    """The mean, with bounds by Student's t if there are two values or more."""
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Interval(mean, np.nan, np.nan)
-    margin = students_t(len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Interval(mean, mean - margin, mean + margin)
+def half_width(deviation: Float64[ndarray, "N"], count: Int64[ndarray, "N"]) -> Float64[ndarray, "N"]:
+    """Of the confidence interval of means of `count` values by Student's t; nan for a single value.
+
+    `deviation` is the standard deviation of the values, with `count` - 1 as its divisor.
+    """
+    several = np.where(count > 1, count, 2)
+    return np.where(count > 1, students_t(several - 1) * deviation / np.sqrt(several), np.nan)
 
 
-def students_t(degrees: float) -> float:
+def students_t(degrees: Float64[ndarray, "N"] | float) -> Float64[ndarray, "N"]:
     """The quantile that a two-sided interval of the confidence reaches to."""
-    from scipy.special import stdtrit  # the same as scipy.stats' t.ppf, which takes a second to import
+    from scipy.special import stdtrit  # the same as t.ppf of scipy.stats, which takes a second to import
 
-    return float(stdtrit(degrees, (1 + CONFIDENCE) / 2))
+    return stdtrit(degrees, (1 + CONFIDENCE) / 2)
 
 
 def over_images(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
@@ -99,6 +98,6 @@ def difference_over_seeds(first: Float64[ndarray, "N"], second: Float64[ndarray,
     squares = [float(values.var(ddof=1)) / len(values) for values in (first, second)]
     spread = sum(squares)
     shares = sum(square**2 / (len(values) - 1) for square, values in zip(squares, (first, second), strict=True))
-    margin = students_t(spread**2 / shares) * spread**0.5 if spread else 0.0
+    margin = float(students_t(spread**2 / shares)) * spread**0.5 if spread else 0.0
     mean = float(second.mean() - first.mean())
     return Interval(mean, mean - margin, mean + margin)
