@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def export(settings: DictConfig, view: View) -> None:
     """Raises UserError if there is nothing to write, or no place for it."""
-    path = Path(settings.export)
+    path = Path(str(settings.export))  # which may be a number
     if path.is_dir():
         raise UserError(f"export={path} is a folder; give a file, such as report.html")
     if not path.parent.is_dir():

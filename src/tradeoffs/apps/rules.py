@@ -88,6 +88,7 @@ RULES = {
     "epochs": COUNT,
     "jobs": Number(1, whole=True, also=("auto",)),
     "seed": Number(0, 2**32 - 1, whole=True),
+    "port": Number(0, 65535, whole=True),
     "workers": Number(0, 1024, whole=True, also=("auto",)),
     "ema": Number(0, 1, also=(None,)),
     "channels_last": AUTO,

@@ -32,7 +32,7 @@ class Store:
     def __init__(self, root: Path):
         self.root = root
         self.version = 0  # grows with every change
-        self._inside = root.resolve()
+        self._place = root.resolve()
         self._entries: dict[str, Entry] = {}
         self._table = pd.DataFrame()
         self._looked = -LOOK_EVERY
@@ -63,29 +63,31 @@ class Store:
 
         Raises UserError for a name that is no run's, or a file outside the root: a link leads nowhere else.
         """
+        self.refresh()
         if run not in self._entries:
             raise UserError(f"there is no run {run} in {self.root}/")
-        file = (self._inside / run / name).resolve()
-        if not file.is_relative_to(self._inside):
-            raise UserError(f"{name} of {run} lies outside {self.root}/")
-        return file
+        return self._inside(run, name)
 
     def record(self, run: str) -> Record:
         return read_record(self.file(run, RECORD))
 
+    def _inside(self, run: str, name: str) -> Path:
+        file = (self._place / run / name).resolve()
+        if not file.is_relative_to(self._place):
+            raise UserError(f"{name} of {run} lies outside {self.root}/")
+        return file
+
     def _found(self) -> dict[str, int]:
         """Names of runs, and when their records were written."""
-        start = len(str(self._inside)) + 1
-        return {str(file.parent)[start:] or ".": written(file) for file in records_below(self._inside)}
+        start = len(str(self._place)) + 1
+        return {str(file.parent)[start:] or ".": written(file) for file in records_below(self._place)}
 
     def _read(self, found: dict[str, int]) -> None:
-        known, self._entries = self._entries, {}
-        for name, time_written in found.items():
-            entry = known.get(name)
-            self._entries[name] = Entry(time_written)  # known to `file`
-            if entry is None or entry.written != time_written:
-                entry = self._entry(name, time_written)
-            self._entries[name] = entry
+        known = self._entries
+        self._entries = {
+            name: known[name] if name in known and known[name].written == at else self._entry(name, at)
+            for name, at in found.items()
+        }
         readable = {name: entry for name, entry in self._entries.items() if entry.row}
         table = table_of({name: entry.row for name, entry in readable.items()})
         extra = pd.DataFrame([entry.extra for entry in readable.values()], index=table.index, columns=list(EXTRA))
@@ -93,7 +95,7 @@ class Store:
 
     def _entry(self, name: str, time_written: int) -> Entry:
         try:
-            record = self.record(name)
+            record = read_record(self._inside(name, RECORD))
             extra = tuple(column.read(record) for column in EXTRA.values())
             return Entry(time_written, row_of(record), extra)
         except UserError as fault:

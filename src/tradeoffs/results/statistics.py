@@ -41,11 +41,11 @@ def half_width(deviation: Float64[ndarray, "N"], count: Int64[ndarray, "N"]) -> 
     `deviation` is the standard deviation of the values, with `count` - 1 as its divisor.
     """
     several = np.where(count > 1, count, 2)
-    return np.where(count > 1, students_t(several - 1) * deviation / np.sqrt(several), np.nan)
+    return np.where(count > 1, students_t(several - 1.0) * deviation / np.sqrt(several), np.nan)
 
 
-def students_t(degrees: Float64[ndarray, "N"] | float) -> Float64[ndarray, "N"]:
-    """The quantile that a two-sided interval of the confidence reaches to."""
+def students_t(degrees: Float64[ndarray, "*N"] | float) -> Float64[ndarray, "*N"] | float:
+    """The quantile to which a two-sided interval of the confidence reaches."""
     from scipy.special import stdtrit  # the same as t.ppf of scipy.stats, which takes a second to import
 
     return stdtrit(degrees, (1 + CONFIDENCE) / 2)
