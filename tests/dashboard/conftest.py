@@ -40,15 +40,15 @@ def chromium():
         pytest.skip("there is no chromium on this machine")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield browser
+        yield browser.new_context(viewport={"width": 1440, "height": 900})
         browser.close()
 
 
 @pytest.fixture
 def page(chromium) -> Iterator:
-    """A page of 1440 by 900 that notes where requests went, and what failed in it."""
-    page = chromium.new_page(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    page.set_default_timeout(30_000)
+    """A page that notes where requests went, and what failed in it."""
+    page = chromium.new_page()
+    page.set_default_timeout(60_000)
     page.asked, page.faults = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
@@ -57,15 +57,15 @@ def page(chromium) -> Iterator:
     page.close()
 
 
-@pytest.fixture
-def serve() -> Iterator[Callable[[Path], str]]:
-    """Serves a folder of runs; gives the address."""
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Store], str]]:
+    """Serves a store; gives the address."""
     from tradeoffs.dashboard.app import build_app
 
     servers = []
 
-    def start(runs: Path) -> str:
-        server = make_server("127.0.0.1", 0, build_app(Store(runs)).server, threaded=True)
+    def start(store: Store) -> str:
+        server = make_server("127.0.0.1", 0, build_app(store).server, threaded=True)
         Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.port}"
@@ -73,3 +73,9 @@ def serve() -> Iterator[Callable[[Path], str]]:
     yield start
     for server in servers:
         server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def grid_address(grid, serve) -> str:
+    """Of a server that tests share, so that the browser fetches its scripts once."""
+    return serve(grid)

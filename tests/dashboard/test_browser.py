@@ -8,6 +8,7 @@ import small_runs
 from dashboard_runs import write_grid, write_run, write_scored
 
 from tradeoffs.dashboard.address import write
+from tradeoffs.dashboard.store import Store
 
 PLOT = ".js-plotly-plot .main-svg"
 
@@ -29,11 +30,6 @@ def marks(page) -> int:
 
 def no_wider_than_the_window(page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-@pytest.fixture
-def grid_address(runs, serve):
-    return serve(write_grid(runs))
 
 
 def test_filters_live_in_the_address(page, grid_address):
@@ -74,29 +70,33 @@ def test_every_figure_axes_and_nothing_from_elsewhere(page, grid_address):
     }
 
 
-def test_new_runs_appear_and_the_zoom_stays(page, runs, grid_address):
-    page.goto(grid_address)
+def test_new_runs_appear_and_the_zoom_stays(page, runs, serve):
+    page.goto(serve(Store(write_grid(runs))))
     page.wait_for_selector(PLOT)
     plot = "document.querySelector('.js-plotly-plot')"
-    page.evaluate(f"Plotly.relayout({plot}, {{'yaxis.range': [0.1, 0.9]}})")
+    box = page.locator(".nsewdrag").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 600, box["y"] + 300, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"{plot}.layout.yaxis.autorange === false")
+    zoomed = page.evaluate(f"{plot}.layout.yaxis.range")
     page.evaluate(f"{plot}.mark = 'the same element'")
     before = marks(page)
     write_run(runs, "later", 0.77, 33.0)
-    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {before}", timeout=60_000)
-    assert page.evaluate(f"[{plot}.mark, {plot}.layout.yaxis.range]") == ["the same element", [0.1, 0.9]]
+    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {before}")
+    assert page.evaluate(f"[{plot}.mark, {plot}.layout.yaxis.range]") == ["the same element", zoomed]
     assert "20 records" in page.inner_text("footer")
 
 
 def test_the_table_sorts_searches_and_opens_a_run(page, grid_address):
     page.goto(f"{grid_address}/table")
     page.wait_for_selector("tbody tr")
-    scores = page.locator("tbody tr td:nth-of-type(6)").all_inner_texts()
     page.get_by_role("link", name=re.compile("^ms")).click()
     page.wait_for_selector("th[aria-sort=ascending]")
     assert query(page) == {"sort": ["ms"]}
     assert page.locator("td strong").first.inner_text().startswith("★")
-    assert scores
-    page.get_by_placeholder("words, in any order").fill("resnet101 faster 300")
+    page.get_by_placeholder("words, in any order").fill("resnet101 FASTER image_size=300")
     page.wait_for_url("**search=*")
     page.wait_for_function("document.querySelectorAll('tbody tr').length == 1")
     page.locator("tbody th a").click()
@@ -109,7 +109,7 @@ def scored(runs, tmp_path, serve):
     data = small_runs.write_data(tmp_path / "data")
     write_scored(runs, "good", data, shift=0, score=0.9)
     write_scored(runs, "poor", data, shift=12, score=0.3, config={"batch_size": 4})
-    return serve(runs)
+    return serve(Store(runs))
 
 
 def test_the_page_of_a_run(page, scored):
@@ -138,7 +138,9 @@ def test_two_runs_side_by_side(page, scored):
 
 def test_a_click_leads_to_the_run(page, scored):
     page.goto(scored)
-    page.locator(".points path.point").first.click()
+    page.locator(".points path.point").first.hover(force=True)  # plotly listens on a sheet above its marks
+    page.get_by_text("architecture: ").wait_for()
+    page.locator(".points path.point").first.click(force=True)
     page.get_by_role("link", name="Open this run").click()
     page.get_by_role("heading", name="ssd mobilenet, 300 px").wait_for()
 
@@ -155,7 +157,8 @@ def test_the_report_is_one_file_that_works_alone(page, grid_address, tmp_path):
     page.wait_for_selector(PLOT)
     assert page.locator(".js-plotly-plot").count() == 10
     page.get_by_role("button", name="ms", exact=True).click()
-    times = [float(text.strip("★ ")) for text in page.locator("tbody td:nth-of-type(7)").all_inner_texts()]
+    place = page.locator("thead th").all_inner_texts().index("ms")
+    times = [float(text.strip("★ ")) for text in page.locator(f"tbody td:nth-of-type({place})").all_inner_texts()]
     assert times == sorted(times, reverse=True) and len(times) == 11
     assert [address for address in page.asked if not address.startswith(("file:", "data:", "blob:"))] == []
 
@@ -170,7 +173,7 @@ def test_the_csv_holds_what_is_shown(page, grid_address, tmp_path):
 
 
 def test_without_runs_it_says_what_to_do(page, runs, serve):
-    page.goto(serve(runs))
+    page.goto(serve(Store(runs)))
     page.get_by_text("python train.py experiment=demo").wait_for()
     write_run(runs, "first", 0.5)
     page.wait_for_selector(PLOT)
@@ -185,7 +188,7 @@ def test_what_is_not_there_is_told(page, grid_address, path):
 def test_names_are_only_text(page, runs, serve):
     evil = "<script>window.evil=1<!script>"
     write_run(runs, f"{evil}/run", backbone="<img src=x onerror=window.evil=1>", model="<b>ssd")
-    address = serve(runs)
+    address = serve(Store(runs))
     for path in ("/", "/table", f"/run{write({'run': [f'{evil}/run']})}"):
         page.goto(address + path)
         page.wait_for_selector(f"{PLOT}, table")
@@ -209,6 +212,9 @@ def test_the_keyboard_reaches_everything(page, grid_address):
     page.get_by_role("link", name=re.compile("FLOPs")).focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="FLOPs and time").wait_for()
-    page.get_by_role("group", name="Architecture", exact=True).locator("input").first.focus()
-    page.keyboard.press("Enter")
-    page.get_by_role("option", name="ssd", exact=True).wait_for()
+    page.locator("summary").first.focus()
+    page.keyboard.press("Tab")
+    for key in ("ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+        page.get_by_role("option").first.wait_for()
+    page.wait_for_url("**sweep=grid*")

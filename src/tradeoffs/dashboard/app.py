@@ -28,7 +28,7 @@ def build_app(store: Store) -> Dash:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
-    app.layout = frame
+    app.layout = lambda: frame(store)
     for part in (controls, figures, table, run, compare, saving):
         part.register(app, store)
     register(app, store)
@@ -36,13 +36,13 @@ def build_app(store: Store) -> Dash:
     return app
 
 
-def frame() -> html.Div:
-    """What stands around every page."""
+def frame(store: Store) -> html.Div:
+    """What stands around every page, with the version that the page will show first."""
     return html.Div(
         [
             dcc.Location(id="url", refresh=False),
             dcc.Interval(id="tick", interval=LOOK_EVERY),
-            dcc.Store(id="version"),
+            dcc.Store(id="version", data=store.refresh()),
             dcc.Store(id="title"),
             html.A("Skip to the content", href="#page", className="skip"),
             html.Header(
@@ -53,7 +53,7 @@ def frame() -> html.Div:
                 ]
             ),
             html.Main(id="page", tabIndex=-1),
-            html.Footer(id="state", role="status"),
+            html.Footer(state(store), id="state", role="status"),
         ]
     )
 
@@ -78,15 +78,17 @@ def register(app: Dash, store: Store) -> None:
     )
     def look(ticks: int, version: int | None) -> tuple:
         now = store.refresh()
-        if now == version:
-            return no_update, no_update
-        faults = f", {len(store.faults())} records that cannot be read" if store.faults() else ""
-        return now, f"{len(store.table())} records in {store.root}/{faults}; new ones appear by themselves."
+        return (no_update, no_update) if now == version else (now, state(store))
 
     app.clientside_callback(  # where there is little room the filters are closed at first
         "() => window.innerWidth > 760", Output("filters", "open"), Input("filters", "id")
     )
     app.clientside_callback("title => { document.title = title; }", Input("title", "data"))
+
+
+def state(store: Store) -> str:
+    faults = f", {len(store.faults())} records that cannot be read" if store.faults() else ""
+    return f"{len(store.table())} records in {store.root}/{faults}; new ones appear by themselves."
 
 
 def links(path: str, view: address.View) -> list:

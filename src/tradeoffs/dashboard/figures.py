@@ -12,12 +12,13 @@ import plotly.graph_objects as go
 
 from tradeoffs.dashboard.axes import AXES, TIMED, hovers, label, plain, short_names
 from tradeoffs.dashboard.scatter import Choices, Looks, add_legend, scatter
-from tradeoffs.dashboard.style import COLOURS, LAYOUT
+from tradeoffs.dashboard.style import COLOURS, LAYOUT, TICKS
 
 SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
 PARTS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
 MOST_BARS = 40
+SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False}  # an axis of another unit
 
 
 class Figure(NamedTuple):
@@ -90,8 +91,11 @@ def memory_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) 
 
 
 def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Backbone, architecture and the mean of the columns at each value of `along`, where there are two or more."""
-    apart = [name for name in ("backbone", "model", "image_size", "num_proposals") if name != along]
+    """Backbone, architecture and the mean of the columns at each value of `along`, where there are two or more.
+
+    Sweeps are not joined with each other, since they may have trained in other ways.
+    """
+    apart = [name for name in ("backbone", "model", "image_size", "num_proposals", "sweep") if name != along]
     for keys, group in rows.groupby(apart, sort=True, dropna=False):
         path = group.groupby(along, as_index=False)[columns].mean().sort_values(along)
         if len(path) > 1:
@@ -116,7 +120,7 @@ def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices
             line={"color": looks.colours[backbone], "width": 1.5},
         )
     add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label(x), type=choices["scale"])
+    figure.update_xaxes(title_text=label(x), type=choices["scale"], tickformat=TICKS)
     figure.update_yaxes(title_text=label(y))
     return figure
 
@@ -138,10 +142,10 @@ def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices)
             figure.add_scatter(y=path["mAP"], line={"color": colour}, **look)
         figure.add_scatter(y=path["ms"], line={"color": colour, "dash": "dot"}, yaxis="y2", **look)
     add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label("num_proposals"), type=choices["scale"])
+    figure.update_xaxes(title_text=label("num_proposals"), type=choices["scale"], tickformat=TICKS)
     figure.update_layout(
-        yaxis_title_text=f"{label('mAP')}, solid",
-        yaxis2={"title": f"{label('ms')}, dotted", "overlaying": "y", "side": "right", "rangemode": "tozero"},
+        yaxis={"title": f"{label('mAP')}, solid", "rangemode": "nonnegative"},
+        yaxis2={"title": f"{label('ms')}, dotted", "rangemode": "tozero", **SECOND},
         margin_r=64,
     )
     return figure

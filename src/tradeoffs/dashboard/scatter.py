@@ -10,12 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tradeoffs.dashboard.axes import AXES, hovers, label, plain, short_names
-from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned
+from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, TICKS, assigned
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.frontier import on_frontier
 
 Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
 MOST_NAMES = 8  # written beside the marks of a frontier
+GAINS = (*ACCURACY, "backbone_accuracy")  # all else is a cost
 
 
 class Looks(NamedTuple):
@@ -56,11 +57,15 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
             hovertemplate="%{text}<extra></extra>",
         )
     add_legend(figure, rows, looks, colour, symbol)
-    if (x in ACCURACY) != (y in ACCURACY) and AXES[x].better and AXES[y].better:
-        add_frontier(figure, rows, x, y)
-    figure.update_xaxes(title_text=label(x), type=choices.get("scale", "linear"))
+    scale = choices.get("scale", "linear")
+    if (x in GAINS) != (y in GAINS) and AXES[x].better and AXES[y].better:
+        add_frontier(figure, rows, x, y, scale)
+    figure.update_xaxes(title_text=label(x), type=scale, tickformat=TICKS)
     figure.update_yaxes(
-        title_text=label(y), rangemode="nonnegative", type="log" if y in ("ms", "network_ms") else "linear"
+        title_text=label(y),
+        rangemode="nonnegative",
+        type="log" if y in ("ms", "network_ms") else "linear",
+        tickformat=TICKS,
     )
     return figure
 
@@ -105,17 +110,24 @@ def frontier(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
     return rows[on_frontier(costs, gains)].sort_values(x)
 
 
-def add_frontier(figure: go.Figure, rows: pd.DataFrame, x: str, y: str) -> None:
+def add_frontier(figure: go.Figure, rows: pd.DataFrame, x: str, y: str, scale: str) -> None:
     best = frontier(rows, x, y)
     figure.add_scatter(
         x=best[x],
         y=best[y],
         mode="lines+text" if len(best) <= MOST_NAMES else "lines",
-        text=[f"{html.escape(name)} <br> " for name in short_names(best)],  # clear of the mark
+        text=[f" {html.escape(name)} <br> " for name in short_names(best)],  # clear of the mark
         cliponaxis=False,
-        textposition="top left",
+        textposition=name_sides(best[x], rows[x], scale),
         textfont={"size": 11, "color": GREY},
         name="frontier: not beaten by any other",
         line={"color": GREY, "dash": "dot", "width": 1.5},
         hoverinfo="skip",
     )
+
+
+def name_sides(values: pd.Series, among: pd.Series, scale: str) -> list[str]:
+    """Where nothing lies, left of a frontier, unless the axis is too near."""
+    values, among = (np.log(each) if scale == "log" else each for each in (values, among))
+    near = among.min() + 0.3 * (among.max() - among.min())
+    return ["top right" if value < near else "top left" for value in values]

@@ -14,6 +14,7 @@ COLOURS = (
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down", "x", "pentagon")
 GREY = "#475569"
 SMALLEST, LARGEST = 9.0, 26.0  # pixels of a mark's diameter
+TICKS = "~g"  # whole numbers on logarithmic axes too, of which plotly would write the first digit
 LAYOUT = go.Layout(
     template="plotly_white",
     font={"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 13, "color": "#1e293b"},

@@ -21,19 +21,25 @@ from tradeoffs.errors import UserError
 from tradeoffs.results.statistics import Interval, difference
 
 SHOWN = 6  # images
+PAIR = ("first", "second")
 
 
 def layout(store: Store, view: View) -> list:
-    runs = [{"label": run, "value": run} for run in store.table().index]
+    runs = offered(store, view)
     fields = [
         field(name, f"{name.capitalize()} run", dcc.Dropdown(id=name, options=runs, value=first(view, name) or None))
-        for name in ("first", "second")
+        for name in PAIR
     ]
     return [
         html.H1("Two runs side by side"),
         html.Div(fields, className="fields two"),
         dcc.Loading(html.Div(id="compared")),
     ]
+
+
+def offered(store: Store, view: View) -> list[str]:
+    """All runs, and what the address names, which a list without it would forget before it was told to be missing."""
+    return list(dict.fromkeys([*store.table().index, *(run for name in PAIR if (run := first(view, name)))]))
 
 
 def content(store: Store, one: str, other: str) -> list:
@@ -127,9 +133,16 @@ def register(app: Dash, store: Store) -> None:
         Input("url", "search"),
     )
     def show(search: str) -> tuple:
-        view = address.read(search)
-        one, other = first(view, "first"), first(view, "second")
+        one, other = (first(address.read(search), name) for name in PAIR)
         return content(store, one, other), one or None, other or None
+
+    @app.callback(
+        *(Output("first", "options"), Output("second", "options")),
+        *(Input("version", "data"), State("url", "search")),
+        prevent_initial_call=True,
+    )
+    def offer(version: int, search: str) -> tuple[list[str], list[str]]:
+        return (offered(store, address.read(search)),) * 2
 
     @app.callback(
         Output("url", "search", allow_duplicate=True),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
-from dash import ALL, Dash, Input, Output, ctx, dcc, html, no_update
+import plotly.graph_objects as go
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import View, first
@@ -26,8 +29,9 @@ AXES_NAMES = {
 
 
 def layout(store: Store, view: View) -> list:
-    figure = [html.Nav(id="pills", className="pills", **{"aria-label": "Figures"}), html.Div(id="figure")]
-    return [html.Div([controls.filter_bar(store.table(), view), html.Div(figure)], className="beside")]
+    nav = html.Nav(pills(view), id="pills", className="pills", **{"aria-label": "Figures"})
+    figure = html.Div([nav, html.Div(content(store, view), id="figure")])
+    return [html.Div([controls.filter_bar(store.table(), view), figure], className="beside")]
 
 
 def pills(view: View) -> list:
@@ -75,38 +79,49 @@ def content(store: Store, view: View) -> list:
     table = store.table()
     if table.empty:
         return [no_runs(store.root)]
-    figure = FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"])
+    figure = chosen_figure(view)
+    said, drawn = draw(table, view)
+    return [
+        html.H1(figure.title),
+        html.P([figure.caption, html.Small(f" Figure {figure.number} of Huang et al. 2017.")], className="caption"),
+        html.Ul(said, className="remark", id={"remarks": 0}),
+        *(panel(f"{figure.title}, {title}", title, each) for title, each in drawn.items()),
+        html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
+        choosers(figure, choices_of(figure, view)),
+    ]
+
+
+def chosen_figure(view: View) -> Figure:
+    return FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"])
+
+
+def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.Figure]]:
+    """Remarks, and a drawing for each group of runs that compare, by its title."""
+    figure = chosen_figure(view)
     choices = choices_of(figure, view)
     rows = filters.shown(table, view)
     usable = figure.drawable(rows, choices)
     groups = filters.panels(usable, figure.timed(choices))
-    return [
-        html.H1(figure.title),
-        html.P([figure.caption, html.Small(f" Figure {figure.number} of Huang et al. 2017.")], className="caption"),
-        html.Ul([html.Li(text) for text in remarks(figure, choices, rows, usable)], className="remark"),
-        *(panel(figure, choices, *group, table, place, view) for place, group in enumerate(groups[:MOST_PANELS])),
-        html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
-        choosers(figure, choices),
-    ]
+    said = remarks(figure, choices, rows, usable)
+    if len(groups) > MOST_PANELS:
+        said.append(f"Only the {MOST_PANELS} largest of {len(groups)} such groups are shown; filters choose others.")
+    drawn = {title: figure.draw(group, table, choices) for title, group in groups[:MOST_PANELS]}
+    for each in drawn.values():
+        each.update_layout(height=each.layout.height or HEIGHT)
+    return [html.Li(text) for text in said], drawn
 
 
-def panel(
-    figure: Figure,
-    choices: dict[str, str],
-    title: str,
-    rows: pd.DataFrame,
-    everything: pd.DataFrame,
-    place: int,
-    view: View,
-) -> html.Section:
-    drawn = figure.draw(rows, everything, choices)
-    drawn.update_layout(uirevision=address.write(view), height=drawn.layout.height or HEIGHT)
-    described = f"{figure.title}, {title}: {len(rows)} models. The page Table has the same as text."
+def keep_zoom(figure: go.Figure, move: dict[str, Any]) -> None:
+    """After the last `move` of its axes, as the graph told it: Dash forgets plotly's own memory of it."""
+    for axis in ("xaxis", "yaxis", "yaxis2"):
+        if (low := move.get(f"{axis}.range[0]")) is not None:
+            figure.update_layout({axis: {"range": [low, move[f"{axis}.range[1]"]]}})
+
+
+def panel(name: str, title: str, drawn: go.Figure) -> html.Section:
+    described = f"{name}. The page Table has the same as text."
     return html.Section(
-        [
-            html.H2(title),
-            graph(drawn, f"{figure.title} {title}", id={"graph": place}),
-        ],
+        [html.H2(title), graph(drawn, name, id={"graph": title})],
         className="panel",
         role="figure",
         **{"aria-label": described},
@@ -120,17 +135,15 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     if usable.empty:
         found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
     elif len(usable) < len(rows):
-        found.append(
-            f"{len(rows) - len(usable)} of {len(rows)} models are not shown: they have no {listed(needed, 'or')}."
-        )
+        found.append(f"Not shown: {len(rows) - len(usable)} of {len(rows)} models, without {listed(needed, 'or')}.")
     if figure.timed(choices):
         if untrained := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
-                f"{untrained} of these models have random weights: their network's times count, those of decoding "
-                "and suppression depend on training."
+                f"With random weights: {untrained} of these models. Their network's times count, those of decoding and "
+                "suppression depend on training."
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
-            found.append(f"{disturbed} of these times were disturbed by other work on the machine.")
+            found.append(f"Disturbed by other work on the machine: {disturbed} of these times.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]
@@ -149,11 +162,29 @@ def remedy(figure: Figure, choices: dict[str, str]) -> str:
 def register(app: Dash, store: Store) -> None:
     @app.callback(
         *(Output("pills", "children"), Output("figure", "children")),
-        *(Input("url", "search"), Input("version", "data")),
+        Input("url", "search"),
+        prevent_initial_call=True,
     )
-    def show(search: str, version: int) -> tuple[list, list]:
+    def show(search: str) -> tuple[list, list]:
         view = address.read(search)
         return pills(view), content(store, view)
+
+    @app.callback(
+        *(Output("figure", "children", allow_duplicate=True), Output({"remarks": ALL}, "children")),
+        *(Output({"graph": ALL}, "figure"), Output({"graph": ALL}, "style")),
+        *(Input("version", "data"), State("url", "search")),
+        *(State({"graph": ALL}, "id"), State({"graph": ALL}, "relayoutData")),
+        prevent_initial_call=True,
+    )
+    def renew(version: int, search: str, ids: list[dict[str, str]], moves: list[dict | None]) -> tuple:
+        """Draws new runs into the graphs that are there, which keeps zoom and focus, unless there are other groups."""
+        view, titles = address.read(search), [each["graph"] for each in ids]
+        said, drawn = draw(store.table(), view) if titles else ([], {})
+        if not titles or list(drawn) != titles:
+            return content(store, view), [no_update] * bool(ctx.outputs_list[1]), *([[no_update] * len(ids)] * 2)
+        for each, move in zip(drawn.values(), moves, strict=True):
+            keep_zoom(each, move or {})
+        return no_update, [said], list(drawn.values()), [{"height": each.layout.height} for each in drawn.values()]
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)
     def choose(clicks: list) -> list:

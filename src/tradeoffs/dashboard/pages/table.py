@@ -32,7 +32,7 @@ def layout(store: Store, view: View) -> list:
         placeholder="the usual ones",
     )
     fields = [controls.field("search", "Search", search), controls.field("columns", "Columns", columns)]
-    inner = html.Div([html.Div(fields, className="fields two"), html.Div(id="table")])
+    inner = html.Div([html.Div(fields, className="fields two"), html.Div(content(store, view), id="table")])
     return [html.Div([controls.filter_bar(table, view), inner], className="beside")]
 
 
@@ -109,6 +109,8 @@ def paging(view: View, page: int, pages: int) -> html.Nav:
 
 
 def register(app: Dash, store: Store) -> None:
-    @app.callback(Output("table", "children"), Input("url", "search"), Input("version", "data"))
+    @app.callback(
+        *(Output("table", "children"), Input("url", "search"), Input("version", "data")), prevent_initial_call=True
+    )
     def show(search: str, version: int) -> list:
         return content(store, address.read(search))
