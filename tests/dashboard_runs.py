@@ -96,7 +96,8 @@ def write_grid(runs: Path) -> Path:
         for seed in (1, 2):
             name = f"grid/model={model},backbone={backbone},image_size={size},seed={seed}"
             who = {"model": model, "backbone": backbone, "image_size": size, "seed": seed, "recipe_hash": f"r{number}"}
-            write_run(runs, name, 0.2 + 0.03 * number + 0.01 * seed, 10.0 + 9 * number, memory=1e7 * (number + 1), **who)
+            score, ms = 0.2 + 0.03 * number + 0.01 * seed, 10.0 + 9 * number
+            write_run(runs, name, score, ms, memory=1e7 * (number + 1), **who)
     for proposals in (10, 50, 300):
         who = {"model": "faster_rcnn", "backbone": RESNET, "image_size": 600, "proposals": proposals}
         write_run(runs, f"points/num_proposals={proposals}", 0.3 + proposals / 3000, 20 + proposals / 3, **who)

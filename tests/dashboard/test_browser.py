@@ -179,7 +179,9 @@ def test_without_runs_it_says_what_to_do(page, runs, serve):
     page.wait_for_selector(PLOT)
 
 
-@pytest.mark.parametrize("path", ["/run?run=../secret", "/run?run=%00", "/run", "/compare?first=a&second=/etc", "/else"])
+@pytest.mark.parametrize(
+    "path", ["/run?run=../secret", "/run?run=%00", "/run", "/compare?first=a&second=/etc", "/else"]
+)
 def test_what_is_not_there_is_told(page, grid_address, path):
     page.goto(grid_address + path)
     page.get_by_role("heading", name="Not found").wait_for()

@@ -25,9 +25,12 @@ def test_a_scatter_has_every_run_and_all_about_it(grid):
     rows = filters.shown(grid.table(), {})
     drawn = figure.draw(rows, grid.table(), figure.choices)
     marks = [trace for trace in drawn.data if trace.customdata is not None]
-    assert sorted(run for trace in marks for run in trace.customdata) == sorted(rows.index)
-    text = next(text for trace in marks for text in trace.text if "proposals=300" in text)
-    assert "mAP: 0.400" in text and "backbone: resnet101" in text and "multiply-adds [G]: 12" in text
+    shown = {values[0]: (trace.hovertemplate, values) for trace in marks for values in trace.customdata}
+    assert sorted(shown) == sorted(rows.index)
+    template, values = shown["points/num_proposals=300"]
+    for number, value in enumerate(values):
+        template = template.replace(f"%{{customdata[{number}]}}", value)
+    assert "mAP: 0.400" in template and "backbone: resnet101" in template and "multiply-adds [G]: 12" in template
     (line,) = [trace for trace in drawn.data if trace.mode == "lines+text" and trace.x[0] is not None]
     assert list(line.y) == sorted(line.y) and set(line.y) <= set(rows["mAP"])
 

@@ -79,5 +79,9 @@ def test_kinds_of_records(runs):
     write_run(runs, "own/evaluations/again", 0.4)
     write_run(runs, "benchmark/grid/fast", None)
     table = Store(runs).table()
-    assert table["kind"].to_dict() == {"own": "training", "own/evaluations/again": "training", "benchmark/grid/fast": "benchmark"}
+    assert table["kind"].to_dict() == {
+        "own": "training",
+        "own/evaluations/again": "training",
+        "benchmark/grid/fast": "benchmark",
+    }
     assert table["sweep"].to_dict() == {"own": "", "own/evaluations/again": "", "benchmark/grid/fast": "benchmark/grid"}

@@ -1,7 +1,6 @@
 """Records are read once, changes are seen, and nothing outside the folder of runs is reached."""
 
 import json
-import os
 
 import pytest
 from dashboard_runs import write_run
@@ -51,7 +50,8 @@ def test_no_folder_and_an_empty_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "../secret", "sweep", "sweep/../sweep/one", "/etc", ".", "", "sweep/one\0", "%2e%2e/secret", "linked"]
+    "name",
+    ["..", "../secret", "sweep", "sweep/../sweep/one", "/etc", ".", "", "sweep/one\0", "%2e%2e/secret", "linked"],
 )
 def test_only_runs_have_files(store, runs, tmp_path, name):
     write_run(tmp_path, "secret")
@@ -65,12 +65,12 @@ def test_only_runs_have_files(store, runs, tmp_path, name):
 
 def test_links_lead_nowhere_else(store, runs, tmp_path):
     (tmp_path / "secret.csv").write_text("step,loss\n1,2\n")
-    os.symlink(tmp_path / "secret.csv", runs / "sweep/one/metrics.csv")
+    (runs / "sweep/one/metrics.csv").symlink_to(tmp_path / "secret.csv")
     store.refresh()
     with pytest.raises(UserError, match="outside"):
         store.file("sweep/one", "metrics.csv")
     write_run(tmp_path, "elsewhere", 0.9)
     (runs / "stolen").mkdir()
-    os.symlink(tmp_path / "elsewhere/result.json", runs / "stolen/result.json")
+    (runs / "stolen/result.json").symlink_to(tmp_path / "elsewhere/result.json")
     assert "stolen" not in store.table().index
     assert len(store.faults()) == 1

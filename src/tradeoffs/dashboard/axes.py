@@ -72,16 +72,18 @@ def label(name: str) -> str:
     return text if text.startswith("mAP") else text[0].upper() + text[1:]
 
 
-def hovers(rows: pd.DataFrame) -> list[str]:
-    """All that is known of each run, a line each; plotly reads HTML's entities and a few tags."""
-    lines = [f"<b>{html.escape(str(name))}</b>" for name in rows["name"]]
-    for column in rows.columns.intersection(list(AXES)):
-        if column not in ("status", "error", "sweep"):
-            head = f"<br>{AXES[column].label}: "
-            for place, value in enumerate(rows[column]):
-                if (text := written(value)) != "-":
-                    lines[place] += head + html.escape(text)
-    return lines
+def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """What plotly shows of a mark: a template, and for each run the values that it names; the first is the run itself.
+
+    Plotly reads HTML's entities and a few tags.
+    """
+    names = [name for name in rows.columns.intersection(list(AXES)) if name not in ("status", "error", "sweep")]
+    texts = pd.DataFrame({name: [html.escape(written(value)) for value in rows[name]] for name in names}, rows.index)
+    texts = texts.loc[:, (texts != "-").any()]
+    lines = [f"<br>{AXES[name].label}: %{{customdata[{place}]}}" for place, name in enumerate(texts, 2)]
+    texts.insert(0, "name", [html.escape(str(name)) for name in rows["name"]])
+    texts.insert(0, "run", rows.index)
+    return "".join(["<b>%{customdata[1]}</b>", *lines, "<extra></extra>"]), texts
 
 
 def short_names(rows: pd.DataFrame) -> list[str]:

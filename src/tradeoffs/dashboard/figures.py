@@ -47,6 +47,7 @@ class Figure(NamedTuple):
 def bars(rows: pd.DataFrame, parts: dict[str, str], title: str, stacked: bool = False) -> go.Figure:
     """A row for each run, best first, with a bar for each of the columns."""
     rows = ordered(rows, next(iter(parts))).head(MOST_BARS)
+    template, texts = hovers(rows)
     figure = go.Figure(layout=LAYOUT)
     for (name, part), colour in zip(parts.items(), COLOURS, strict=False):
         figure.add_bar(
@@ -56,10 +57,8 @@ def bars(rows: pd.DataFrame, parts: dict[str, str], title: str, stacked: bool = 
             name=part,
             showlegend=len(parts) > 1,
             marker_color=colour,
-            customdata=rows.index,
-            text=hovers(rows),
-            textposition="none",
-            hovertemplate="%{text}<extra></extra>",
+            customdata=texts,
+            hovertemplate=template,
         )
     figure.update_layout(
         barmode="stack" if stacked else "group",
@@ -152,6 +151,7 @@ def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices)
 
 
 def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
+    template, texts = hovers(rows)
     figure = go.Figure(layout=LAYOUT)
     for (name, title), colour, symbol in zip(THRESHOLDS.items(), COLOURS, ("circle", "square"), strict=False):
         figure.add_scatter(
@@ -160,9 +160,8 @@ def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -
             mode="markers",
             name=title,
             marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},
-            customdata=rows.index,
-            text=hovers(rows),
-            hovertemplate="%{text}<extra></extra>",
+            customdata=texts,
+            hovertemplate=template,
         )
     figure.update_xaxes(title_text=label("mAP"))
     figure.update_yaxes(title_text="AP at one IoU threshold")

@@ -16,6 +16,7 @@ from tradeoffs.results.frontier import on_frontier
 
 Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
 MOST_NAMES = 8  # written beside the marks of a frontier
+MOST_WHISKERS = 200  # more hide each other
 GAINS = (*ACCURACY, "backbone_accuracy")  # all else is a cost
 
 
@@ -35,7 +36,8 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
     x, y, colour, symbol = (choices[key] for key in ("x", "y", "colour", "symbol"))
     looks = Looks.of(everything, colour, symbol)
     diameters = mark_sizes(rows, choices.get("size", ""))
-    texts = pd.Series(hovers(rows), rows.index)
+    template, texts = hovers(rows)
+    few = len(rows) <= MOST_WHISKERS
     figure = go.Figure(layout=LAYOUT)
     for (hue, shape), group in rows.groupby([rows[colour].map(plain), rows[symbol].map(plain)], sort=True):
         figure.add_scatter(
@@ -50,11 +52,10 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
                 "opacity": 0.85,
                 "line": {"width": 1, "color": "white"},
             },
-            error_x=whiskers(group, x, looks.colours[hue]),
-            error_y=whiskers(group, y, looks.colours[hue]),
-            customdata=group.index,
-            text=texts[group.index],
-            hovertemplate="%{text}<extra></extra>",
+            error_x=whiskers(group, x, looks.colours[hue]) if few else None,
+            error_y=whiskers(group, y, looks.colours[hue]) if few else None,
+            customdata=texts.loc[group.index],
+            hovertemplate=template,
         )
     add_legend(figure, rows, looks, colour, symbol)
     scale = choices.get("scale", "linear")

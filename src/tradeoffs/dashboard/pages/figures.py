@@ -190,8 +190,7 @@ def register(app: Dash, store: Store) -> None:
     def choose(clicks: list) -> list:
         """Where the mark that was clicked leads."""
         click = next((each["value"] for each in ctx.triggered if each["value"]), None)
-        run = click and click["points"][0].get("customdata")
-        if not run:
+        if not click or not (run := click["points"][0].get("customdata", [None])[0]):
             return no_update
         first_run = address.write({"run": [run]})
         compare = address.write({"first": [run]})

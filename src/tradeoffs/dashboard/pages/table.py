@@ -12,7 +12,7 @@ from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import no_runs
 from tradeoffs.dashboard.store import Store
 
-ROWS = 100  # on a page
+ROWS = 25  # on a page; Dash takes milliseconds for each cell
 
 
 def layout(store: Store, view: View) -> list:
