@@ -5,7 +5,8 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import filters
-from tradeoffs.dashboard.figures import FIGURES, MOST_BARS, bars
+from tradeoffs.dashboard.bars import MOST_BARS, bars
+from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import assigned

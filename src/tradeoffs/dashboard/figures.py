@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import AXES, TIMED, hovers, label, plain, short_names
+from tradeoffs.dashboard.axes import TIMED, hovers, label, plain
+from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
 from tradeoffs.dashboard.scatter import Choices, Looks, add_legend, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT, TICKS
 
-SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
-PARTS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
-MOST_BARS = 40
 SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False}  # an axis of another unit
 
 
@@ -42,51 +40,6 @@ class Figure(NamedTuple):
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         """The rows that have all it needs."""
         return rows[np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)]
-
-
-def bars(rows: pd.DataFrame, parts: dict[str, str], title: str, stacked: bool = False) -> go.Figure:
-    """A row for each run, best first, with a bar for each of the columns."""
-    rows = ordered(rows, next(iter(parts))).head(MOST_BARS)
-    template, texts = hovers(rows)
-    figure = go.Figure(layout=LAYOUT)
-    for (name, part), colour in zip(parts.items(), COLOURS, strict=False):
-        figure.add_bar(
-            x=rows[name],
-            y=np.arange(len(rows)),
-            orientation="h",
-            name=part,
-            showlegend=len(parts) > 1,
-            marker_color=colour,
-            customdata=texts,
-            hovertemplate=template,
-        )
-    figure.update_layout(
-        barmode="stack" if stacked else "group",
-        height=150 + len(rows) * (24 if stacked or len(parts) == 1 else 44),
-        legend={"yref": "paper", "y": 1},
-        xaxis={"title": title, "rangemode": "tozero"},
-    )
-    names = [html.escape(name) for name in short_names(rows)]
-    figure.update_yaxes(tickvals=np.arange(len(rows)), ticktext=names, autorange="reversed", automargin=True)
-    return figure
-
-
-def ordered(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The best accuracy first, or the lowest cost."""
-    name = "mAP" if name in SIZES else "ms" if name in PARTS else name
-    return rows.sort_values(name, ascending=AXES[name].better == "low", kind="stable")
-
-
-def by_object_size(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    return bars(rows, SIZES, "AP by size of the objects")
-
-
-def time_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    return bars(rows, PARTS, label("ms"), stacked=True)
-
-
-def memory_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    return bars(rows, {choices["x"]: label(choices["x"])}, label(choices["x"]))
 
 
 def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:

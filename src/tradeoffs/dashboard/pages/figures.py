@@ -11,7 +11,8 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, label
-from tradeoffs.dashboard.figures import FIGURES, MOST_BARS, Figure
+from tradeoffs.dashboard.bars import MOST_BARS
+from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import graph, no_runs
 from tradeoffs.dashboard.store import Store
