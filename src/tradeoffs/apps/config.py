@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -63,8 +64,11 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
         return []
     hydras = [text for text in overrides if text.startswith("hydra")]
     axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
+    with hydra_for(config_name, conf):  # glob(*) looks into the groups
         parsed = parse(axes + [text for text in overrides if text not in hydras])
+        for text, override in parsed:
+            if override.is_interval_sweep():
+                raise UserError(f"{text} is no list of values, as a grid needs it; to search add hydra/sweeper=optuna")
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
     keys = {text.partition("=")[0] for text in axes + swept}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
@@ -126,7 +130,7 @@ def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) 
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         _offer_saved_run(overrides, conf)
     try:
-        with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=config_name):
+        with hydra_for(config_name, conf):
             return hydra.compose(config_name, list(overrides), return_hydra_config=True)
     except HydraException as error:
         raise explain(error, lambda key: settings(config_name, _without(key, overrides), conf)) from error
@@ -134,6 +138,18 @@ def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) 
         raise UserError(one_line(error)) from error
     except ValueError as error:  # Hydra's word for a choice that is no name, as in model=null
         raise _no_name(overrides, conf) or error from error
+
+
+@contextmanager
+def hydra_for(config_name: str, conf: Path) -> Iterator[None]:
+    """Hydra with these configs; one that is at work already, as in a sweep, goes on afterwards."""
+    current = GlobalHydra.instance()
+    outer, current.hydra = current.hydra, None
+    try:
+        with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=config_name):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def _no_name(overrides: Sequence[str], conf: Path) -> UserError | None:
