@@ -99,6 +99,7 @@ def test_a_setting_that_some_models_lack_leaves_those_out(planned):
         (["seed=1,2", "epochs=0"], ["epochs=0 is impossible; epochs is a whole number, 1 or more"]),
         (["model=fcn", "seed=1,2"], ["model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"]),
         (["model=ssd,sdd"], ["1 of 2 jobs cannot run, so none was started: model=sdd is unknown; did you mean ssd? "]),
+        (["epochs=interval(1,2)"], ["epochs=interval(1,2) is no list of values, as a grid needs it; to search add "]),
         (["zzz=1,2"], ["zzz is not a setting; --help lists them"]),
         (
             ["epochs=0,1", "seed=-1,1"],

@@ -116,6 +116,13 @@ def test_started_again_it_skips_what_is_finished_and_goes_on_with_the_rest(finis
     assert record(runs, 4).status == "finished"
 
 
+def test_settings_of_hydra_may_be_given(finished, photos, tmp_path):
+    runs = tmp_path / "sweeps"
+    shutil.copytree(finished, runs)
+    assert ended(start(photos, runs, "seed=2,3", "hydra.job.chdir=false")) == 0
+    assert "2 of 2 runs are finished already" in said(runs)
+
+
 def test_a_failed_job_is_recorded_and_tried_again(photos, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(photos, data)
