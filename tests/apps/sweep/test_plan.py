@@ -32,6 +32,13 @@ name: ${run_name:}
     "model/fcn.yaml": "{task: semantic_segmentation, _target_: some.FCN}",
     "backbone/mobilenet.yaml": "{_target_: some.mobilenet}",
     "experiment/seeds.yaml": "# @package _global_\nhydra: {sweeper: {params: {seed: '1,2', model: 'ssd,rfcn'}}}",
+    "experiment/pair.yaml": """\
+# @package _global_
+size: small
+hydra: {sweeper: {params: {experiment: '${size}_ssd,${size}_rfcn', seed: '1,2'}}}
+""",
+    "experiment/small_ssd.yaml": "# @package _global_\nimage_size: 64",
+    "experiment/small_rfcn.yaml": "# @package _global_\ndefaults: [override /model: rfcn]\nimage_size: 64",
     "hydra/launcher/local.yaml": (CONF / "hydra/launcher/local.yaml").read_text(),
     "hydra/sweeper/grid.yaml": (CONF / "hydra/sweeper/grid.yaml").read_text(),
 }
@@ -75,8 +82,25 @@ def test_an_experiment_brings_its_own_axes(planned):
     assert len(planned("experiment=seeds", "seed=3").jobs) == 2
 
 
+def test_an_experiment_may_consist_of_others(planned):
+    plan = planned("experiment=pair", "seed=3,4", "epochs=1")
+    assert [(job.config.model._target_, job.config.seed) for job in plan.jobs] == [
+        ("some.SSD", 3),
+        ("some.SSD", 4),
+        ("some.RFCN", 3),
+        ("some.RFCN", 4),
+    ]
+    assert {(job.config.image_size, job.config.epochs) for job in plan.jobs} == {(64, 1)}
+
+
 def test_the_same_run_is_started_once(planned):
     assert names(planned("seed=2,2")) == ["seed=2"]
+
+
+def test_runs_that_differ_in_nothing_that_matters_are_one(planned):
+    plan = planned("seed=1,2", "jobs=1,2")
+    assert names(plan) == ["seed=1", "seed=2"]
+    assert plan.skipped == {f"seed={seed} jobs=2": f"the same run as seed={seed} jobs=1" for seed in (1, 2)}
 
 
 def test_what_makes_no_sense_is_left_out_and_said(planned):

@@ -61,8 +61,12 @@ def plan_sweep(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) 
     mistakes = {job: fault for job, fault in faults.items() if not isinstance(fault, MismatchError)}
     if mistakes or (faults and len(faults) == len(outcomes)):
         raise _none_started(mistakes or faults, len(outcomes))
-    fitting = {job.folder: job for job in outcomes.values() if isinstance(job, Job)}
-    return Plan(tuple(fitting.values()), {_words(job): str(fault) for job, fault in faults.items()})
+    fitting: dict[Path, Job] = {}
+    skipped = {_words(job): str(fault) for job, fault in faults.items()}
+    for job in (outcome for outcome in outcomes.values() if isinstance(outcome, Job)):
+        if (first := fitting.setdefault(job.folder, job)) is not job:
+            skipped[_words(job.overrides)] = f"the same run as {_words(first.overrides)}"
+    return Plan(tuple(fitting.values()), skipped)
 
 
 @cache
