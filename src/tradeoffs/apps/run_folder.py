@@ -17,7 +17,7 @@ from tradeoffs.files import write_whole
 from tradeoffs.results.record import Record, read_record
 
 RUNS = Path("runs")
-FIRST_IN_NAMES = ("trained", "task", "model", "backbone", "data", "image_size")
+FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
 LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints add a little
 
 # Settings that change where, with what help or how often something runs, but not its result.
