@@ -58,7 +58,10 @@ def _matters(key: str) -> bool:
 
 
 def register_resolvers() -> None:
-    """Makes `${run_name:}` and `${run_folder:${run}}` known to OmegaConf. Call it before a config is composed."""
+    """Makes `${run_name:}`, `${run_folder:${run}}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+
+    Call it before a config is composed.
+    """
 
     def resolve(*, _root_: DictConfig) -> str:
         hydra = _root_.get("hydra") or HydraConfig.get()  # a job's own config comes without the part of Hydra
@@ -67,6 +70,7 @@ def register_resolvers() -> None:
         return run_name(decisive(mattering, _root_, hydra), groups_in_order(hydra))
 
     OmegaConf.register_new_resolver("run_name", resolve, replace=True)
+    OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 

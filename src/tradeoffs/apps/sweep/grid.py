@@ -17,7 +17,8 @@ from tradeoffs.apps.sweep.plan import done_record, plan_sweep
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
     """Runs with `launcher` what is not finished. Raises JobFailedError at the end if any job is not finished then."""
-    plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
+    hydras = [text for text in config.hydra.overrides.hydra if text != "hydra.mode=MULTIRUN"]  # which -m means
+    plan = plan_sweep(config.hydra.job.config_name, (*overrides, *hydras), main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
     waiting = [job for job in plan.jobs if job.config.overwrite or not done_record(job)]

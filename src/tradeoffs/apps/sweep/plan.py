@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
+
+
+ENGINES = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}  # launcher -> whose plugin it needs
 
 
 class Job(NamedTuple):
@@ -37,16 +41,36 @@ class Plan(NamedTuple):
     skipped: dict[str, str]  # overrides of a combination that makes no sense -> why
 
 
+def engine_of(overrides: Sequence[str]) -> str | None:
+    """The launcher, if it is one that runs jobs elsewhere."""
+    chosen = [str(override.value()) for _, override in parse(overrides) if override.key_or_group == "hydra/launcher"]
+    return next((launcher for launcher in chosen if launcher in ENGINES), None)
+
+
+def require_engine(overrides: Sequence[str]) -> None:
+    """Raises UserError if a launcher is chosen that is no dependency of ours and not installed."""
+    package = ENGINES.get(launcher := engine_of(overrides))
+    if package and find_spec(f"hydra_plugins.{package.replace('-', '_')}") is None:
+        raise UserError(f"hydra/launcher={launcher} needs {package}; type: pip install {package}")
+
+
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
-    """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
+    """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides.
+
+    What is for Hydra itself comes last, as Hydra tells its sweeper.
+    """
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
+    if engine_of(overrides):
+        runs = Path(runs).absolute()  # its jobs may begin in any folder
     for text, override in parse(overrides):
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
-    return [*kept, f"runs='{Path(runs) / str(name)}'"]
+    hydras = [text for text in kept if key_of(text).startswith(("hydra.", "hydra/"))]
+    kept = [text for text in kept if text not in hydras]
+    name = given.get("name") or run_name(kept, FIRST_IN_NAMES)
+    return [*kept, f"runs='{Path(runs) / str(name)}'", *hydras]
 
 
 @cache
