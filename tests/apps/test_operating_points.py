@@ -22,7 +22,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_data(tmp_path_factory.mktemp("data"))
     torch.set_num_threads(1)
     kept = [word for word in words(data, folder) if not word.startswith("model.neck")]
-    train(compose("train", [*kept, *DETECTOR]))
+    train(compose("train", [*kept, *DETECTOR, "operating_points=[3,12]"]))
     return folder
 
 
@@ -42,6 +42,23 @@ def test_each_number_scores_as_if_evaluated_alone(run: Path):
         assert record.accuracy["num_detections"] == alone.accuracy["num_detections"] > 0
         assert record.accuracy["summary"] == pytest.approx(alone.accuracy["summary"], abs=1e-6)
         assert record.who.config_hash == alone.who.config_hash
+
+
+def test_training_ends_with_the_same_scores(run: Path):
+    evaluated_later = evaluated(run, "num_proposals=[3,12]")
+    for count in (3, 12):
+        record, later = (
+            read_record(folder / f"num_proposals={count}/result.json")
+            for folder in (run / "evaluations", evaluated_later)
+        )
+        assert record.config["model"]["num_proposals"] == count
+        assert record.accuracy["summary"] == pytest.approx(later.accuracy["summary"], abs=1e-6)
+    assert read_record(run / "result.json").config["model"]["num_proposals"] == 20
+
+
+def test_more_operating_points_than_proposals():
+    with pytest.raises(UserError, match=r"operating_points=\[10, 400\]: .* model.num_proposals=300; give at most"):
+        check(compose("train", ["model=rfcn", "operating_points=[10,400]"]))
 
 
 def test_images_that_were_not_looked_at_are_not_missed(run: Path):

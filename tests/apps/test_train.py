@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import wandb
 from omegaconf import OmegaConf
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -31,6 +32,7 @@ from small_runs import (
 )
 
 from tradeoffs.apps import report
+from tradeoffs.apps import train as training
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
@@ -305,10 +307,15 @@ def test_wandb_without_a_key_writes_offline_and_keeps_its_id(data: Path, tmp_pat
     for name in [name for name in os.environ if name.startswith("WANDB")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    folder = tmp_path / "run"
+    folder, summaries = tmp_path / "run", []
+    monkeypatch.setattr(training, "finish", lambda loggers: summaries.append(dict(loggers[1].experiment.summary)))
     for _ in range(2):
         (folder / "result.json").unlink(missing_ok=True)
         run(data, folder, "logger=wandb", "epochs=1")
+        wandb.finish()
+    shown = {"model": "ssd", "image_size": 64, "seed": 1, "status": "finished"}
+    assert shown.items() <= summaries[0].items()
+    assert summaries[0]["mAP"] == read_record(folder / "result.json").accuracy["summary"]["mAP"]
     number = (folder / "wandb_id.txt").read_text().strip()
     runs = [path.name.rpartition("-")[2] for path in (folder / "wandb").glob("offline-run-*")]
     assert runs == [number, number] or runs == [number]  # two within a second share a folder

@@ -4,12 +4,12 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from tradeoffs.apps.build import build_model
+from tradeoffs.apps.build import build, build_model
 from tradeoffs.apps.config import compose
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.faster_rcnn import FasterRCNN, faster_rcnn
-from tradeoffs.models.detection.region_head import last_stages
+from tradeoffs.models.detection.region_head import last_stages, undilated
 from tradeoffs.structures import Targets
 
 SIZE, CLASSES = 64, 3
@@ -216,3 +216,16 @@ def test_a_pyramid_compiles_as_one_graph_and_exports(monkeypatch):
         for network in (compiled, exported):
             for ours, expected in zip(network(images()), model(images()), strict=True):
                 assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "resnet18"])
+def test_dilated_stages_look_at_neighbours_in_crops(name):
+    """They then are the network's own stages without their stride."""
+    settings = (compose("train", [f"backbone={name}", f"backbone.output_stride={stride}"]) for stride in ("null", 8))
+    plain, dilated = (build(config, "backbone").split(16)[1].eval() for config in settings)
+    dilated.load_state_dict(plain.state_dict())
+    for layer in plain.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.stride = (1, 1)
+    crops = torch.rand(2, next(plain.parameters()).shape[0 if name == "mobilenet" else 1], 4, 4)
+    assert_close(undilated(dilated)(crops), plain(crops))

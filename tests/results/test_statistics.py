@@ -6,7 +6,7 @@ from scipy import stats
 
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.matches import IOU_THRESHOLDS, Matches
-from tradeoffs.results.statistics import Interval, difference, over_images, over_seeds
+from tradeoffs.results.statistics import Interval, difference, half_width, over_images
 
 
 def detector(found: np.ndarray) -> Matches:
@@ -26,16 +26,12 @@ def detector(found: np.ndarray) -> Matches:
     )
 
 
-def test_over_seeds_is_students_interval():
+def test_bounds_over_seeds_are_students_interval():
     values = np.array([0.30, 0.34, 0.33])
-    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    assert over_seeds(values) == pytest.approx((values.mean(), *expected))
-
-
-def test_a_single_seed_has_no_bounds():
-    value, low, high = over_seeds(np.array([0.3]))
-    assert value == 0.3
-    assert np.isnan([low, high]).all()
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    margin = half_width(np.array([values.std(ddof=1), 0.1]), np.array([3, 1]))
+    assert margin[0] == pytest.approx((high - low) / 2)
+    assert np.isnan(margin[1])  # a single seed has no bounds
 
 
 def test_over_images_encloses_the_estimate_and_narrows_with_more_images():

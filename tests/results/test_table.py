@@ -12,13 +12,16 @@ from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.table import read_table
 
 
-def write_run(runs: Path, name: str, score: float | None = 0.3, ms: float = 20.0, **who) -> None:
+def write_run(
+    runs: Path, name: str, score: float | None = 0.3, ms: float = 20.0, disturbed: bool = False, **who
+) -> None:
     identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
     identity |= {"seed": 1, "config_hash": name, "recipe_hash": name, **who}
     batch = {
         "total_ms": {"median": ms, "confidence_low": ms - 1, "confidence_high": ms + 1, "p90": ms + 3},
         "images_per_second": 1000 / ms,
         "peak_memory_bytes": 5e6,
+        "disturbed": disturbed,
     }
     record = Record(
         Identity(name=name, **identity),
@@ -91,6 +94,13 @@ def test_seeds_are_one_row(runs):
     row = rows.iloc[-1]
     assert row["mAP"] == pytest.approx(0.5)
     assert (row["mAP_low"], row["mAP_high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
+
+
+def test_disturbed_times_are_marked(tmp_path, capsys):
+    write_run(tmp_path, "calm", ms=10)
+    write_run(tmp_path, "shaken", ms=20, seed=2, recipe_hash="calm", disturbed=True)
+    main([str(tmp_path)])
+    assert "15!" in capsys.readouterr().out
 
 
 def test_two_records_of_one_run_are_one_seed(runs):

@@ -45,8 +45,8 @@ def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) 
 
 
 def settle_names(config: DictConfig) -> None:
-    """Computes what is named by overrides while those are at hand: not in every process they are."""
-    for key in {"name", "output"}.intersection(config):  # `in` would compute them
+    """Computes what depends on the overrides while those are at hand: not in every process they are."""
+    for key in {"name", "output", "chosen_backbone"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = config[key]
 
@@ -64,6 +64,8 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
         return []
     hydras = [text for text in overrides if text.startswith("hydra")]
     axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
+    if any(text.startswith("experiment=") for text in axes):  # one that consists of others
+        overrides = [text for text in overrides if not text.startswith("experiment=")]
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
         parsed = parse(axes + [text for text in overrides if text not in hydras])
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import LightningDataModule, LightningModule
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning import LightningDataModule
 
 from tradeoffs.apps.build import build_data, build_task
-from tradeoffs.apps.report import report
-from tradeoffs.apps.run_folder import find_run, save_config
+from tradeoffs.apps.report import report, report_points, save_settings
+from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
-from tradeoffs.training.operating_points import OperatingPoints
+from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.progress import Progress
 
 
@@ -30,14 +29,16 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, data.num_classes)
     put_weights(weights, task.model)
     folder = Path(config.output)
-    counts = proposal_counts(config)
+    counts = rising(config.num_proposals)
     if counts:
         task.model.num_proposals = counts[-1]
     points = OperatingPoints(counts[:-1])  # the task itself scores the largest
     trainer = build_trainer(config, folder, [Progress(), points], loggers=[])
     trainer.validate(task, datamodule=data, verbose=False)
     if counts:
-        return report_points(config, folder, task, data, points)
+        config.num_proposals = None  # from here on as in an evaluation with that number alone
+        scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
+        return report_points(config, folder, task, data, scored)
     save_settings(config, folder)
     return report(config, folder, task, data)
 
@@ -50,27 +51,6 @@ def require_own(folder: Path) -> None:
     for name in ("result.json", "predictions.json", settings.name):
         if (folder / name).exists():
             raise UserError(f"output={folder} holds a {name} that evaluate.py did not write; give another folder")
-
-
-def proposal_counts(config: DictConfig) -> list[int]:
-    """The numbers of proposals to score with, in rising order; none for the model's own."""
-    counts = config.num_proposals
-    return [] if counts is None else [counts] if isinstance(counts, int) else sorted(set(counts))
-
-
-def report_points(
-    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, points: OperatingPoints
-) -> float:
-    """A folder and a record for each number of proposals; returns the mAP of the largest."""
-    config.num_proposals = None  # from here on as in an evaluation with that number alone
-    scored = {count: (points.metrics[count], points.scores[count]) for count in points.counts}
-    scored[task.model.num_proposals] = (task.metric, task.scores)
-    for count, (task.metric, task.scores) in scored.items():
-        task.model.num_proposals = config.model.num_proposals = count
-        print(f"\n{count} proposals")
-        save_settings(config, folder / f"num_proposals={count}")
-        best = report(config, folder / f"num_proposals={count}", task, data)
-    return best
 
 
 def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
@@ -86,6 +66,3 @@ def named(classes: Sequence[str], most: int = 5) -> str:
     """Such as `7 classes (circle, square, ...)`."""
     shown = ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
     return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
-
-
-save_settings = rank_zero_only(save_config)

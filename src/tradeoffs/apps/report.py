@@ -14,7 +14,7 @@ from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
 
-from tradeoffs.apps.run_folder import without_neutral
+from tradeoffs.apps.run_folder import save_config, without_neutral
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import BUSY
@@ -23,9 +23,11 @@ from tradeoffs.measure.protocol import measure_model
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 from tradeoffs.results.statistics import over_images
+from tradeoffs.training.operating_points import Scored
 from tradeoffs.training.tables import score_table
 
 Outcome = dict[str, Any]
+save_settings = rank_zero_only(save_config)
 
 MEASURING_SECONDS = 10  # aimed at for each batch size
 LARGE_BATCH = 8
@@ -59,6 +61,21 @@ def report(
             write_record(folder / "result.json", record)
         show(record, folder, config.get("run"))
     return task.scores.summary["mAP"]
+
+
+def report_points(
+    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, scored: dict[int, Scored]
+) -> float:
+    """A folder and a record for each number of proposals; returns the mAP of the last. The task stays as it is."""
+    model, own, score = task.model, (task.metric, task.scores, task.model.num_proposals), float("nan")
+    for count, (task.metric, task.scores) in scored.items():
+        point = config.copy()
+        point.model.num_proposals = model.num_proposals = count
+        print(f"\n{count} proposals")
+        save_settings(point, folder / f"num_proposals={count}")
+        score = report(point, folder / f"num_proposals={count}", task, data)
+    task.metric, task.scores, model.num_proposals = own
+    return score
 
 
 def intervals(matches: Matches) -> dict[str, list[float]]:

@@ -104,6 +104,7 @@ RULES = {
     "minutes": Number(above=0),
     "attempts": COUNT,
     "num_proposals": ListOf(COUNT, also=(None,)),
+    "operating_points": ListOf(COUNT, also=(None,)),
     "min_score": FRACTION,
     "model.score_threshold": FRACTION,
     "model.nms_threshold": Number(0, 1, also=(None,)),
@@ -234,6 +235,9 @@ def check_proposals(config: DictConfig, conf: Path) -> None:
     if config.get("num_proposals") is not None and "num_proposals" not in config.model:
         fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
         raise MismatchError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
+    points, most = config.get("operating_points"), OmegaConf.select(config, "model.num_proposals")
+    if "run" not in config and points and most and max([points] if isinstance(points, int) else points) > most:
+        raise UserError(f"operating_points={points}: the model makes model.num_proposals={most}; give at most as many")
 
 
 def all_models(conf: Path) -> dict[str, DictConfig]:

@@ -23,7 +23,7 @@ LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("workers", "logger"),
+    *("workers", "logger", "operating_points"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
@@ -58,18 +58,25 @@ def _matters(key: str) -> bool:
 
 
 def register_resolvers() -> None:
-    """Makes `${run_name:}`, `${run_folder:${run}}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+    """Makes `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
 
-    Call it before a config is composed.
+    Call it before composing.
     """
 
-    def resolve(*, _root_: DictConfig) -> str:
-        hydra = _root_.get("hydra") or HydraConfig.get()  # a job's own config comes without the part of Hydra
+    def part_of_hydra(root: DictConfig) -> DictConfig:
+        return root.get("hydra") or HydraConfig.get()  # a job's own config comes without that part
+
+    def name(*, _root_: DictConfig) -> str:
+        hydra = part_of_hydra(_root_)
         given = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         mattering = [text for text in given if _matters(_split(text)[0])]
         return run_name(decisive(mattering, _root_, hydra), groups_in_order(hydra))
 
-    OmegaConf.register_new_resolver("run_name", resolve, replace=True)
+    def chosen(group: str, *, _root_: DictConfig) -> str:
+        return part_of_hydra(_root_).runtime.choices[group]
+
+    OmegaConf.register_new_resolver("run_name", name, replace=True)
+    OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 

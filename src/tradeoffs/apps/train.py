@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -16,22 +17,25 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.lock import sole_owner
-from tradeoffs.apps.report import Outcome, report, show
+from tradeoffs.apps.report import Outcome, report, report_points, show
 from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
+from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.checkpoints import BEST, Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.loggers import WANDB_ID, finish, log_table, require_packages
+from tradeoffs.training.loggers import WANDB_ID, finish, log_summary, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
+from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.pictures import PredictionPictures
 from tradeoffs.training.progress import Progress
 from tradeoffs.training.throughput import Throughput
 
+Kind = TypeVar("Kind", bound=Callback)
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no SIGKILL
 
 # What an earlier run may have left in the folder, besides what is written anew at once.
@@ -73,7 +77,17 @@ def train_in(folder: Path, config: DictConfig) -> float:
         facts = training_facts(trainer)
         score_best(trainer, task, data, folder)
         log_table(loggers, "per_class", task.scores.per_class)
-        return report(config, folder, task, data, facts)
+        if points := callback_of(trainer, OperatingPoints).scored:
+            report_points(config, folder / "evaluations", task, data, points)
+        score = report(config, folder, task, data, facts)
+        log_record(loggers, folder)
+        return score
+
+
+@rank_zero_only
+def log_record(loggers: Sequence[Logger], folder: Path) -> None:
+    record = read_record(folder / "result.json")
+    log_summary(loggers, {name: column.read(record) for name, column in COLUMNS.items()})
 
 
 def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
@@ -141,14 +155,14 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
         Progress(final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
+        OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),
         Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes),
     ]
 
 
 def score_best(trainer: Trainer, task: LightningModule, data: LightningDataModule, folder: Path) -> None:
     """Validates the weights that scored best, unless they are the last ones and training ended with that."""
-    checkpoints = next(callback for callback in trainer.callbacks if isinstance(callback, Checkpoints))
-    if checkpoints.best_step == trainer.global_step:
+    if callback_of(trainer, Checkpoints).best_step == trainer.global_step:
         keep_as_best(folder / "pictures")
         return
     choose_best(folder / "checkpoints")
@@ -206,12 +220,15 @@ def ending_together(trainer: Trainer, loggers: Sequence[Logger]) -> Iterator[Non
 def training_facts(trainer: Trainer) -> Outcome:
     """Of a training that has just ended; Lightning forgets its metrics when it validates."""
     speed = trainer.callback_metrics.get("images_per_second")
-    throughput = next(callback for callback in trainer.callbacks if isinstance(callback, Throughput))
     return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "seconds": throughput.seconds,
+        "seconds": callback_of(trainer, Throughput).seconds,
         "images_per_second": None if speed is None else float(speed),
         "processes": trainer.world_size,
         "precision": str(trainer.precision),
     }
+
+
+def callback_of(trainer: Trainer, kind: type[Kind]) -> Kind:
+    return next(callback for callback in trainer.callbacks if isinstance(callback, kind))

@@ -16,6 +16,7 @@ TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 HEADS = {"multiply_adds": "G mult-adds", "parameters": "M weights", "memory": "MB peak", "image_size": "px"}
+TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 
 
@@ -71,6 +72,8 @@ def number(row: pd.Series, name: str) -> str:
     if pd.isna(value):
         return "-"
     digits = f"{value:.3f}" if value < 1 else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    if name in TIMES and row["disturbed"]:
+        return f"{digits}!"
     half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == "mAP" else np.nan
     return digits if pd.isna(half) else f"{digits} ± {half:.3f}"
 

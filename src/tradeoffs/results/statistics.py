@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from tradeoffs.errors import UserError
@@ -35,16 +35,16 @@ class Interval(NamedTuple):
         return int(self.low > 0) - int(self.high < 0)
 
 
-def over_seeds(values: Float64[ndarray, "N"]) -> Interval:
-    """The mean, with bounds by Student's t if there are two values or more."""
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    if len(values) < 2:
-        return Interval(mean, np.nan, np.nan)
+def half_width(deviation: Float64[ndarray, "N"], count: Int64[ndarray, "N"]) -> Float64[ndarray, "N"]:
+    """Of the confidence interval of means of `count` values by Student's t; nan for a single value.
+
+    `deviation` is the standard deviation of the values, with `count` - 1 as its divisor.
+    """
     from scipy.stats import t
 
-    margin = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
-    return Interval(mean, mean - margin, mean + margin)
+    several = np.where(count > 1, count, 2)
+    margin = t.ppf((1 + CONFIDENCE) / 2, several - 1) * deviation / np.sqrt(several)
+    return np.where(count > 1, margin, np.nan)
 
 
 def over_images(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:

@@ -73,6 +73,14 @@ def log_table(loggers: Sequence[Logger], key: str, rows: Sequence[Mapping[str, A
             logger.log_table(key, columns=list(rows[0]), data=[list(row.values()) for row in rows])
 
 
+def log_summary(loggers: Sequence[Logger], values: Mapping[str, Any]) -> None:
+    """What a run is and what came out, for the tables and scatter plots of W&B, which show a run's summary."""
+    known = {key: value for key, value in values.items() if value is not None}
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary.update(known)
+
+
 def log_picture(loggers: Sequence[Logger], key: str, path: Path, step: int) -> None:
     """Show a picture where a logger can: W&B and TensorBoard."""
     for logger in loggers:

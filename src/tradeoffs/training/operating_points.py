@@ -11,6 +11,8 @@ from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
 from tradeoffs.training.limited import sees_a_part
 
+Scored = tuple[CocoMetric, CocoScores]
+
 
 class OperatingPoints(Callback):
     """Scores the detections that the first `counts` proposals give, for each of the counts.
@@ -22,8 +24,7 @@ class OperatingPoints(Callback):
 
     def __init__(self, counts: Sequence[int]):
         self.counts = list(counts)
-        self.metrics: dict[int, CocoMetric] = {}
-        self.scores: dict[int, CocoScores] = {}  # of the last validation
+        self.scored: dict[int, Scored] = {}  # by the last validation
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         data = trainer.datamodule
@@ -40,4 +41,9 @@ class OperatingPoints(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         part = sees_a_part(trainer)
-        self.scores = {count: metric.compute(only_seen=part) for count, metric in self.metrics.items()}
+        self.scored = {count: (metric, metric.compute(only_seen=part)) for count, metric in self.metrics.items()}
+
+
+def rising(counts: int | Sequence[int] | None) -> list[int]:
+    """Each of the counts once; none for None."""
+    return [] if counts is None else [counts] if isinstance(counts, int) else sorted(set(counts))

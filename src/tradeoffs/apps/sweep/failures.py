@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import Timeout
@@ -9,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.mistakes import one_line
-from tradeoffs.apps.run_folder import different_settings, save_config
+from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
 from tradeoffs.errors import BusyError, MismatchError, UserError
 from tradeoffs.results.record import Record, read_record, write_record
 
@@ -27,22 +28,24 @@ def record_failure(config: DictConfig, error: Exception | str) -> None:
         return
     try:
         with lock_of(folder).acquire(timeout=0):
-            if not is_finished(folder) and not is_anothers(folder, config):
+            if finished_record(config) is None and not is_anothers(folder, config):
                 save_config(config, folder)
                 settings = OmegaConf.to_container(config, resolve=True)
-                record = Record(identity(config, None), "failed", described(error), config=settings)
-                write_record(folder / "result.json", record)
+                record = scored_record(folder) or Record(identity(config, None), config=settings)
+                write_record(folder / "result.json", replace(record, status="failed", error=described(error)))
     except Timeout:  # somebody tries it again already
         return
     except OSError as problem:  # a full disk must not stop the other jobs
         print(f"the failure of {folder} cannot be recorded: {problem}")
 
 
-def is_finished(folder: Path) -> bool:
+def scored_record(folder: Path) -> Record | None:
+    """Of a run that was scored, and perhaps broke while it was timed."""
     try:
-        return read_record(folder / "result.json").status == "finished"
-    except UserError:  # there is no record, or a damaged one
-        return False
+        record = read_record(folder / "result.json")
+    except UserError:  # there is none, or a damaged one
+        return None
+    return record if record.status == "finished" else None
 
 
 def is_anothers(folder: Path, config: DictConfig) -> bool:

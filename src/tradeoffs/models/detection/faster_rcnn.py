@@ -129,17 +129,22 @@ def faster_rcnn(
     crop_size: int = 14,
     fully_connected: Sequence[int] = (),
     dropout: float = 0.0,
+    rpn_channels: int = 512,
+    pyramid_strides: Sequence[int] = (4, 8, 16, 32),
+    pyramid_channels: int = 256,
     **settings: Any,
 ) -> FasterRCNN:
     """The detector as `c4` or `fpn` build it; of `settings` (those of that function) None means what it has itself.
 
-    The crops' size, `fully_connected` and `dropout` are for `c4` alone.
+    The crops' size, `fully_connected`, `dropout` and `rpn_channels` are for `c4` alone, the pyramid's strides and
+    channels for `fpn`.
     """
     settings = {name: value for name, value in settings.items() if value is not None}
     if neck == "c4":
+        settings["rpn_channels"] = rpn_channels
         return c4(backbone, num_classes, crop_size, fully_connected, dropout, **settings)
     if neck == "fpn":
-        return fpn(backbone, num_classes, **settings)
+        return fpn(backbone, num_classes, pyramid_strides, pyramid_channels, **settings)
     raise UserError(f"model.neck={neck}; choose c4 or fpn")
 
 
@@ -152,6 +157,8 @@ def c4(
     *,
     smallest_anchor: float = 64 / 600,
     largest_anchor: float = 512 / 600,
+    rpn_channels: int = 512,
+    rpn_sampled: int = 256,
     localization_weight: float = 2.0,
     nms_threshold: float = 0.6,
     sampled: int = 64,
@@ -164,7 +171,7 @@ def c4(
     trunk, rest = backbone.split(16)
     strides = trunk.strides[-1], backbone.strides[-1]
     shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
-    rpn = RPN(trunk.channels[-1], shapes, max_per_map=MAX_OF_SINGLE_MAP)
+    rpn = RPN(trunk.channels[-1], shapes, rpn_channels, sampled=rpn_sampled, max_per_map=MAX_OF_SINGLE_MAP)
     head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout)
     settings |= {"localization_weight": localization_weight, "nms_threshold": nms_threshold, "sampled": sampled}
     return FasterRCNN(trunk, None, rpn, head, num_classes, **settings)
@@ -173,19 +180,23 @@ def c4(
 def fpn(
     backbone: Backbone,
     num_classes: int,
+    pyramid_strides: Sequence[int] = (4, 8, 16, 32),
+    pyramid_channels: int = 256,
     *,
     smallest_anchor: float = 32 / 800,
     largest_anchor: float = 512 / 800,
+    rpn_sampled: int = 256,
     beta: float = 1 / 9,
     **settings: Any,
 ) -> FasterRCNN:
-    """Maps of strides 4 to 64, two linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
+    """Maps of several strides, two linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
 
     Anchors of one size on each map, from `smallest_anchor` to `largest_anchor`.
     """
-    neck = FPN(backbone)
+    neck = FPN(backbone, pyramid_strides, pyramid_channels)
     sizes = geometric_sizes(smallest_anchor, largest_anchor, len(neck.channels))
     shapes = [anchor_shapes([size]) for size in sizes]
-    rpn = RPN(neck.channels[0], shapes, hidden=neck.channels[0], box_weights=(1.0, 1.0), beta=beta)
+    hidden = neck.channels[0]
+    rpn = RPN(neck.channels[0], shapes, hidden, box_weights=(1.0, 1.0), beta=beta, sampled=rpn_sampled)
     head = pyramid_head(neck.channels[0], neck.strides)
     return FasterRCNN(backbone.trunk(neck.last_stride), neck, rpn, head, num_classes, beta=beta, **settings)

@@ -52,13 +52,23 @@ def last_stages(
     """The `rest` of a backbone looks at crops of the map before it (Huang et al. 2017, table 2).
 
     `strides` are those of that map and of the backbone's last one. A crop is halved once: by max pooling where the rest
-    does not do it. What the rest sees is averaged, or goes through `fully_connected` layers of those widths instead.
+    is dilated and does not do it. Crops have few pixels, so on them nothing is dilated. What the rest sees is averaged,
+    or goes through `fully_connected` layers of those widths instead.
     """
     halve = nn.Identity() if strides[1] > strides[0] else nn.MaxPool2d(2)
     side = crop_size // 2 if fully_connected else 1
     widths = [channels * side**2, *fully_connected]
-    stages = nn.Sequential(halve, rest, nn.AdaptiveAvgPool2d(side))
+    stages = nn.Sequential(halve, undilated(rest), nn.AdaptiveAvgPool2d(side))
     return RegionHead(stages, linear_layers(widths, dropout), widths[-1], strides[:1], crop_size, samples=1)
+
+
+def undilated(stages: nn.Module) -> nn.Module:
+    """The same layers, changed in place so that each looks at neighbouring pixels."""
+    for layer in stages.modules():
+        if isinstance(layer, nn.Conv2d) and layer.dilation != (1, 1):
+            layer.padding = tuple(side // step for side, step in zip(layer.padding, layer.dilation, strict=True))
+            layer.dilation = (1, 1)
+    return stages
 
 
 def pyramid_head(channels: int, strides: Sequence[int], width: int = 1024, size: int = 7) -> RegionHead:

@@ -41,6 +41,8 @@ class RFCN(TwoStageDetector):
         bins: int = 3,
         crop_size: int = 12,
         channels: int = 1024,
+        rpn_channels: int = 512,
+        rpn_sampled: int = 256,
         smallest_anchor: float = 64 / 600,
         largest_anchor: float = 512 / 600,
         num_proposals: int = 300,
@@ -59,7 +61,7 @@ class RFCN(TwoStageDetector):
             )
         self.backbone, self.num_classes = backbone, num_classes
         shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
-        self.rpn = RPN(backbone.channels[-2], shapes, max_per_map=MAX_OF_SINGLE_MAP)
+        self.rpn = RPN(backbone.channels[-2], shapes, rpn_channels, sampled=rpn_sampled, max_per_map=MAX_OF_SINGLE_MAP)
         self.reduce = nn.Conv2d(backbone.channels[-1], channels, kernel_size=1)
         self.maps = nn.Conv2d(channels, (num_classes + 1 + 4) * bins**2, kernel_size=1)
         self.bins, self.crop_size = bins, crop_size
