@@ -1,4 +1,4 @@
-"""A SLURM of one machine, as a test needs it: Debian's slurm-wlm and munge, started by hand on free ports."""
+"""A SLURM as a test needs it: Debian's slurm-wlm and munge, started by hand on free ports, with two nodes on one machine."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ CONF = """\
 ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser=root
-SlurmctldPort={controller}
-SlurmdPort={node}
+SlurmctldPort={0}
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -38,9 +37,10 @@ ReturnToService=2
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
-PartitionName=sweeps Nodes=localhost Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime={grace}
-PartitionName=urgent Nodes=localhost MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF
+NodeName=node1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={1} CPUs=2
+NodeName=node2 NodeHostname=localhost NodeAddr=127.0.0.1 Port={2} CPUs=2
+PartitionName=sweeps Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE PriorityTier=2 PreemptMode=OFF
 """
 
 
@@ -52,24 +52,23 @@ def skip_without_slurm() -> None:
 
 
 @contextmanager
-def one_machine_slurm(folder: Path, grace: int = 0) -> Iterator[dict[str, str]]:
-    """A SLURM with two cores while the context lasts; gives the environment in which its commands find it.
+def running_slurm(folder: Path) -> Iterator[dict[str, str]]:
+    """A SLURM of two nodes with two cores each while the context lasts; gives the environment that its commands need.
 
-    Jobs of the partition `sweeps`, the default, are preempted by those of `urgent`, `grace` seconds after they are told.
+    Jobs of the partition `sweeps`, the default, are preempted by those of `urgent`.
     """
-    for name in ("state", "spool"):
-        (folder / name).mkdir(parents=True)
-    conf = folder / "slurm.conf"
-    conf.write_text(CONF.format(folder=folder, controller=free_port(), node=free_port(), grace=grace))
-    environment = {**os.environ, "SLURM_CONF": str(conf)}
-    key, munge = folder / "munge.key", folder / "munge"
-    subprocess.run(["mungekey", "--create", f"--keyfile={key}"], check=True)
-    files = [f"--{kind}-file={munge}.{kind}" for kind in ("log", "pid", "seed")]
+    (folder / "state").mkdir(parents=True)
+    conf, munge = folder / "slurm.conf", folder / "munge"
+    conf.write_text(CONF.format(*free_ports(3), folder=folder))
+    environment = {**os.environ, "SLURM_CONF": str(conf), "MASTER_ADDR": "127.0.0.1"}  # the nodes' names lead nowhere
+    subprocess.run(["mungekey", "--create", f"--keyfile={munge}.key"], check=True)
+    files = [f"--{kind}-file={munge}.{kind}" for kind in ("key", "log", "pid", "seed")]
     with ExitStack() as stack:
         for command in (
-            ["munged", "--foreground", "--force", f"--key-file={key}", f"--socket={munge}.socket", *files],
+            ["munged", "--foreground", "--force", f"--socket={munge}.socket", *files],
             ["slurmctld", "-D"],
-            ["slurmd", "-D", "-N", "localhost"],
+            ["slurmd", "-D", "-N", "node1"],
+            ["slurmd", "-D", "-N", "node2"],
         ):
             stack.enter_context(running(command, environment, folder / f"{command[0]}.txt"))
         wait_until_idle(environment)
@@ -83,8 +82,8 @@ def one_machine_slurm(folder: Path, grace: int = 0) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[None]:
-    """A program in the foreground of a process of its own, ended with the context."""
-    with log.open("w") as file:
+    """A program as a process of its own that ends with the context."""
+    with log.open("a") as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:
         yield
@@ -98,13 +97,15 @@ def running(command: list[str], environment: dict[str, str], log: Path) -> Itera
 
 def wait_until_idle(environment: dict[str, str]) -> None:
     until = time.monotonic() + 100
-    command = ["sinfo", "--noheader", "--format=%T"]
+    command = ["sinfo", "--noheader", "--partition=sweeps", "--format=%T"]
     while (said := subprocess.run(command, env=environment, capture_output=True, text=True)).stdout.strip() != "idle":
         assert time.monotonic() < until, f"SLURM is not ready: {said.stdout}{said.stderr}"
         time.sleep(0.2)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]

@@ -54,8 +54,7 @@ def settle_names(config: DictConfig) -> None:
 def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[list[str]]:
     """The overrides of every job of a grid; none if a sweeper decides that looks at the results of others.
 
-    Each is named by its values on the axes: what all have in common names the folder of the sweep. The name is among the
-    overrides, since computing it takes more than some launchers take along.
+    Each is named by its values on the axes: what all have in common names the folder of the sweep.
     """
     swept = [text for text, override in parse(overrides) if override.is_sweep_override()]
     fixed = [text for text in overrides if text not in swept]
@@ -70,10 +69,8 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
         parsed = parse(axes + [text for text in overrides if text not in hydras])
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
     keys = {text.partition("=")[0] for text in axes + swept}
-    if not keys:
-        return [[*job, *hydras, f"name='{compose(config_name, job, conf).name}'"] for job in batch]
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
-    return [[*job, *hydras, f"name='{name}'"] for job, name in named]
+    return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
 
 
 def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:

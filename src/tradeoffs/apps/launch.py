@@ -30,7 +30,7 @@ from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.sweep.failures import record_failure
 from tradeoffs.apps.sweep.plan import engine_of, in_own_folder, plan_sweep, require_engine
 from tradeoffs.apps.usage import usage
-from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.errors import UserError
 
 CRASH, MISTAKE, INTERRUPTED, UNREAD = 1, 2, 130, 141  # exit codes; a shell's for Ctrl-C and for a closed pipe
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
@@ -148,7 +148,7 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
 
 
 class JobFailedError(Exception):
-    """A job of a sweep has failed and said why; the others go on. Its argument is the exit code."""
+    """A job of a sweep has failed and said why; the others go on. Its arguments: the exit code, the user's mistake if any."""
 
 
 def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHook | None = None) -> None:
@@ -161,12 +161,7 @@ def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHo
                 as_single_run(script)
             settle_names(config)
             check(config, conf)  # once more for sweepers that choose a job by the results of others
-            try:
-                return getattr(import_module(module), function)(config)
-            except MismatchError as reason:
-                if not in_sweep():
-                    raise
-                return skipped(reason)
+            return getattr(import_module(module), function)(config)
 
     task.__module__ = module  # Hydra calls the job after it
     register_resolvers()
@@ -184,13 +179,6 @@ def as_single_run(script: str) -> None:
     """
     sys.argv = [script, *HydraConfig.get().overrides.task]
     os.chdir(HydraConfig.get().runtime.cwd)
-
-
-def skipped(reason: MismatchError) -> object:
-    """The value of a job of a sweep whose parts were found not to go together only when they were built."""
-    from tradeoffs.apps.sweep.process import outcome_of  # which needs this module
-
-    return outcome_of(reason)
 
 
 @contextmanager
@@ -215,7 +203,7 @@ def failures_shown() -> Iterator[None]:
         complain(error)
         if not in_sweep():
             sys.exit(MISTAKE)
-        raise JobFailedError(MISTAKE) from None
+        raise JobFailedError(MISTAKE, error) from None
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes an exit of Ctrl-C
             raise KeyboardInterrupt from None

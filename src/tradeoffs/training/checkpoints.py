@@ -31,8 +31,8 @@ class Checkpoints(Checkpoint):
     accumulated are in no checkpoint), and not just before a validation (Lightning takes that one for done when it
     resumes). That is why Lightning's ModelCheckpoint, which can write anywhere, is not used.
 
-    After SIGINT or SIGTERM training goes on to the next such place, writes `last.ckpt` and raises `Stopped`; for a job
-    of a queue see `StopSignals`.
+    After SIGINT or SIGTERM training goes on to the next such place, writes `last.ckpt` and raises `Stopped`. Jobs
+    of a queue are asked in other ways (see `StopSignals`).
 
     Args:
         folder: Where the files go.

@@ -17,15 +17,15 @@ class StopSignals:
     Lightning's own answers do not allow an exact resume: Ctrl-C raises anywhere in a step, with half of it done, and
     SIGTERM stops between two accumulated batches, whose gradients are lost.
 
-    Where somebody answers SIGUSR2, as submitit does to put its job into SLURM's queue again, that one is a wish to stop
-    too, and granted by that answer. SIGTERM, once or several times, then only asks for a checkpoint: SLURM warns of a
-    preemption with it, ends the job itself, and does not requeue one that has ended by then.
+    Where somebody answers SIGUSR2, as submitit does by putting its job into SLURM's queue again, that is a wish to stop
+    as well, and `requeue` gives that answer. SIGTERM then only asks for a checkpoint: SLURM says with it that it is
+    about to end the job, and queues again only what still runs when it does.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.wants_checkpoint = False
-        self._requeued = False
+        self._queued = False
         self._process = 0
         self._former: dict[signal.Signals, object] = {}
 
@@ -33,8 +33,8 @@ class StopSignals:
         """Only a program's main thread may do so; in others nothing happens."""
         self._process = os.getpid()
         if threading.current_thread() is threading.main_thread() and not self._former:
-            self._requeued = REQUEUE is not None and callable(signal.getsignal(REQUEUE))
-            numbers = (signal.SIGINT, signal.SIGTERM, *([REQUEUE] if self._requeued else []))
+            self._queued = REQUEUE is not None and callable(signal.getsignal(REQUEUE))
+            numbers = (signal.SIGINT, signal.SIGTERM, *([REQUEUE] if self._queued else []))
             self._former = {number: signal.signal(number, self._note) for number in numbers}
 
     def forget(self) -> None:
@@ -44,12 +44,12 @@ class StopSignals:
         self._former = {}
 
     def requeue(self) -> None:
-        """Has a job of a queue, unless Ctrl-C stopped it, put there again: this ends the first of its processes.
+        """Puts the job into its queue again, if it came from one. This ends the first of its processes.
 
-        That one may not have got the SIGUSR2 yet that made another one of them stop.
+        Even if that one has received nothing: another one has, and all stop together.
         """
         self.forget()
-        if self._requeued and self.received != signal.SIGINT:
+        if self._queued and self.received != signal.SIGINT:
             signal.raise_signal(REQUEUE)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -57,10 +57,12 @@ class StopSignals:
             return
         self.wants_checkpoint = True
         # Not print: the signal may have come in the middle of one, and printing cannot be nested.
-        if self._requeued and number == signal.SIGTERM:
-            os.write(2, b"\nSIGTERM: writing a checkpoint, and going on until the scheduler ends this.\n")
+        if self._queued and number == signal.SIGTERM:
+            os.write(2, b"\nSIGTERM: writing a checkpoint, and going on until the job is ended.\n")
             return
         self.received = signal.Signals(number)
-        if not self._requeued:
-            self.forget()
+        if self._queued:
+            os.write(2, b"\nStopping as soon as a checkpoint is written.\n")
+            return
+        self.forget()
         os.write(2, b"\nStopping as soon as a checkpoint is written; once more stops at once, without it.\n")

@@ -57,7 +57,7 @@ def require_engine(overrides: Sequence[str]) -> None:
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides.
 
-    What is for Hydra itself comes last, as Hydra tells its sweeper.
+    What is for Hydra itself comes last, as `sweep_grid` finds it.
     """
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
@@ -67,10 +67,8 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    hydras = [text for text in kept if key_of(text).startswith(("hydra.", "hydra/"))]
-    kept = [text for text in kept if text not in hydras]
-    name = given.get("name") or run_name(kept, FIRST_IN_NAMES)
-    return [*kept, f"runs='{Path(runs) / str(name)}'", *hydras]
+    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
+    return sorted([*kept, f"runs='{Path(runs) / str(name)}'"], key=lambda text: text.startswith("hydra"))
 
 
 @cache
