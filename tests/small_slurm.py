@@ -1,4 +1,4 @@
-"""A SLURM as a test needs it: Debian's slurm-wlm and munge, started by hand on free ports, with two nodes on one machine."""
+"""A SLURM of two nodes on one machine, as tests need it: Debian's slurm-wlm and munge, started by hand."""
 
 from __future__ import annotations
 

@@ -37,6 +37,19 @@ def test_a_forked_worker_takes_no_notice_of_ctrl_c(signals, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_a_job_of_a_queue_goes_there_again_after_its_checkpoint(signals):
+    answers = []
+    former = signal.signal(signal.SIGUSR2, lambda number, _: answers.append(number))
+    signals.listen()
+    os.kill(os.getpid(), signal.SIGTERM)  # its end is near
+    assert (signals.wants_checkpoint, signals.received) == (True, None)
+    os.kill(os.getpid(), signal.SIGUSR2)
+    assert (signals.received, answers) == (signal.SIGUSR2, [])
+    signals.requeue()
+    assert answers == [signal.SIGUSR2]
+    signal.signal(signal.SIGUSR2, former)
+
+
 def test_other_threads_do_not_listen(signals):
     before = signal.getsignal(signal.SIGINT)
     thread = threading.Thread(target=signals.listen)

@@ -7,7 +7,6 @@ import signal
 import threading
 from types import FrameType
 
-
 REQUEUE = getattr(signal, "SIGUSR2", None)  # Windows has none
 
 

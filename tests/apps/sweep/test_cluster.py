@@ -77,13 +77,14 @@ def test_a_run_that_slurm_stops_twice_ends_as_if_undisturbed(slurm, train, photo
 
 
 def test_a_run_on_two_machines(slurm, train, photos, tmp_path):
-    words = small_runs.words(photos, tmp_path / "runs/sweep", *TWO_PROCESSES, "trainer.num_nodes=2", "trainer.devices=1")
+    settings = (*TWO_PROCESSES, "trainer.num_nodes=2", "trainer.devices=1")
+    words = small_runs.words(photos, tmp_path / "runs/sweep", *settings)
     process = train("-m", "hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", *words, env=slurm)
     assert process.wait(PATIENCE) == 0, (tmp_path / "said.txt").read_text()
     (result,) = tmp_path.glob("runs/sweep/*/result.json")
     assert read_record(result).training["processes"] == 2
-    logs = sorted(path.read_text() for path in tmp_path.glob("runs/sweep/.submitit/*/*_log.out"))
-    assert ["node=0(2)" in logs[0], "node=1(2)" in logs[1]] == [True, True]
+    logs = sorted(tmp_path.glob("runs/sweep/.submitit/*/*_log.out"))
+    assert ["node=0(2)" in logs[0].read_text(), "node=1(2)" in logs[1].read_text()] == [True, True]
 
 
 def test_ray_runs_every_job_with_all_its_processes(train, photos, tmp_path):
@@ -94,7 +95,7 @@ def test_ray_runs_every_job_with_all_its_processes(train, photos, tmp_path):
     records = [read_record(path) for path in sorted(tmp_path.glob("runs/sweep/*/result.json"))]
     assert [record.who.seed for record in records] == [2, 3]
     assert [record.training["processes"] for record in records] == [2, 2]
-    assert (tmp_path / "said.txt").read_text().count("skipped: backbone.frozen_stages=99") == 2
+    assert (tmp_path / "said.txt").read_text().count("skipped: ") == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs", "said.txt"]
     assert [path.name for path in tmp_path.glob("runs/*")] == ["sweep"]
 

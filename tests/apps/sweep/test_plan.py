@@ -4,7 +4,7 @@ import pytest
 from small_configs import write_files
 
 from tradeoffs.apps.config import CONF
-from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
+from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep, require_engine
 from tradeoffs.errors import UserError
 
 FILES = {
@@ -123,7 +123,7 @@ def test_with_a_mistake_nothing_starts(planned, words, lines):
     [
         (["seed=1,2", "model=ssd,rfcn"], "runs/model=ssd,rfcn,seed=1,2"),
         (["model=ssd,rfcn", "name=first", "seed=1,2"], "runs/first"),
-        (["seed=1,2", "runs=/tmp/a b", "jobs=2", "hydra/launcher=basic"], "/tmp/a b/seed=1,2"),
+        (["seed=1,2", "runs=/tmp/a b", "jobs=2"], "/tmp/a b/seed=1,2"),
         (["experiment=seeds"], "runs/experiment=seeds"),
     ],
 )
@@ -131,3 +131,21 @@ def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
     *kept, last = in_own_folder("train", words, conf)
     assert last == f"runs='{folder}'"
     assert kept == [word for word in words if not word.startswith(("name=", "runs="))]
+
+
+def test_what_is_for_hydra_comes_last_and_names_nothing(conf):
+    words = ["hydra/launcher=basic", "seed=1,2", "+hydra.job.env_set.A=b"]
+    assert in_own_folder("train", words, conf) == ["seed=1,2", "runs='runs/seed=1,2'", words[0], words[2]]
+
+
+def test_jobs_elsewhere_begin_in_other_folders(conf, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = in_own_folder("train", ["seed=1,2", "hydra/launcher=slurm"], conf)
+    assert words == ["seed=1,2", f"runs='{tmp_path}/runs/seed=1,2'", "hydra/launcher=slurm"]
+
+
+def test_a_missing_plugin_is_named(monkeypatch):
+    monkeypatch.setattr("tradeoffs.apps.sweep.plan.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^hydra/launcher=ray needs hydra-ray-launcher; type: pip install"):
+        require_engine(["seed=1,2", "hydra/launcher=ray"])
+    require_engine(["seed=1,2", "hydra/launcher=basic"])

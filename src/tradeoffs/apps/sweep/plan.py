@@ -17,7 +17,6 @@ from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name,
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
 
-
 ENGINES = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}  # launcher -> whose plugin it needs
 
 
@@ -48,7 +47,7 @@ def engine_of(overrides: Sequence[str]) -> str | None:
 
 
 def require_engine(overrides: Sequence[str]) -> None:
-    """Raises UserError if a launcher is chosen that is no dependency of ours and not installed."""
+    """Raises UserError if the launcher is a plugin that is not installed; it is no dependency of ours."""
     package = ENGINES.get(launcher := engine_of(overrides))
     if package and find_spec(f"hydra_plugins.{package.replace('-', '_')}") is None:
         raise UserError(f"hydra/launcher={launcher} needs {package}; type: pip install {package}")
@@ -57,7 +56,7 @@ def require_engine(overrides: Sequence[str]) -> None:
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides.
 
-    What is for Hydra itself comes last, as `sweep_grid` finds it.
+    What is for Hydra itself comes last, since Hydra tells its sweeper the rest alone.
     """
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
@@ -67,8 +66,10 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
-    return sorted([*kept, f"runs='{Path(runs) / str(name)}'"], key=lambda text: text.startswith("hydra"))
+    hydras = [text for text in kept if key_of(text).startswith(("hydra.", "hydra/"))]
+    kept = [text for text in kept if text not in hydras]
+    name = given.get("name") or run_name(kept, FIRST_IN_NAMES)
+    return [*kept, f"runs='{Path(runs) / str(name)}'", *hydras]
 
 
 @cache
