@@ -148,7 +148,7 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
 
 
 class JobFailedError(Exception):
-    """A job of a sweep has failed and said why; others go on. Its arguments: the exit code, and the UserError if any."""
+    """A job of a sweep has failed and said why; the others go on. Its arguments: the exit code, any UserError."""
 
 
 def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHook | None = None) -> None:
