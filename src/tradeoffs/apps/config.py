@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from tradeoffs.apps.decisive import for_hydra
 from tradeoffs.apps.mistakes import explain, one_line, unknown_choice
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, existing_runs, load_run_config, register_resolvers, run_name
 from tradeoffs.errors import UserError
@@ -61,16 +62,15 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
     sweeper = _compose_with_hydra(config_name, fixed, conf).hydra.sweeper
     if not sweeper._target_.endswith(GRIDS):
         return []
-    hydras = [text for text in overrides if text.startswith("hydra")]
     axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
     if any(text.startswith("experiment=") for text in axes):  # one that consists of others
         overrides = [text for text in overrides if not text.startswith("experiment=")]
     with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
-        parsed = parse(axes + [text for text in overrides if text not in hydras])
+        parsed = parse(axes + [text for text in overrides if not for_hydra(text)])
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
     keys = {text.partition("=")[0] for text in axes + swept}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
-    return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
+    return [[*job, *([f"name='{name}'"] if keys else [])] for job, name in named]
 
 
 def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:

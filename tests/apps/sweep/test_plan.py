@@ -62,12 +62,8 @@ def test_ranges_and_globs_are_spelled_out(planned):
     assert names(planned("seed=range(2,4)", "model=glob(r*)")) == ["model=rfcn,seed=2", "model=rfcn,seed=3"]
 
 
-def test_settings_of_hydra_go_to_every_job(planned):
-    assert planned("seed=1,2", "hydra.job.chdir=false").jobs[0].overrides == (
-        "seed=1",
-        "hydra.job.chdir=false",
-        "name='seed=1'",
-    )
+def test_settings_of_hydra_are_for_its_launcher(planned):
+    assert planned("seed=1,2", "+hydra.job.env_set.A=b").jobs[0].overrides == ("seed=1", "name='seed=1'")
 
 
 def test_an_experiment_brings_its_own_axes(planned):

@@ -176,9 +176,15 @@ def test_two_sweeps_on_one_folder_share_the_work(finished, photos, tmp_path):
 
 
 def test_another_launcher_runs_the_same_jobs(photos, tmp_path):
-    assert ended(start(photos, tmp_path, "hydra/launcher=basic", "seed=2", "backbone.frozen_stages=0,99")) == 0
+    words = ("hydra/launcher=basic", "+hydra.job.env_set.A=b", "backbone.frozen_stages=0,99")
+    assert ended(start(photos, tmp_path, *words)) == 0
     assert said(tmp_path).count("skipped: ") == 1
     assert [path.name for path in (tmp_path / "sweep").glob("b*")] == ["backbone.frozen_stages=0"]
+
+
+def test_settings_of_hydra_go_to_every_run(photos, tmp_path):
+    assert ended(start(photos, tmp_path, "+hydra.job.env_set.TRADEOFFS_DATA=there", "seed=2,3")) == 0
+    assert "data_dir: there" in (folder(tmp_path, 3) / "config.yaml").read_text()
 
 
 def test_several_jobs_at_once(finished, photos, tmp_path):

@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from tradeoffs.apps.decisive import main_folder
+from tradeoffs.apps.decisive import main_folder, typed_for_hydra
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import done_record, plan_sweep
@@ -18,8 +18,8 @@ from tradeoffs.errors import MismatchError
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
     """Runs with `launcher` what is not finished. Raises JobFailedError at the end if any job is not finished then."""
-    hydras = [text for text in config.hydra.overrides.hydra if text != "hydra.mode=MULTIRUN"]  # which -m means
-    plan = plan_sweep(config.hydra.job.config_name, (*overrides, *hydras), main_folder(config.hydra))
+    overrides = (*overrides, *typed_for_hydra(config.hydra))
+    plan = plan_sweep(config.hydra.job.config_name, overrides, main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
     waiting = [job for job in plan.jobs if job.config.overwrite or not done_record(job)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, jobs, parse
-from tradeoffs.apps.decisive import key_of
+from tradeoffs.apps.decisive import for_hydra, key_of
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
@@ -66,7 +66,7 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    hydras = [text for text in kept if key_of(text).startswith(("hydra.", "hydra/"))]
+    hydras = list(filter(for_hydra, kept))
     kept = [text for text in kept if text not in hydras]
     name = given.get("name") or run_name(kept, FIRST_IN_NAMES)
     return [*kept, f"runs='{Path(runs) / str(name)}'", *hydras]
