@@ -49,6 +49,8 @@ class StopSignals:
         """
         self.forget()
         if self._queued and self.received != signal.SIGINT:
+            # SLURM sends it at once, and Lightning would answer by talking to processes that are ending, too.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.raise_signal(REQUEUE)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
