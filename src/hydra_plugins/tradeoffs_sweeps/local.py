@@ -24,12 +24,11 @@ class LocalLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-        from tradeoffs.apps.decisive import main_folder, typed_for_hydra  # not at the start of every command
+        from tradeoffs.apps.decisive import main_folder  # not at the start of every command
         from tradeoffs.apps.sweep.local import launch_here
 
         part = self.config.hydra
-        extra = typed_for_hydra(part)
-        outcomes = launch_here(part.job.config_name, job_overrides, extra, self.jobs, main_folder(part))
+        outcomes = launch_here(part.job.config_name, job_overrides, self.jobs, main_folder(part))
         return [job_return(job, outcome) for job, outcome in zip(job_overrides, outcomes, strict=True)]
 
 

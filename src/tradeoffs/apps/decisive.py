@@ -71,16 +71,6 @@ def key_of(override: str) -> str:
     return override.partition("=")[0].lstrip("+~")
 
 
-def for_hydra(override: str) -> bool:
-    """Whether it is no setting of ours."""
-    return key_of(override).startswith(("hydra.", "hydra/"))
-
-
-def typed_for_hydra(part_of_hydra: DictConfig) -> list[str]:
-    """Such overrides, less the one that -m means."""
-    return [text for text in part_of_hydra.overrides.hydra if text != "hydra.mode=MULTIRUN"]
-
-
 def value(settings: dict, override: str) -> object:
     """What a config holds where an override points to."""
     for key in key_of(override).split("."):

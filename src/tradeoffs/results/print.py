@@ -26,9 +26,8 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     for values, group in rows.groupby(TOGETHER, dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
         console.print(table_of(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y))
-    failed = runs[runs["status"] != "finished"]
-    for folder, error in failed["error"].items():
-        console.print(f"failed: {folder}: {error}", markup=False, highlight=False)
+    for folder, run in runs[runs["status"] != "finished"].iterrows():
+        console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
 def table_of(rows: pd.DataFrame, title: str, x: str, y: str) -> Table:

@@ -9,7 +9,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from tradeoffs.apps.decisive import main_folder, typed_for_hydra
+from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import done_record, plan_sweep
@@ -18,8 +18,7 @@ from tradeoffs.errors import MismatchError
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
     """Runs with `launcher` what is not finished. Raises JobFailedError at the end if any job is not finished then."""
-    overrides = (*overrides, *typed_for_hydra(config.hydra))
-    plan = plan_sweep(config.hydra.job.config_name, overrides, main_folder(config.hydra))
+    plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
     waiting = [job for job in plan.jobs if job.config.overwrite or not done_record(job)]
@@ -41,6 +40,6 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
 def reason_to_skip(ended: JobReturn) -> str | None:
     """Of parts that were found not to go together only when they were built."""
     outcome = ended._return_value  # return_value raises that of a failed job
-    if isinstance(outcome, JobFailedError) and isinstance(outcome.args[-1], MismatchError):  # on another machine
+    if isinstance(outcome, JobFailedError) and isinstance(outcome.args[-1], MismatchError):  # of another launcher
         return str(outcome.args[-1])
     return outcome.error if getattr(outcome, "status", None) == "skipped" else None

@@ -14,14 +14,10 @@ from tradeoffs.apps.sweep.share import divide
 
 
 def launch_here(
-    config_name: str, job_overrides: Sequence[Sequence[str]], extra: Sequence[str], at_once: int | str, conf: Path
+    config_name: str, job_overrides: Sequence[Sequence[str]], at_once: int | str, conf: Path
 ) -> list[Outcome]:
-    """Runs all jobs, `at_once` of them at a time. Raises UserError where this machine has too little for that.
-
-    `extra` are overrides for Hydra itself: on the command line of every run, and no part of its settings.
-    """
+    """Runs all jobs, `at_once` of them at a time. Raises UserError where this machine has too little for that."""
     jobs = [read_job(config_name, tuple(overrides), conf) for overrides in job_overrides]
-    jobs = [job._replace(overrides=(*job.overrides, *extra)) for job in jobs]
     shares = divide(jobs, at_once)
     overview = Overview(len(jobs))
     try:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, jobs, parse
-from tradeoffs.apps.decisive import for_hydra, key_of
+from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
@@ -54,10 +54,7 @@ def require_engine(overrides: Sequence[str]) -> None:
 
 
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
-    """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides.
-
-    What is for Hydra itself comes last, since Hydra tells its sweeper the rest alone.
-    """
+    """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
     if engine_of(overrides):
@@ -66,10 +63,8 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    hydras = list(filter(for_hydra, kept))
-    kept = [text for text in kept if text not in hydras]
-    name = given.get("name") or run_name(kept, FIRST_IN_NAMES)
-    return [*kept, f"runs='{Path(runs) / str(name)}'", *hydras]
+    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
+    return [*kept, f"runs='{Path(runs) / str(name)}'"]
 
 
 @cache
@@ -84,8 +79,12 @@ def plan_sweep(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) 
     mistakes = {job: fault for job, fault in faults.items() if not isinstance(fault, MismatchError)}
     if mistakes or (faults and len(faults) == len(outcomes)):
         raise _none_started(mistakes or faults, len(outcomes))
-    fitting = {job.folder: job for job in outcomes.values() if isinstance(job, Job)}
-    return Plan(tuple(fitting.values()), {_words(job): str(fault) for job, fault in faults.items()})
+    fitting: dict[Path, Job] = {}
+    skipped = {_words(job): str(fault) for job, fault in faults.items()}
+    for job in (outcome for outcome in outcomes.values() if isinstance(outcome, Job)):
+        if (first := fitting.setdefault(job.folder, job)) is not job:
+            skipped[_words(job.overrides)] = f"the same run as {_words(first.overrides)}"
+    return Plan(tuple(fitting.values()), skipped)
 
 
 @cache
