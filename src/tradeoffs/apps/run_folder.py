@@ -58,7 +58,10 @@ def matters(key: str) -> bool:
 
 
 def register_resolvers() -> None:
-    """Makes `${run_name:}`, `${run_folder:RUN}` and `${chosen:GROUP}` known to OmegaConf; call it before composing."""
+    """Makes `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+
+    Call it before composing.
+    """
 
     def part_of_hydra(root: DictConfig) -> DictConfig:
         return root.get("hydra") or HydraConfig.get()  # a job's own config comes without that part
@@ -74,6 +77,7 @@ def register_resolvers() -> None:
 
     OmegaConf.register_new_resolver("run_name", name, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
+    OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 

@@ -4,7 +4,7 @@ import pytest
 from small_configs import write_files
 
 from tradeoffs.apps.config import CONF
-from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
+from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep, require_engine
 from tradeoffs.errors import UserError
 
 FILES = {
@@ -156,3 +156,15 @@ def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
     *kept, last = in_own_folder("train", words, conf)
     assert last == f"runs='{folder}'"
     assert kept == [word for word in words if not word.startswith(("name=", "runs="))]
+
+
+def test_jobs_elsewhere_begin_in_other_folders(conf, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"runs='{tmp_path}/runs/seed=1,2'" in in_own_folder("train", ["seed=1,2", "hydra/launcher=slurm"], conf)
+
+
+def test_a_missing_plugin_is_named(monkeypatch):
+    monkeypatch.setattr("tradeoffs.apps.sweep.plan.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^hydra/launcher=ray needs hydra-ray-launcher; type: pip install"):
+        require_engine(["seed=1,2", "hydra/launcher=ray"])
+    require_engine(["seed=1,2", "hydra/launcher=basic"])

@@ -182,6 +182,12 @@ def test_two_sweeps_on_one_folder_share_the_work(finished, photos, tmp_path):
         assert (folder(tmp_path, seed) / "log.txt").read_text().count("epoch 2/2") == 1
 
 
+def test_another_launcher_leaves_out_the_same_jobs(photos, tmp_path):
+    assert ended(start(photos, tmp_path, "hydra/launcher=basic", "backbone.frozen_stages=0,99")) == 0
+    assert said(tmp_path).count("skipped: ") == 1
+    assert [path.name for path in (tmp_path / "sweep").glob("b*")] == ["backbone.frozen_stages=0"]
+
+
 def test_several_jobs_at_once(finished, photos, tmp_path):
     assert ended(start(photos, tmp_path, "seed=2,3", "jobs=2")) == 0
     assert "0 of 2 jobs done, 2 running" in said(tmp_path)
