@@ -1,5 +1,6 @@
 """One finished run for all tests of what is done with a run."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ import small_runs
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set in COCO format, on which `finished_run` was trained."""
     return small_runs.write_data(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def broken_photos(photos: Path, tmp_path: Path) -> Path:
+    """The same, with annotations that cannot be read."""
+    data = shutil.copytree(photos, tmp_path / "broken")
+    (data / "annotations/val.json").write_text("{")
+    return data
 
 
 @pytest.fixture(scope="session")

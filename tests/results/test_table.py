@@ -131,6 +131,18 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
     assert len((runs / "all.csv").read_text().splitlines()) == 5
 
 
+def test_a_narrow_terminal_shows_less_but_cuts_no_number(runs, capsys, monkeypatch):
+    shown = {}
+    for columns in (200, 50):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        main([str(runs)])
+        shown[columns] = capsys.readouterr().out
+    assert "AP50" in shown[200] and "wider terminal" not in shown[200]
+    assert "AP50" not in shown[50] and "wider terminal" in shown[50]
+    numbers = {word for line in shown[50].splitlines() if "│" in line for word in line.split() if "." in word}
+    assert numbers and numbers <= set(shown[200].split())
+
+
 def test_data_sets_and_devices_are_not_mixed(runs, capsys):
     write_run(runs, "elsewhere", data="coco")
     main([str(runs)])

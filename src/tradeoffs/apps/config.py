@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -62,15 +64,23 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
     if not sweeper._target_.endswith(GRIDS):
         return []
     hydras = [text for text in overrides if text.startswith("hydra")]
-    axes = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-    if any(text.startswith("experiment=") for text in axes):  # one that consists of others
-        overrides = [text for text in overrides if not text.startswith("experiment=")]
-    with hydra.initialize_config_dir(str(conf), version_base="1.3"):  # glob(*) looks into the groups
-        parsed = parse(axes + [text for text in overrides if text not in hydras])
+    axes, words = with_axes(sweeper.params, [text for text in overrides if text not in hydras])
+    with hydra_for(config_name, conf):  # glob(*) looks into the groups
+        parsed = parse(axes + words)
+        for text, override in parsed:
+            if override.is_interval_sweep():
+                raise UserError(f"{text} is no list of values, as a grid needs it; to search add hydra/sweeper=optuna")
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
     keys = {text.partition("=")[0] for text in axes + swept}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
     return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
+
+
+def with_axes(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The axes that an experiment brings along, and the overrides without that experiment if it consists of others."""
+    axes = [f"{key}={value}" for key, value in (params or {}).items()]
+    names = [text for text in axes if text.startswith("experiment=")]
+    return axes, [text for text in overrides if not (names and text.startswith("experiment="))]
 
 
 def settings(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
@@ -128,7 +138,7 @@ def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) 
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         _offer_saved_run(overrides, conf)
     try:
-        with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=config_name):
+        with hydra_for(config_name, conf):
             return hydra.compose(config_name, list(overrides), return_hydra_config=True)
     except HydraException as error:
         raise explain(error, lambda key: settings(config_name, _without(key, overrides), conf)) from error
@@ -136,6 +146,18 @@ def _compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) 
         raise UserError(one_line(error)) from error
     except ValueError as error:  # Hydra's word for a choice that is no name, as in model=null
         raise _no_name(overrides, conf) or error from error
+
+
+@contextmanager
+def hydra_for(config_name: str, conf: Path) -> Iterator[None]:
+    """Hydra with these configs; one that is at work already, as in a sweep, goes on afterwards."""
+    current = GlobalHydra.instance()
+    outer, current.hydra = current.hydra, None
+    try:
+        with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=config_name):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def _no_name(overrides: Sequence[str], conf: Path) -> UserError | None:

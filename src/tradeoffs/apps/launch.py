@@ -10,6 +10,7 @@ import re
 import select
 import sys
 import traceback
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from tradeoffs.apps.config import CONF, compose, parse, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.sweep.failures import record_failure
-from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
+from tradeoffs.apps.sweep.plan import engine_of, in_own_folder, plan_sweep, require_engine
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
@@ -129,12 +130,16 @@ def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bo
     """Gives the sweep its folder. Composes and checks every job before the first one starts."""
     if not sweeps:
         raise UserError(f"-m is for train.py; start {config_name}.py once for each")
+    require_engine(arguments.overrides)
+    warnings.filterwarnings("ignore", "\\s*'hydra/launcher/ray' is validated")  # its plugin has one of that name, too
     arguments.overrides = in_own_folder(config_name, arguments.overrides, conf)
     sys.argv[1:] = arguments.options + arguments.overrides
     plan_sweep(config_name, tuple(arguments.overrides), conf)
 
 
 def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps: bool) -> None:
+    if engine := engine_of(overrides):
+        raise UserError(f"hydra/launcher={engine} is for train.py -m; add -m, for a single run too")
     for text, override in parse(overrides):
         if override.is_sweep_override():
             remedy = "add -m for a run with each" if sweeps else "give one"
@@ -143,14 +148,17 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
 
 
 class JobFailedError(Exception):
-    """A job of a sweep has failed and said why; the others go on. Its argument is the exit code."""
+    """A job of a sweep has failed and said why; the others go on. Its arguments: the exit code, any UserError."""
 
 
 def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHook | None = None) -> None:
     module, _, function = job.partition(":")
+    script = str(Path(sys.argv[0]).resolve())
 
     def task(config: DictConfig):
         with failures_shown(), told(on_failure, config):
+            if in_sweep():
+                as_single_run(script)
             settle_names(config)
             check(config, conf)  # once more for sweepers that choose a job by the results of others
             return getattr(import_module(module), function)(config)
@@ -162,6 +170,15 @@ def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHo
         hydra.main(version_base="1.3", config_path=str(conf), config_name=config_name)(task)()
     except JobFailedError as failure:
         sys.exit(failure.args[0])
+
+
+def as_single_run(script: str) -> None:
+    """Makes this process, wherever it is, look like one that was started for its job alone.
+
+    Lightning starts further processes by the same command line, and paths are those of where the sweep was started.
+    """
+    sys.argv = [script, *HydraConfig.get().overrides.task]
+    os.chdir(HydraConfig.get().runtime.cwd)
 
 
 @contextmanager
@@ -186,7 +203,7 @@ def failures_shown() -> Iterator[None]:
         complain(error)
         if not in_sweep():
             sys.exit(MISTAKE)
-        raise JobFailedError(MISTAKE) from None
+        raise JobFailedError(MISTAKE, error) from None
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning makes an exit of Ctrl-C
             raise KeyboardInterrupt from None

@@ -40,8 +40,12 @@ def report(
     task: LightningModule,
     data: LightningDataModule,
     training: Outcome | None = None,
+    stopped: str | None = None,
 ) -> float:
-    """Writes predictions.json and result.json of a task that has just been validated; returns its mAP."""
+    """Writes predictions.json and result.json of a task that has just been validated; returns its mAP.
+
+    A run that was `stopped`, for that reason, is not timed.
+    """
     predictions, matches = task.metric.coco_results(), task.metric.matches()  # gather from all processes
     if rank_zero_only.rank == 0:
         write_whole(folder / "predictions.json", json.dumps(predictions))
@@ -50,13 +54,15 @@ def report(
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit")),
+            status="stopped" if stopped else "finished",
+            error=stopped,
             accuracy={**task.scores.to_dict(), "intervals": intervals(matches)},
             training=training or {},
             config=OmegaConf.to_container(config, resolve=True),
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
-        if config.measure:
+        if config.measure and not stopped:
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
         show(record, folder, config.get("run"))
@@ -138,6 +144,8 @@ def show(record: Record, folder: Path, run: str | None = None) -> float:
     """Prints the tables and where everything is; returns the mAP. `run` is what was scored, by default in `folder`."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
+    if record.error:
+        print(f"stopped early: {record.error}; stop_hopeless=false goes on")
     if doubt := doubt_about(record.cost):
         print(f"{doubt}; on a quiet machine: python evaluate.py run={shlex.quote(run or str(folder))} measure=true")
     print(f"{folder}/ holds")

@@ -87,6 +87,8 @@ RULES = {
     "batch_size": COUNT,
     "epochs": COUNT,
     "jobs": Number(1, whole=True, also=("auto",)),
+    "trials": COUNT,
+    "stop_hopeless": AUTO,
     "seed": Number(0, 2**32 - 1, whole=True),
     "port": Number(0, 65535, whole=True),
     "workers": Number(0, 1024, whole=True, also=("auto",)),

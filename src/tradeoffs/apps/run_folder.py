@@ -17,13 +17,13 @@ from tradeoffs.files import write_whole
 from tradeoffs.results.record import Record, read_record
 
 RUNS = Path("runs")
-FIRST_IN_NAMES = ("trained", "task", "model", "backbone", "data", "image_size")
+FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
 LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints add a little
 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("workers", "logger", "operating_points"),
+    *("trials", "stop_hopeless", "workers", "logger", "operating_points"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
@@ -38,7 +38,7 @@ def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
     """
     chosen = dict(map(_split, overrides))
     rank = {group: place for place, group in enumerate(groups)}
-    keys = sorted(filter(_matters, chosen), key=lambda key: (rank.get(key.split(".")[0], len(rank)), key))
+    keys = sorted(filter(matters, chosen), key=lambda key: (rank.get(key.split(".")[0], len(rank)), key))
     exact = ",".join(f"{key}={chosen[key]}" for key in keys)
     short = ",".join(f"{key}={chosen[key].rpartition('/')[2]}" for key in keys)
     name = re.sub(r"[^\w.,=~+-]", "-", short)
@@ -53,12 +53,15 @@ def _split(override: str) -> tuple[str, str]:
     return key.lstrip("+"), re.sub(r"""["'\s\[\]]""", "", value)
 
 
-def _matters(key: str) -> bool:
+def matters(key: str) -> bool:
     return not any(key == neutral or key.startswith(f"{neutral}.") for neutral in NEUTRAL)
 
 
 def register_resolvers() -> None:
-    """Makes `${run_name:}`, `${run_folder:RUN}` and `${chosen:GROUP}` known to OmegaConf; call it before composing."""
+    """Makes `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+
+    Call it before composing.
+    """
 
     def part_of_hydra(root: DictConfig) -> DictConfig:
         return root.get("hydra") or HydraConfig.get()  # a job's own config comes without that part
@@ -66,7 +69,7 @@ def register_resolvers() -> None:
     def name(*, _root_: DictConfig) -> str:
         hydra = part_of_hydra(_root_)
         given = OmegaConf.to_container(hydra.overrides.task, resolve=False)
-        mattering = [text for text in given if _matters(_split(text)[0])]
+        mattering = [text for text in given if matters(_split(text)[0])]
         return run_name(decisive(mattering, _root_, hydra), groups_in_order(hydra))
 
     def chosen(group: str, *, _root_: DictConfig) -> str:
@@ -74,6 +77,7 @@ def register_resolvers() -> None:
 
     OmegaConf.register_new_resolver("run_name", name, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
+    OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 
@@ -121,14 +125,16 @@ def save_config(config: DictConfig, folder: Path) -> None:
 def finished_record(config: DictConfig) -> Record | None:
     """The record of the run with these settings' name; None unless it has nothing left to do.
 
-    One that failed has, and one that was cut while it was timed. A damaged record is as good as none.
+    One that failed has, one that was cut while it was timed, and one that was stopped early if runs are not to be
+    stopped. A damaged record is as good as none.
     """
     try:
         record = read_record(Path(config.runs) / config.name / "result.json")
     except UserError:
         return None
     measured = bool(record.cost) or not config.get("measure")
-    return record if record.status == "finished" and measured else None
+    done = {"finished": measured, "stopped": config.get("stop_hopeless") is True}
+    return record if done.get(record.status) else None
 
 
 def existing_runs(runs: Path = RUNS, most: int = 5) -> str:
@@ -155,7 +161,7 @@ def _similar(run: str, runs: Path) -> str:
 def without_neutral(config: DictConfig) -> dict[str, object]:
     """The settings that make a run what it is, dotted and resolved."""
     settings = dict(_flat(OmegaConf.to_container(config, resolve=True)))
-    return {key: value for key, value in settings.items() if _matters(key)}
+    return {key: value for key, value in settings.items() if matters(key)}
 
 
 def different_settings(old: DictConfig, new: DictConfig) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.lock import sole_owner
 from tradeoffs.apps.report import Outcome, report, report_points, show
 from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
+from tradeoffs.apps.siblings import Siblings
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
@@ -33,6 +34,7 @@ from tradeoffs.training.nonfinite import NonFiniteLoss
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.pictures import PredictionPictures
 from tradeoffs.training.progress import Progress
+from tradeoffs.training.stop_hopeless import StopHopeless
 from tradeoffs.training.throughput import Throughput
 
 Kind = TypeVar("Kind", bound=Callback)
@@ -69,7 +71,7 @@ def train_in(folder: Path, config: DictConfig) -> float:
         trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers=[])
         require_packages(config.get("logger") or {})
         resumes = checkpoint is not None and checkpoint.resolve().is_relative_to(folder.resolve())
-        old = failed_record(folder) if resumes else leftovers(config, folder)
+        old = unfinished_record(folder) if resumes else leftovers(config, folder)
     prepare_folder(config, folder, old)
     trainer.loggers = loggers = build_loggers(config, folder, resumes)
     with ending_together(trainer, loggers):
@@ -77,9 +79,10 @@ def train_in(folder: Path, config: DictConfig) -> float:
         facts = training_facts(trainer)
         score_best(trainer, task, data, folder)
         log_table(loggers, "per_class", task.scores.per_class)
-        if points := callback_of(trainer, OperatingPoints).scored:
+        stopped = stopped_because(trainer)
+        if (points := callback_of(trainer, OperatingPoints).scored) and not stopped:
             report_points(config, folder / "evaluations", task, data, points)
-        score = report(config, folder, task, data, facts)
+        score = report(config, folder, task, data, facts, stopped)
         log_record(loggers, folder)
         return score
 
@@ -121,11 +124,11 @@ def leftovers(config: DictConfig, folder: Path) -> list[Path]:
     return found
 
 
-def failed_record(folder: Path) -> list[Path]:
-    """Of an earlier try, if that is what the folder holds."""
+def unfinished_record(folder: Path) -> list[Path]:
+    """Of an earlier try that failed or was stopped, if that is what the folder holds."""
     path = folder / "result.json"
     with suppress(UserError):  # there is none, or a damaged one, which the new one will replace
-        return [path] if read_record(path).status == "failed" else []
+        return [] if read_record(path).status == "finished" else [path]
     return []
 
 
@@ -149,6 +152,7 @@ def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger
 
 def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
     """In the order in which they act."""
+    checkpoints = Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes)
     return [
         NonFiniteLoss(folder),
         Throughput(),
@@ -156,7 +160,8 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
         OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),
-        Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes),
+        *([StopHopeless(Siblings(config).curves, checkpoints)] if config.stop_hopeless is True else []),
+        checkpoints,
     ]
 
 
@@ -215,6 +220,11 @@ def ending_together(trainer: Trainer, loggers: Sequence[Logger]) -> Iterator[Non
             trainer.strategy.launcher.kill(KILL)  # of those that the first process has started
         raise
     finish(loggers)
+
+
+def stopped_because(trainer: Trainer) -> str | None:
+    """None for a training that went on to its end."""
+    return next((callback.reason for callback in trainer.callbacks if isinstance(callback, StopHopeless)), None)
 
 
 def training_facts(trainer: Trainer) -> Outcome:

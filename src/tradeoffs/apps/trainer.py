@@ -20,7 +20,7 @@ from tradeoffs.apps.mistakes import one_line
 from tradeoffs.errors import UserError
 from tradeoffs.training.checkpoint_files import SafeCheckpointIO
 
-TIPS = ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval")
+TIPS = ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval", "`srun` command")
 
 
 def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from tradeoffs.results.columns import COLUMNS
@@ -15,9 +16,18 @@ from tradeoffs.results.seeds import over_seeds_table
 TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
-HEADS = {"multiply_adds": "G mult-adds", "parameters": "M weights", "memory": "MB peak", "image_size": "px"}
+HEADS = {
+    "image_size": "px",
+    "num_proposals": "proposals",
+    "multiply_adds": "G mult-adds",
+    "parameters": "M weights",
+    "memory": "MB peak",
+    "frontier": "best",
+}
 TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
+WIDE = 1000  # characters, more than any table has
+DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
 
 
 def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
@@ -25,23 +35,36 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     rows = over_seeds_table(runs)
     for values, group in rows.groupby(TOGETHER, dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
-        console.print(table_of(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y))
-    failed = runs[runs["status"] != "finished"]
-    for folder, error in failed["error"].items():
-        console.print(f"failed: {folder}: {error}", markup=False, highlight=False)
+        console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
+    for folder, run in runs[runs["status"] != "finished"].iterrows():
+        console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
-def table_of(rows: pd.DataFrame, title: str, x: str, y: str) -> Table:
-    varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
+def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:
+    """As many of the columns as the console is wide enough for."""
     known = [name for name in ("AP50", x, *COSTS) if rows[name].notna().any()]
     numbers = list(dict.fromkeys([y, *known]))
-    table = Table(title=title, title_justify="left")
-    for name in [*varying, *numbers, "runs", "frontier"]:
-        table.add_column(HEADS.get(name, name), justify="left" if name in ("model", "backbone") else "right")
-    marks = frontier_marks(rows, x, y)
-    for (_, row), mark in zip(rows.iterrows(), marks, strict=True):
-        cells = [text(row[name]) for name in varying] + [number(row, name) for name in numbers]
-        table.add_row(*map(escape, cells), str(row["seeds"]), mark)
+    spare = [name for name in DISPENSABLE if name in numbers and name not in (x, y)]
+    table = table_of(rows, numbers, title, x, y)
+    while spare and Measurement.get(console, console.options.update(max_width=WIDE), table).minimum > console.width:
+        numbers.remove(spare.pop(0))
+        table = table_of(rows, numbers, title, x, y)
+        table.caption = "A wider terminal shows more; --csv FILE has all."
+    return table
+
+
+def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str) -> Table:
+    varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
+    columns = {name: [text(value) for value in rows[name]] for name in varying}
+    columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
+    columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    for name, cells in columns.items():
+        head, words = HEADS.get(name, name), name in ("model", "backbone")
+        width = None if words else max(map(len, [*cells, *head.split()]))  # numbers are never cut
+        table.add_column(head, justify="left" if words else "right", overflow="fold", width=width)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(escape, row))
     return table
 
 
@@ -75,7 +98,7 @@ def number(row: pd.Series, name: str) -> str:
     if name in TIMES and row["disturbed"]:
         return f"{digits}!"
     half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == "mAP" else np.nan
-    return digits if pd.isna(half) else f"{digits} ± {half:.3f}"
+    return digits if pd.isna(half) else f"{digits}±{half:.3f}"
 
 
 def text(value: object) -> str:

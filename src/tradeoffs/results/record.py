@@ -35,11 +35,12 @@ class Identity:
 class Record:
     """A run's outcome. A value that could not be measured is None, never a stand-in number.
 
-    A failed run has the `error` in one line, and whatever was measured before it failed.
+    A failed run has the `error` in one line, and whatever was measured before it failed; one that was stopped early
+    the reason, and the scores of its best weights so far.
     """
 
     who: Identity
-    status: Literal["finished", "failed"] = "finished"
+    status: Literal["finished", "failed", "stopped"] = "finished"
     error: str | None = None
     accuracy: dict[str, Any] = field(default_factory=dict)  # the metric's full table
     cost: dict[str, Any] = field(default_factory=dict)  # parameters, multiply-adds, times, memory, and the protocol

@@ -31,7 +31,8 @@ class Checkpoints(Checkpoint):
     accumulated are in no checkpoint), and not just before a validation (Lightning takes that one for done when it
     resumes). That is why Lightning's ModelCheckpoint, which can write anywhere, is not used.
 
-    After SIGINT or SIGTERM training goes on to the next such place, writes `last.ckpt` and raises `Stopped`.
+    After SIGINT or SIGTERM training goes on to the next such place, writes `last.ckpt` and raises `Stopped`. Jobs
+    of a queue are asked in other ways (see `StopSignals`).
 
     Args:
         folder: Where the files go.
@@ -116,14 +117,16 @@ class Checkpoints(Checkpoint):
         if trainer.world_size > 1 and step % STEPS_BETWEEN_TALKS:
             return False
         late = bool(self.every_n_minutes) and time.monotonic() - self._saved_at >= 60 * self.every_n_minutes
-        return trainer.strategy.reduce_boolean_decision(late or self._signals.received is not None, all=False)
+        return trainer.strategy.reduce_boolean_decision(late or self._signals.wants_checkpoint, all=False)
 
     def _save_last(self, trainer: Trainer) -> None:
+        self._signals.wants_checkpoint = False  # before it is written, for one who asks meanwhile
         trainer.save_checkpoint(self.folder / LAST, weights_only=False)
         self._saved_at = time.monotonic()
         self._stopping = trainer.strategy.reduce_boolean_decision(self._signals.received is not None, all=False)
 
     def _stop(self, trainer: Trainer) -> None:
+        self._signals.requeue()
         if not trainer.is_global_zero:
             raise Stopped(0)  # any other code would make Lightning kill the first process before it has cleaned up
         number = self._signals.received or signal.SIGTERM

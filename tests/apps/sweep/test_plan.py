@@ -4,7 +4,7 @@ import pytest
 from small_configs import write_files
 
 from tradeoffs.apps.config import CONF
-from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep
+from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep, require_engine
 from tradeoffs.errors import UserError
 
 FILES = {
@@ -32,6 +32,13 @@ name: ${run_name:}
     "model/fcn.yaml": "{task: semantic_segmentation, _target_: some.FCN}",
     "backbone/mobilenet.yaml": "{_target_: some.mobilenet}",
     "experiment/seeds.yaml": "# @package _global_\nhydra: {sweeper: {params: {seed: '1,2', model: 'ssd,rfcn'}}}",
+    "experiment/pair.yaml": """\
+# @package _global_
+size: small
+hydra: {sweeper: {params: {experiment: '${size}_ssd,${size}_rfcn', seed: '1,2'}}}
+""",
+    "experiment/small_ssd.yaml": "# @package _global_\nimage_size: 64",
+    "experiment/small_rfcn.yaml": "# @package _global_\ndefaults: [override /model: rfcn]\nimage_size: 64",
     "hydra/launcher/local.yaml": (CONF / "hydra/launcher/local.yaml").read_text(),
     "hydra/sweeper/grid.yaml": (CONF / "hydra/sweeper/grid.yaml").read_text(),
 }
@@ -75,8 +82,25 @@ def test_an_experiment_brings_its_own_axes(planned):
     assert len(planned("experiment=seeds", "seed=3").jobs) == 2
 
 
+def test_an_experiment_may_consist_of_others(planned):
+    plan = planned("experiment=pair", "seed=3,4", "epochs=1")
+    assert [(job.config.model._target_, job.config.seed) for job in plan.jobs] == [
+        ("some.SSD", 3),
+        ("some.SSD", 4),
+        ("some.RFCN", 3),
+        ("some.RFCN", 4),
+    ]
+    assert {(job.config.image_size, job.config.epochs) for job in plan.jobs} == {(64, 1)}
+
+
 def test_the_same_run_is_started_once(planned):
     assert names(planned("seed=2,2")) == ["seed=2"]
+
+
+def test_runs_that_differ_in_nothing_that_matters_are_one(planned):
+    plan = planned("seed=1,2", "jobs=1,2")
+    assert names(plan) == ["seed=1", "seed=2"]
+    assert plan.skipped == {f"seed={seed} jobs=2": f"the same run as seed={seed} jobs=1" for seed in (1, 2)}
 
 
 def test_what_makes_no_sense_is_left_out_and_said(planned):
@@ -99,6 +123,7 @@ def test_a_setting_that_some_models_lack_leaves_those_out(planned):
         (["seed=1,2", "epochs=0"], ["epochs=0 is impossible; epochs is a whole number, 1 or more"]),
         (["model=fcn", "seed=1,2"], ["model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"]),
         (["model=ssd,sdd"], ["1 of 2 jobs cannot run, so none was started: model=sdd is unknown; did you mean ssd? "]),
+        (["epochs=interval(1,2)"], ["epochs=interval(1,2) is no list of values, as a grid needs it; to search add "]),
         (["zzz=1,2"], ["zzz is not a setting; --help lists them"]),
         (
             ["epochs=0,1", "seed=-1,1"],
@@ -131,3 +156,15 @@ def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
     *kept, last = in_own_folder("train", words, conf)
     assert last == f"runs='{folder}'"
     assert kept == [word for word in words if not word.startswith(("name=", "runs="))]
+
+
+def test_jobs_elsewhere_begin_in_other_folders(conf, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"runs='{tmp_path}/runs/seed=1,2'" in in_own_folder("train", ["seed=1,2", "hydra/launcher=slurm"], conf)
+
+
+def test_a_missing_plugin_is_named(monkeypatch):
+    monkeypatch.setattr("tradeoffs.apps.sweep.plan.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^hydra/launcher=ray needs hydra-ray-launcher; type: pip install"):
+        require_engine(["seed=1,2", "hydra/launcher=ray"])
+    require_engine(["seed=1,2", "hydra/launcher=basic"])

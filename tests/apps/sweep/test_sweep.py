@@ -116,6 +116,13 @@ def test_started_again_it_skips_what_is_finished_and_goes_on_with_the_rest(finis
     assert record(runs, 4).status == "finished"
 
 
+def test_settings_of_hydra_may_be_given(finished, photos, tmp_path):
+    runs = tmp_path / "sweeps"
+    shutil.copytree(finished, runs)
+    assert ended(start(photos, runs, "seed=2,3", "hydra.job.chdir=false")) == 0
+    assert "2 of 2 runs are finished already" in said(runs)
+
+
 def test_a_failed_job_is_recorded_and_tried_again(photos, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(photos, data)
@@ -173,6 +180,12 @@ def test_two_sweeps_on_one_folder_share_the_work(finished, photos, tmp_path):
     for seed in (2, 3):
         assert without_times(record(tmp_path, seed)) == without_times(record(finished, seed))
         assert (folder(tmp_path, seed) / "log.txt").read_text().count("epoch 2/2") == 1
+
+
+def test_another_launcher_leaves_out_the_same_jobs(photos, tmp_path):
+    assert ended(start(photos, tmp_path, "hydra/launcher=basic", "backbone.frozen_stages=0,99")) == 0
+    assert said(tmp_path).count("skipped: ") == 1
+    assert [path.name for path in (tmp_path / "sweep").glob("b*")] == ["backbone.frozen_stages=0"]
 
 
 def test_several_jobs_at_once(finished, photos, tmp_path):

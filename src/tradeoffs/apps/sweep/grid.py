@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
@@ -13,6 +13,7 @@ from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import done_record, plan_sweep
+from tradeoffs.errors import MismatchError
 
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
@@ -38,5 +39,7 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
 
 def reason_to_skip(ended: JobReturn) -> str | None:
     """Of parts that were found not to go together only when they were built."""
-    outcome = ended.return_value if ended.status == JobStatus.COMPLETED else None
+    outcome = ended._return_value  # return_value raises that of a failed job
+    if isinstance(outcome, JobFailedError) and isinstance(outcome.args[-1], MismatchError):  # of another launcher
+        return str(outcome.args[-1])
     return outcome.error if getattr(outcome, "status", None) == "skipped" else None

@@ -77,10 +77,11 @@ def read_or_none(job: Job) -> Record | None:
 
 
 def result_line(record: Record | None) -> str:
-    """Such as `mAP 0.312, 8.4 ms`."""
+    """Such as `mAP 0.312, 8.4 ms`, or why a run was stopped."""
     if record is None:
         return ""
-    return ", ".join(filter(None, [mean_precision(record), milliseconds(record)]))
+    early = f"{record.status}: {record.error}" if record.error else ""
+    return ", ".join(filter(None, [early, mean_precision(record), milliseconds(record)]))
 
 
 def mean_precision(record: Record) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
+
+ENGINES = {"slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}  # launcher -> whose plugin it needs
 
 
 class Job(NamedTuple):
@@ -37,10 +40,25 @@ class Plan(NamedTuple):
     skipped: dict[str, str]  # overrides of a combination that makes no sense -> why
 
 
+def engine_of(overrides: Sequence[str]) -> str | None:
+    """The launcher, if it is one that runs jobs elsewhere."""
+    chosen = [str(override.value()) for _, override in parse(overrides) if override.key_or_group == "hydra/launcher"]
+    return next((launcher for launcher in chosen if launcher in ENGINES), None)
+
+
+def require_engine(overrides: Sequence[str]) -> None:
+    """Raises UserError if the launcher is a plugin that is not installed; it is no dependency of ours."""
+    package = ENGINES.get(launcher := engine_of(overrides))
+    if package and find_spec(f"hydra_plugins.{package.replace('-', '_')}") is None:
+        raise UserError(f"hydra/launcher={launcher} needs {package}; type: pip install {package}")
+
+
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
     runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
+    if engine_of(overrides):
+        runs = Path(runs).absolute()  # its jobs may begin in any folder
     for text, override in parse(overrides):
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
@@ -61,8 +79,12 @@ def plan_sweep(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) 
     mistakes = {job: fault for job, fault in faults.items() if not isinstance(fault, MismatchError)}
     if mistakes or (faults and len(faults) == len(outcomes)):
         raise _none_started(mistakes or faults, len(outcomes))
-    fitting = {job.folder: job for job in outcomes.values() if isinstance(job, Job)}
-    return Plan(tuple(fitting.values()), {_words(job): str(fault) for job, fault in faults.items()})
+    fitting: dict[Path, Job] = {}
+    skipped = {_words(job): str(fault) for job, fault in faults.items()}
+    for job in (outcome for outcome in outcomes.values() if isinstance(outcome, Job)):
+        if (first := fitting.setdefault(job.folder, job)) is not job:
+            skipped[_words(job.overrides)] = f"the same run as {_words(first.overrides)}"
+    return Plan(tuple(fitting.values()), skipped)
 
 
 @cache

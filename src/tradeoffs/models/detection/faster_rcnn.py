@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -130,21 +130,19 @@ def faster_rcnn(
     fully_connected: Sequence[int] = (),
     dropout: float = 0.0,
     rpn_channels: int = 512,
-    pyramid_strides: Sequence[int] = (4, 8, 16, 32),
-    pyramid_channels: int = 256,
+    pyramid: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> FasterRCNN:
     """The detector as `c4` or `fpn` build it; of `settings` (those of that function) None means what it has itself.
 
-    The crops' size, `fully_connected`, `dropout` and `rpn_channels` are for `c4` alone, the pyramid's strides and
-    channels for `fpn`.
+    The crops' size, `fully_connected`, `dropout` and `rpn_channels` are for `c4` alone, those in `pyramid` for `fpn`.
     """
     settings = {name: value for name, value in settings.items() if value is not None}
     if neck == "c4":
         settings["rpn_channels"] = rpn_channels
         return c4(backbone, num_classes, crop_size, fully_connected, dropout, **settings)
     if neck == "fpn":
-        return fpn(backbone, num_classes, pyramid_strides, pyramid_channels, **settings)
+        return fpn(backbone, num_classes, **(pyramid or {}), **settings)
     raise UserError(f"model.neck={neck}; choose c4 or fpn")
 
 
@@ -180,23 +178,25 @@ def c4(
 def fpn(
     backbone: Backbone,
     num_classes: int,
-    pyramid_strides: Sequence[int] = (4, 8, 16, 32),
-    pyramid_channels: int = 256,
     *,
+    strides: Sequence[int] = (4, 8, 16, 32),
+    channels: int = 256,
+    widths: Sequence[int] = (1024, 1024),
+    sizes_per_map: int = 1,
     smallest_anchor: float = 32 / 800,
     largest_anchor: float = 512 / 800,
     rpn_sampled: int = 256,
     beta: float = 1 / 9,
     **settings: Any,
 ) -> FasterRCNN:
-    """Maps of several strides, two linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
+    """Maps of several strides, linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
 
-    Anchors of one size on each map, from `smallest_anchor` to `largest_anchor`.
+    Maps have `channels`, the layers `widths`. Anchors of `sizes_per_map` sizes lie on each map, from `smallest_anchor`
+    on the finest one to `largest_anchor`.
     """
-    neck = FPN(backbone, pyramid_strides, pyramid_channels)
-    sizes = geometric_sizes(smallest_anchor, largest_anchor, len(neck.channels))
-    shapes = [anchor_shapes([size]) for size in sizes]
-    hidden = neck.channels[0]
-    rpn = RPN(neck.channels[0], shapes, hidden, box_weights=(1.0, 1.0), beta=beta, sampled=rpn_sampled)
-    head = pyramid_head(neck.channels[0], neck.strides)
+    neck = FPN(backbone, strides, channels)
+    sizes = geometric_sizes(smallest_anchor, largest_anchor, len(neck.channels) * sizes_per_map)
+    shapes = [anchor_shapes(sizes[first : first + sizes_per_map]) for first in range(0, len(sizes), sizes_per_map)]
+    rpn = RPN(channels, shapes, hidden=channels, box_weights=(1.0, 1.0), beta=beta, sampled=rpn_sampled)
+    head = pyramid_head(channels, neck.strides, widths)
     return FasterRCNN(backbone.trunk(neck.last_stride), neck, rpn, head, num_classes, beta=beta, **settings)

@@ -71,10 +71,10 @@ def undilated(stages: nn.Module) -> nn.Module:
     return stages
 
 
-def pyramid_head(channels: int, strides: Sequence[int], width: int = 1024, size: int = 7) -> RegionHead:
-    """Two layers of `width` look at crops of a feature pyramid (Lin et al. 2017, section 4.2)."""
-    linear = linear_layers([channels * size**2, width, width])
-    return RegionHead(nn.Identity(), linear, width, strides, size, samples=2)
+def pyramid_head(channels: int, strides: Sequence[int], widths: Sequence[int], size: int = 7) -> RegionHead:
+    """Layers of some `widths` look at crops of a feature pyramid (Lin et al. 2017, section 4.2)."""
+    widths = [channels * size**2, *widths]
+    return RegionHead(nn.Identity(), linear_layers(widths), widths[-1], strides, size, samples=2)
 
 
 def linear_layers(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
