@@ -46,12 +46,14 @@ def content(store: Store, run: str) -> list:
 def heading(run: str, record: Record) -> html.Div:
     who, compare = record.who, address.write({"first": [run]})
     size = who.image_size if isinstance(who.image_size, int) else "×".join(map(str, who.image_size))
-    failed = [html.P([html.Strong("Failed: "), record.error or "no reason given"], className="remark")]
+    unfinished = [
+        html.P([html.Strong(f"{record.status.capitalize()}: "), record.error or "no reason given"], className="remark")
+    ]
     return html.Div(
         [
             html.H1(f"{who.model} {who.backbone}, {size} px"),
             html.P([html.Code(run), f" {who.task} on {who.data}, seed {who.seed}"], className="caption"),
-            *(failed if record.status != "finished" else []),
+            *(unfinished if record.status != "finished" else []),
             dcc.Link("Compare it with another", href=f"/compare{compare}", className="button"),
         ]
     )
