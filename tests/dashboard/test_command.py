@@ -33,6 +33,7 @@ def test_help_names_every_setting():
         (["export=."], "export=. is a folder"),
         (["export=nowhere/report.html"], "the folder nowhere does not exist"),
         (["export=/dev/null"], "is no ordinary file"),
+        (["figures=/dev/null"], "figures=/dev/null is a file; give a folder"),
         (["export=report.html", "backbone=[a,vgg16]"], "backbone=a is that of no run; there are: mobilenet"),
         (["export=report.html", "runs=empty"], "no runs in empty/ yet; start with: python train.py experiment=demo"),
     ],
@@ -82,3 +83,16 @@ def test_the_export_honours_filters(runs):
     body = text[text.index("<body>") :]
     assert "model=ssd" not in body and text.count("plotly.js v") == 1
     assert not re.search(r"<(script|link|img)[^>]* (src|href)=", text)  # that of plotly within the script aside
+
+
+def test_every_figure_that_runs_can_fill_is_a_file(runs):
+    pytest.importorskip("kaleido")
+    write_grid(runs)
+    folder = runs.parent / "figures"
+    ended = ask(f"runs={runs}", f"figures={folder}")
+    if "needs Chromium" in ended.stderr:
+        pytest.skip("there is no Chromium on this machine")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    drawn = {file.stem: file.read_text() for file in folder.iterdir()}
+    assert {"frontier", "objects", "resolution", "time"} <= drawn.keys()
+    assert "mAP" in drawn["frontier"] and drawn["frontier"].startswith("<svg")

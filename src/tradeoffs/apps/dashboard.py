@@ -1,10 +1,11 @@
-"""What `dashboard.py` does: serve the pages on this machine, or write them into one file."""
+"""What `dashboard.py` does: serve the pages on this machine, or write them into one file, or the figures alone."""
 
 from __future__ import annotations
 
 import logging
 import socket
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -37,6 +38,8 @@ def launch_dashboard(config_name: str, conf: Path = CONF) -> None:
             print(OmegaConf.to_yaml(settings))
         elif settings.export is not None:
             export(settings, view)
+        elif settings.figures is not None:
+            save_figures(settings, view)
         else:
             serve(settings, view)
 
@@ -95,14 +98,44 @@ def export(settings: DictConfig, view: View) -> None:
         raise UserError(f"export={path} is no ordinary file; give another one, such as report.html")
     from tradeoffs.dashboard import filters
     from tradeoffs.dashboard.export import report
+
+    store = filled_store(settings, view)
+    write_whole(path, report(store, view))
+    print(f"{path} shows {len(filters.selected(store.table(), view))} of {len(store.table())} runs")
+
+
+def save_figures(settings: DictConfig, view: View) -> None:
+    """Raises UserError if there is nothing to draw, or nothing to draw it with."""
+    folder = Path(str(settings.figures))
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"figures={folder} is a file; give a folder")
+    if find_spec("kaleido") is None:
+        raise UserError("figures= needs kaleido; type: pip install 'kaleido>=1'")
+    from kaleido.errors import ChromeNotFoundError
+    from plotly.io import write_images
+
+    from tradeoffs.dashboard.export import HEIGHT, drawings
+
+    drawn = dict(drawings(filled_store(settings, view), view))
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{name}.svg" for name in drawn]
+    heights = [figure.layout.height or HEIGHT for figure in drawn.values()]
+    try:
+        write_images(list(drawn.values()), files, width=900, height=heights)
+    except ChromeNotFoundError:
+        raise UserError("figures= needs Chromium or Chrome, which is not installed") from None
+    print(f"{folder}/ holds {', '.join(file.name for file in files)}")
+
+
+def filled_store(settings: DictConfig, view: View):
+    """The runs. Raises UserError if there are none, or none that passes the filters."""
     from tradeoffs.dashboard.store import Store
 
     store = Store(Path(settings.runs))
     if store.table().empty:
         raise UserError(f"no runs in {settings.runs}/ yet; start with: python train.py experiment=demo")
     require_values(store, view)
-    write_whole(path, report(store, view))
-    print(f"{path} shows {len(filters.selected(store.table(), view))} of {len(store.table())} runs")
+    return store
 
 
 def require_values(store, view: View) -> None:

@@ -1,7 +1,8 @@
-"""Everything that a view shows as one HTML file that needs no network and no server."""
+"""Everything that a view shows, without a server: one HTML file that needs no network, or its figures one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ from tradeoffs.dashboard.axes import AXES, written
 from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.store import Store
 
+HEIGHT = 560  # pixels, of figures that are not as high as they have rows
 STYLE = Path(__file__).with_name("assets") / "style.css"
 # Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
 SORTING = """
@@ -46,6 +48,17 @@ def report(store: Store, view: View) -> str:
     parts += [section(figure, rows, store.table()) for figure in FIGURES.values()]
     parts += ["<h2>Table</h2>", '<div class="scroll">', table_text(rows), "</div>"]
     return page("\n".join(parts))
+
+
+def drawings(store: Store, view: View) -> Iterator[tuple[str, go.Figure]]:
+    """All figures that the runs of a view can fill, each with a name: numbered where it has several panels."""
+    rows = filters.shown(store.table(), view)
+    for name, figure in FIGURES.items():
+        usable = figure.drawable(rows, figure.choices)
+        panels = filters.panels(usable, figure.timed(figure.choices)) if len(usable) else []
+        for number, (_, group) in enumerate(panels, start=1):
+            drawn = figure.draw(group, store.table(), figure.choices)
+            yield f"{name}-{number}" if len(panels) > 1 else name, drawn
 
 
 def page(body: str) -> str:
@@ -80,7 +93,7 @@ def embedded(figure: go.Figure) -> str:
     return figure.to_html(
         full_html=False,
         include_plotlyjs=False,
-        default_height=figure.layout.height or 560,
+        default_height=figure.layout.height or HEIGHT,
         config={"displaylogo": False, "responsive": True},
     )
 
