@@ -24,11 +24,12 @@ def write_run(
     """A record; `changes` are of who it is, or `device`, `config`, `proposals`, `memory`."""
     device = changes.pop("device", "a processor")
     config = {"batch_size": 8, "model": {"num_proposals": changes.pop("proposals", None)}, **changes.pop("config", {})}
-    memory = changes.pop("memory", 5e6)
+    memory, status = changes.pop("memory", 5e6), changes.pop("status", "finished")
     who = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300, "seed": 1}
     who |= {"config_hash": name, "recipe_hash": name, **changes}
     record = Record(
         Identity(name=name.rpartition("/")[2], **who),
+        status,
         accuracy=accuracy(score) if score is not None else {},
         cost=cost(ms, memory, trained) if ms is not None else {},
         training={"epochs": 3, "seconds": 60.0} if score is not None else {},

@@ -14,7 +14,7 @@ from tradeoffs.apps.evaluate import evaluate, named
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
-from tradeoffs.results.record import read_record
+from tradeoffs.results.record import read_record, write_record
 
 
 @pytest.fixture
@@ -51,12 +51,24 @@ def test_an_unchanged_run_scores_the_same(run, capsys):
     own, again = read_record(run / "result.json"), read_record(folder / "result.json")
     assert own.accuracy["num_detections"] > 0
     assert again.accuracy == own.accuracy
-    assert (again.who.name, again.training) == ("finished", {})
+    assert (again.who.name, again.training, again.status) == ("finished", {}, "finished")
+    assert again.who.config_hash == own.who.config_hash
     assert (folder / "predictions.json").read_bytes() == (run / "predictions.json").read_bytes()
     assert {name: content for name, content in files(run).items() if "evaluations" not in name} == before
     shown = capsys.readouterr().out
     assert "Accuracy of each class" in shown
     assert f"{folder}/ holds" in shown and "result.json" in shown
+
+
+def test_weights_of_a_training_that_did_not_end_are_no_result(run):
+    record = read_record(run / "result.json")
+    record.status, record.error = "stopped", "hopeless"
+    write_record(run / "result.json", record)
+    again = read_record(evaluated(run) / "result.json")
+    assert (again.status, again.error) == ("stopped", "hopeless")
+    (run / "result.json").unlink()
+    again = read_record(evaluated(run, "output=" + str(run / "evaluations/again")) / "result.json")
+    assert (again.status, again.error) == ("stopped", "its training has not ended")
 
 
 def test_settings_given_anew_name_the_folder(run):

@@ -26,7 +26,7 @@ def test_the_grid_of_huang_is_whole(scale, seeds, tmp_path):
     plan = plan_sweep("train", words)
     settings = [job.config for job in plan.jobs]
     models = {config.model._target_.rpartition(".")[2] for config in settings}
-    backbones = {config.chosen_backbone for config in settings}
+    backbones = {config.lookup.backbone for config in settings}
     assert models == {"SSD", "RFCN", "faster_rcnn"}
     assert len(settings) == 3 * len(backbones) * 2 * seeds and not plan.skipped
     assert all(config.scale == scale for config in settings)
@@ -36,7 +36,7 @@ def test_the_full_grid_learns_at_the_rates_of_table_2(tmp_path):
     words = ("experiment=huang2017", "scale=full", "image_size=600", "data=coco_folder", f"data.root={tmp_path}")
     configs = [job.config for job in plan_sweep("train", words).jobs]
     rates = {
-        (config.model._target_.rpartition(".")[2], config.chosen_backbone): config.optimizer.lr for config in configs
+        (config.model._target_.rpartition(".")[2], config.lookup.backbone): config.optimizer.lr for config in configs
     }
     assert rates["SSD", "mobilenet"] == 4e-3 and rates["SSD", "vgg16"] == 3e-4
     assert rates["RFCN", "resnet101"] == pytest.approx(8 * 3e-4)  # eight images at a time, one in the paper

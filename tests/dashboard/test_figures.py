@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from dashboard_runs import write_run
 
-from tradeoffs.dashboard import filters
+from tradeoffs.dashboard import filters, listing
+from tradeoffs.dashboard.axes import GROUPING
 from tradeoffs.dashboard.bars import MOST_BARS, bars
 from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
@@ -34,6 +35,33 @@ def test_a_scatter_has_every_run_and_all_about_it(grid):
     assert "mAP: 0.400" in template and "backbone: resnet101" in template and "multiply-adds [G]: 12" in template
     (line,) = [trace for trace in drawn.data if trace.mode == "lines+text" and trace.x[0] is not None]
     assert list(line.y) == sorted(line.y) and set(line.y) <= set(rows["mAP"])
+
+
+@pytest.mark.parametrize("name", GROUPING)
+@pytest.mark.parametrize("average", [{}, {"average": [""]}])
+def test_a_scatter_can_be_grouped_by_anything(grid, name, average):
+    figure = FIGURES["frontier"]
+    rows = filters.shown(grid.table(), average)
+    drawn = figure.draw(rows, grid.table(), {**figure.choices, "colour": name, "symbol": name})
+    assert sum(len(trace.x) for trace in drawn.data if trace.customdata is not None) == len(rows)
+
+
+def test_what_was_stopped_is_no_result(runs):
+    for name, score in (("whole", 0.2), ("hopeless", 0.4)):
+        write_run(runs, name, score, status="finished" if name == "whole" else "stopped")
+    figure, rows = FIGURES["frontier"], filters.shown(Store(runs).table(), {"average": [""]})
+    assert list(rows.index) == ["hopeless", "whole"]
+    assert list(figure.drawable(rows, figure.choices).index) == ["whole"]
+    assert listing.best(rows, "mAP").to_dict() == {"hopeless": False, "whole": True}
+
+
+def test_a_line_joins_the_best_recipes_not_their_means(runs):
+    for size, scores in ((64, (0.1, 0.3)), (128, (0.4, 0.2))):
+        for number, score in enumerate(scores):
+            write_run(runs, f"s/{size}-{number}", score, image_size=size)
+    figure, rows = FIGURES["resolution"], Store(runs).table()
+    line = figure.draw(rows, rows, figure.choices).data[0]
+    assert list(line.y) == [0.5 * 0.3, 0.5 * 0.4]
 
 
 def test_whiskers_are_the_bounds(grid):

@@ -35,6 +35,11 @@ def test_a_picture_shows_truth_and_detections(client, data):
     assert (np.abs(pixels.astype(int) - original).max(axis=2) > 100).mean() > 0.01
 
 
+def test_a_web_page_cannot_lend_its_name_to_this_machine(client):
+    for host, status in (("localhost:8050", 200), ("127.0.0.1:8050", 200), ("a.page:8050", 400)):
+        assert client.get("/", headers={"Host": host}).status_code == status
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -186,6 +186,22 @@ def test_anchors_of_each_neck():
     assert_close(sides[1][::3], torch.tensor([0.1, 0.2, 0.4, 0.8, 1.6]))
 
 
+PYRAMID = {"channels": 6, "widths": [10], "sizes_per_map": 2}
+
+
+def test_a_pyramid_is_as_its_settings_say():
+    model = make("fpn", pyramid={**PYRAMID, "strides": [8, 16]}, rpn_sampled=7, largest_anchor=0.64)
+    assert (model.neck.strides, model.neck.channels, model.head.channels) == ([8, 16], [6] * 3, 10)
+    assert (model.rpn.num_shapes, model.rpn.sampled) == ([6] * 3, 7)
+    sides = model.rpn.shapes.prod(dim=1).sqrt()[:6]  # of the finest map, the sizes of one ratio after the other
+    assert_close(sides, torch.tensor([0.04, 0.04 * 16**0.2] * 3))
+
+
+def test_strides_of_a_pyramid_that_do_not_rise_are_refused():
+    with pytest.raises(UserError, match=r"\[16, 8\] do not; give them in order"):
+        make("fpn", pyramid={**PYRAMID, "strides": [16, 8]})
+
+
 @pytest.mark.parametrize(
     ("neck", "settings", "linear"),
     [

@@ -48,9 +48,12 @@ def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) 
 
 def settle_names(config: DictConfig) -> None:
     """Computes what depends on the overrides while those are at hand: not in every process they are."""
-    for key in {"name", "output", "chosen_backbone"}.intersection(config):  # `in` would compute them
+    for key in {"name", "output"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = config[key]
+    for key, value in OmegaConf.to_container(config.get("lookup", OmegaConf.create())).items():
+        if str(value).startswith("${chosen:"):
+            config.lookup[key] = config.lookup[key]
 
 
 def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[list[str]]:
@@ -74,6 +77,11 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
     keys = {text.partition("=")[0] for text in axes + swept}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
     return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
+
+
+def axes_of(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> Mapping[str, Any]:
+    """What an experiment would sweep over: setting -> values, as in `1,2,3`."""
+    return _compose_with_hydra(config_name, overrides, conf).hydra.sweeper.get("params") or {}
 
 
 def with_axes(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> tuple[list[str], list[str]]:

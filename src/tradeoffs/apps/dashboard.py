@@ -67,7 +67,8 @@ def serve(settings: DictConfig, view: View) -> None:
 
     store = Store(Path(settings.runs))
     require_values(store, view)
-    server = make_server(settings.host, settings.port, build_app(store).server, threaded=True, fd=listener.fileno())
+    app = build_app(store, settings.host).server
+    server = make_server(settings.host, settings.port, app, threaded=True, fd=listener.fileno())
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{server.port}/{write(view)}".removesuffix("/")

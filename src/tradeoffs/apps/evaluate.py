@@ -14,6 +14,7 @@ from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
+from tradeoffs.results.record import read_record
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.progress import Progress
 
@@ -38,9 +39,18 @@ def evaluate(config: DictConfig) -> float:
     if counts:
         config.num_proposals = None  # from here on as in an evaluation with that number alone
         scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
-        return report_points(config, folder, task, data, scored)
+        return report_points(config, folder, task, data, scored, unfinished(find_run(config.run)))
     save_settings(config, folder)
-    return report(config, folder, task, data)
+    return report(config, folder, task, data, stopped=unfinished(find_run(config.run)))
+
+
+def unfinished(run: Path) -> str | None:
+    """Why the run's weights are not those of a whole training; None if they are."""
+    try:
+        record = read_record(run / "result.json")
+    except UserError:
+        return "its training has not ended"
+    return None if record.accuracy and record.status != "stopped" else record.error
 
 
 def require_own(folder: Path) -> None:

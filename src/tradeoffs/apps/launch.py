@@ -24,7 +24,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tradeoffs.apps.config import CONF, compose, parse, settle_names
+from tradeoffs.apps.config import CONF, axes_of, compose, parse, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.sweep.failures import record_failure
@@ -141,6 +141,10 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
     if engine := engine_of(overrides):
         raise UserError(f"hydra/launcher={engine} is for train.py -m; add -m, for a single run too")
     for text, override in parse(overrides):
+        if override.key_or_group == "hydra/sweeper":
+            raise UserError(f"{text} is for train.py -m; add -m")
+        if override.key_or_group == "experiment" and axes_of(config_name, overrides, conf):
+            raise UserError(f"{text} is several runs; add -m")
         if override.is_sweep_override():
             remedy = "add -m for a run with each" if sweeps else "give one"
             raise UserError(f"{text} holds several values; {remedy}, or put a list into [ ]")

@@ -44,7 +44,7 @@ def report(
 ) -> float:
     """Writes predictions.json and result.json of a task that has just been validated; returns its mAP.
 
-    A run that was `stopped`, for that reason, is not timed.
+    `stopped` says why its training is no whole one; then it is timed only by itself, not after that training.
     """
     predictions, matches = task.metric.coco_results(), task.metric.matches()  # gather from all processes
     if rank_zero_only.rank == 0:
@@ -62,7 +62,7 @@ def report(
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
-        if config.measure and not stopped:
+        if config.measure and not (stopped and training):
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
         show(record, folder, config.get("run"))
@@ -70,7 +70,12 @@ def report(
 
 
 def report_points(
-    config: DictConfig, folder: Path, task: LightningModule, data: LightningDataModule, scored: dict[int, Scored]
+    config: DictConfig,
+    folder: Path,
+    task: LightningModule,
+    data: LightningDataModule,
+    scored: dict[int, Scored],
+    stopped: str | None = None,
 ) -> float:
     """A folder and a record for each number of proposals; returns the mAP of the last. The task stays as it is."""
     model, own, score = task.model, (task.metric, task.scores, task.model.num_proposals), float("nan")
@@ -79,7 +84,7 @@ def report_points(
         point.model.num_proposals = model.num_proposals = count
         print(f"\n{count} proposals")
         save_settings(point, folder / f"num_proposals={count}")
-        score = report(point, folder / f"num_proposals={count}", task, data)
+        score = report(point, folder / f"num_proposals={count}", task, data, stopped=stopped)
     task.metric, task.scores, model.num_proposals = own
     return score
 
@@ -145,7 +150,7 @@ def show(record: Record, folder: Path, run: str | None = None) -> float:
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if record.error:
-        print(f"stopped early: {record.error}; stop_hopeless=false goes on")
+        print(f"{record.status}: {record.error}")
     if doubt := doubt_about(record.cost):
         print(f"{doubt}; on a quiet machine: python evaluate.py run={shlex.quote(run or str(folder))} measure=true")
     print(f"{folder}/ holds")

@@ -23,10 +23,13 @@ LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("trials", "stop_hopeless", "workers", "logger", "operating_points"),
+    *("trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
+
+# Settings of an evaluation that leave the run as it was trained: its record is one of the run itself.
+AS_TRAINED = (("checkpoint", "best"), ("num_proposals", None))
 
 
 def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
@@ -161,7 +164,7 @@ def _similar(run: str, runs: Path) -> str:
 def without_neutral(config: DictConfig) -> dict[str, object]:
     """The settings that make a run what it is, dotted and resolved."""
     settings = dict(_flat(OmegaConf.to_container(config, resolve=True)))
-    return {key: value for key, value in settings.items() if matters(key)}
+    return {key: value for key, value in settings.items() if matters(key) and (key, value) not in AS_TRAINED}
 
 
 def different_settings(old: DictConfig, new: DictConfig) -> tuple[str, ...]:

@@ -13,11 +13,16 @@ from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
 
 PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare}
+LOOPBACK = ("127.0.0.1", "localhost")
 LOOK_EVERY = 2000  # milliseconds
 
 
-def build_app(store: Store) -> Dash:
-    """Everything is served from this machine, and nothing leaves it."""
+def build_app(store: Store, host: str = LOOPBACK[0]) -> Dash:
+    """Everything is served from this machine, and nothing leaves it.
+
+    On a loopback address only a browser that asks for that address is answered: else any web page might lend its own
+    name to it, and read along.
+    """
     app = Dash(
         "tradeoffs",
         assets_folder=str(Path(__file__).with_name("assets")),
@@ -33,6 +38,7 @@ def build_app(store: Store) -> Dash:
         part.register(app, store)
     register(app, store)
     serve_pictures(app.server, store)
+    app.server.config["TRUSTED_HOSTS"] = [*LOOPBACK] if host in LOOPBACK else None
     return app
 
 

@@ -82,7 +82,7 @@ def verdict(name: str, interval: Interval, ground: str) -> str:
     better = (interval.sign > 0) == (AXES[name].better == "high")
     sense = "may be chance" if not interval.sign else f"{'better' if better else 'worse'}, more than chance"
     low, value, high = (signed(each) for each in (interval.low, interval.value, interval.high))
-    return f"{sense}: {value}, 95 % within {low} and {high} {ground}"
+    return f"{sense}: {value}, within {low} and {high} {ground}"
 
 
 def signed(value: float) -> str:

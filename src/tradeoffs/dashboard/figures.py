@@ -38,18 +38,20 @@ class Figure(NamedTuple):
         return any(name in TIMED for name in self.columns(choices))
 
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-        """The rows that have all it needs."""
+        """The rows that have all it needs; what failed or was stopped early is no result."""
+        rows = rows[rows["status"] == "finished"]
         return rows[np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)]
 
 
 def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Backbone, architecture and the mean of the columns at each value of `along`, where there are two or more.
+    """Backbone, architecture and the most accurate row for each value of `along`, where there are two or more.
 
     Sweeps are not joined with each other, since they may have trained in other ways.
     """
     apart = [name for name in ("backbone", "model", "image_size", "num_proposals", "sweep") if name != along]
     for keys, group in rows.groupby(apart, sort=True, dropna=False):
-        path = group.groupby(along, as_index=False)[columns].mean().sort_values(along)
+        best = group.sort_values("mAP", na_position="first").drop_duplicates(along, keep="last")
+        path = best[[along, *columns]].sort_values(along)
         if len(path) > 1:
             yield str(keys[0]), str(keys[1]), path
 

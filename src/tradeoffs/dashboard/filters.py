@@ -6,9 +6,8 @@ import pandas as pd
 
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.axes import plain
+from tradeoffs.results.columns import TOGETHER
 from tradeoffs.results.seeds import over_seeds_table
-
-TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
 
 
 def options(table: pd.DataFrame, name: str) -> list[str]:

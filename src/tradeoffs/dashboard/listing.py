@@ -6,14 +6,12 @@ import pandas as pd
 
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, plain, written
-from tradeoffs.dashboard.filters import TOGETHER
+from tradeoffs.results.columns import HEADS, TOGETHER
 
 USUAL = (
     *("model", "backbone", "image_size", "num_proposals", "seed", "seeds", "mAP", "AP50", "ms"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
-HEADS = {"seeds": "seeds", "image_size": "px", "ms": "ms", "images_per_second": "images/s", "memory": "MB peak"}
-HEADS |= {"multiply_adds": "G mult-adds", "parameters": "M weights", "num_proposals": "proposals"}
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
 
@@ -33,7 +31,7 @@ def plain_one(name: str) -> str:
 
 
 def columns(rows: pd.DataFrame, view: View) -> list[str]:
-    return [name for name in view.get("columns", ()) if name in AXES] or usual_columns(rows)
+    return [name for name in view.get("columns", ()) if name in AXES and name in rows] or usual_columns(rows)
 
 
 def head(name: str) -> str:
@@ -68,6 +66,6 @@ def best(rows: pd.DataFrame, name: str) -> pd.Series:
     better = AXES[name].better if name in AXES else None
     if better is None or len(rows) < 2:
         return pd.Series(False, rows.index)
-    values = rows[name].astype(float)
+    values = rows[name].astype(float).where(rows["status"] == "finished")
     groups = values.groupby([rows[key].map(plain) for key in TOGETHER])
     return values == groups.transform("max" if better == "high" else "min")

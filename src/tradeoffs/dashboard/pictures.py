@@ -45,16 +45,20 @@ def config_of(store: Store, run: str, record: Record) -> dict[str, Any]:
     if record.config:
         return record.config
     file = store.file(run, "config.yaml")
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    except yaml.YAMLError:
+        content = None
     return content if isinstance(content, dict) else {}
 
 
 def place_of_data(store: Store, run: str) -> tuple[Path, Path]:
     """Folder of images and annotation file. Raises UserError where the data is not on this machine."""
-    config = config_of(store, run, store.record(run))
-    split = existing_split((config.get("data") or {}).get("source") or {}, "val")
+    data = config_of(store, run, store.record(run)).get("data")
+    data = data if isinstance(data, dict) else {}
+    split = existing_split(data.get("source") or {}, "val")
     if split is None:
-        name = (config.get("data") or {}).get("name", "unknown")
+        name = data.get("name", "unknown")
         raise UserError(f"The images of data={name} are not on this machine, or lie elsewhere than when it was scored.")
     return split
 

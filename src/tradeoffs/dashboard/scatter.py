@@ -27,14 +27,15 @@ class Looks(NamedTuple):
     symbols: dict[str, str]
 
     @classmethod
-    def of(cls, everything: pd.DataFrame, colour: str = "backbone", symbol: str = "model") -> Looks:
-        return cls(assigned(map(plain, everything[colour]), COLOURS), assigned(map(plain, everything[symbol]), SYMBOLS))
+    def of(cls, *tables: pd.DataFrame, colour: str = "backbone", symbol: str = "model") -> Looks:
+        hues, shapes = ([plain(value) for table in tables for value in table[name]] for name in (colour, symbol))
+        return cls(assigned(hues, COLOURS), assigned(shapes, SYMBOLS))
 
 
 def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
     """Whiskers are bounds, and the dotted line joins the runs that no other one beats."""
     x, y, colour, symbol = (choices[key] for key in ("x", "y", "colour", "symbol"))
-    looks = Looks.of(everything, colour, symbol)
+    looks = Looks.of(everything, rows, colour=colour, symbol=symbol)  # means over seeds have no seed
     diameters = mark_sizes(rows, choices.get("size", ""))
     template, texts = hovers(rows)
     few = len(rows) <= MOST_WHISKERS

@@ -88,6 +88,21 @@ ACCURACY = {
     "AR100": "recall with 100 detections",
 }
 ONE = ("cost", "batches", "1")
+TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
+
+# Short titles, for heads of tables; where there is none, the name of the column is short.
+HEADS = {
+    "image_size": "px",
+    "num_proposals": "proposals",
+    "ms": "ms",
+    "images_per_second": "images/s",
+    "multiply_adds": "G mult-adds",
+    "parameters": "M weights",
+    "memory": "MB peak",
+    "seeds": "seeds",
+    "frontier": "best",
+}
+
 COLUMNS = {
     "status": Column("status", "", None, inside("status")),
     "task": Column("task", "", None, inside("who", "task")),

@@ -9,21 +9,12 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from tradeoffs.results.columns import COLUMNS
+from tradeoffs.results.columns import COLUMNS, HEADS, TOGETHER
 from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import over_seeds_table
 
-TOGETHER = ["task", "data", "device"]  # what all rows of a table have in common
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
-HEADS = {
-    "image_size": "px",
-    "num_proposals": "proposals",
-    "multiply_adds": "G mult-adds",
-    "parameters": "M weights",
-    "memory": "MB peak",
-    "frontier": "best",
-}
 TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 WIDE = 1000  # characters, more than any table has
@@ -33,7 +24,7 @@ DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goe
 def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     console = Console()
     rows = over_seeds_table(runs)
-    for values, group in rows.groupby(TOGETHER, dropna=False, sort=False):
+    for values, group in rows.groupby(list(TOGETHER), dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
         console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
     for folder, run in runs[runs["status"] != "finished"].iterrows():

@@ -9,6 +9,8 @@ from tradeoffs.results.statistics import half_width
 
 MEASURED = [name for name, column in COLUMNS.items() if column.better]
 
+SEED = r",?\bseed=\d+"  # in the name of a run
+
 
 def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each recipe: means of what was measured, how many `seeds`, and bounds of mAP and ms.
@@ -30,4 +32,5 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
         rows.loc[several, f"{name}_low"] = rows[name] - margin
         rows.loc[several, f"{name}_high"] = rows[name] + margin
     rows["seed"] = rows["seed"].where(~several)
+    rows["name"] = rows["name"].mask(several, rows["name"].str.replace(SEED, "", regex=True))
     return rows

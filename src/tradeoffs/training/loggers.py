@@ -34,7 +34,7 @@ def wandb_logger(
 
     Args:
         folder: The run folder; offline data goes to its `wandb` folder.
-        project, name, group: As W&B shows them; `name` is the folder's by default.
+        project, name, group: As W&B shows them; by default those of the folder and of the one around it.
         config: The resolved config.
     """
     import wandb
@@ -47,7 +47,7 @@ def wandb_logger(
         id=_wandb_id(Path(folder)),
         project=project,
         name=name or Path(folder).name,
-        group=group,
+        group=group or Path(folder).resolve().parent.name,
         config=dict(config or {}),
         mode=mode,
         settings=settings,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.trainer.states import TrainerFn
 
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
@@ -19,7 +20,7 @@ class OperatingPoints(Callback):
 
     Proposals are ranked, so a smaller set is the beginning of a larger one, and the network runs once for all (Huang et
     al. 2017, section 4.1.5). The task's `validation_step` returns a dict with the raw `output`; outputs have
-    `limited_to(count)`.
+    `limited_to(count)`. While a model trains, only its last validation is scored so.
     """
 
     def __init__(self, counts: Sequence[int]):
@@ -27,9 +28,10 @@ class OperatingPoints(Callback):
         self.scored: dict[int, Scored] = {}  # by the last validation
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        data = trainer.datamodule
-        truth = data.val.ground_truth() if self.counts else {}
-        self.metrics = {count: CocoMetric(truth, data.category_ids) for count in self.counts}
+        early = trainer.state.fn == TrainerFn.FITTING and trainer.current_epoch + 1 < trainer.max_epochs
+        counts, data = [] if early else self.counts, trainer.datamodule
+        truth = data.val.ground_truth() if counts else {}
+        self.metrics = {count: CocoMetric(truth, data.category_ids) for count in counts}
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any

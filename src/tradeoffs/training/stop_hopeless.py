@@ -62,5 +62,5 @@ def verdict(best_score: float, epochs: int, curves: Sequence[Curve]) -> str | No
         return None
     return (
         f"mAP {best_score:.3f} after {epochs} epochs; {len(averages)} runs that cost no more "
-        f"had {bar:.3f} on average by then"
+        f"had {bar:.3f} on average by then; stop_hopeless=false goes on"
     )

@@ -200,8 +200,10 @@ def test_it_finds_better_runs_than_chance_does_and_shows_the_frontier(search, ca
     assert {values["image_size"] for values in best} == {"64", "96", "128"}
     later = [values["optimizer.lr"] for values in chosen(searching)][5:]
     assert sum(10**-2.5 < rate < 10**-1.5 for rate in later) > len(later) / 2  # a third of the axis
-    show_best(searching.study, searching.space, OBJECTIVES)
-    assert capsys.readouterr().out.count("128") >= 1
+    show_best(searching.runs().values(), searching.space, OBJECTIVES)
+    shown = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    by_score = sorted(searching.study.best_trials, key=lambda trial: trial.values[0])
+    assert shown == [str(trial.number) for trial in by_score]
 
 
 def test_the_same_seed_proposes_the_same_also_after_an_interruption(search):
@@ -285,6 +287,30 @@ def test_a_failed_run_is_told_and_tried_again_at_the_next_start(search):
     assert again.launcher.launched == ["seed=2"]
     assert {trial.state for trial in again.runs().values()} == {TrialState.COMPLETE}
     assert len(again.runs()) == 3
+
+
+def test_a_run_that_was_trained_anew_counts_with_its_new_scores(search, conf, tmp_path, capsys):
+    space = search("image_size=64,96", trials=2).space
+    write(space.job({"image_size": "96"}), 0.01, 200)
+    again = search("image_size=64,96", trials=2)
+    assert again.launcher.launched == []
+    assert again.runs()[space.name({"image_size": "96"})].values == [0.01, 200]
+    capsys.readouterr()
+    show_best(again.runs().values(), space, OBJECTIVES)
+    out = capsys.readouterr().out
+    assert "0.32" in out and "0.01" not in out and "0.48" not in out
+
+
+def test_a_launcher_that_loses_a_job_ends_no_search(search, capsys):
+    def lost(config):
+        if config.seed == 2:
+            raise RuntimeError("killed")
+        return 0.1, 1.0
+
+    searching = search("seed=1,2,3", trials=3, result=lost)
+    ended = {name: trial.state for name, trial in searching.runs().items()}
+    assert ended == {"seed=1": TrialState.COMPLETE, "seed=2": TrialState.FAIL, "seed=3": TrialState.COMPLETE}
+    assert "a job was lost" in capsys.readouterr().out
 
 
 def test_a_run_that_was_stopped_is_no_best_one(search):

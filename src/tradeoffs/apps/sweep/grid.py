@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from omegaconf import DictConfig
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.overview import show_table
-from tradeoffs.apps.sweep.plan import done_record, plan_sweep
-from tradeoffs.errors import MismatchError
+from tradeoffs.apps.sweep.plan import Job, done_record, plan_sweep
+from tradeoffs.errors import MismatchError, UserError
 
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
@@ -26,15 +27,31 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
         print(f"{finished} of {len(plan.jobs)} runs are finished already")
     jobs, skipped = list(plan.jobs), dict(plan.skipped)
     try:
-        returns = launcher.launch([job.overrides for job in waiting], initial_job_idx=0) if waiting else []
-        for job, ended in zip(waiting, returns, strict=True):
-            if reason := reason_to_skip(ended):
-                jobs.remove(job)
-                skipped[job.name] = reason
+        senseless = launch(launcher, waiting) if waiting else {}
+        jobs = [job for job in jobs if job.name not in senseless]
+        skipped |= senseless
     finally:
         unfinished = show_table(jobs, skipped, Path(config.hydra.sweep.dir))
     if unfinished:
         raise JobFailedError(CRASH)
+
+
+def launch(launcher: Launcher, jobs: Sequence[Job], first: int = 0) -> dict[str, str]:
+    """Runs the jobs; of those whose parts do not go together, by name, why.
+
+    Launchers for clusters raise as soon as they learn of a job that left nothing, as one does that was killed. What
+    became of the jobs is in their records then.
+    """
+    try:
+        returns = launcher.launch([job.overrides for job in jobs], initial_job_idx=first)
+    except (UserError, JobFailedError):
+        raise
+    except Exception:
+        traceback.print_exc()
+        print("a job was lost; others may still be queued or run: the same command, typed later, goes on from there")
+        return {}
+    reasons = {job.name: reason_to_skip(ended) for job, ended in zip(jobs, returns, strict=True)}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def reason_to_skip(ended: JobReturn) -> str | None:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.rules import COUNT, Number
-from tradeoffs.apps.sweep.grid import reason_to_skip
+from tradeoffs.apps.sweep.grid import launch
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import Job, done_record
 from tradeoffs.apps.sweep.search_space import Space, Values, read_space
@@ -52,7 +52,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
     Raises JobFailedError at the end if any of them is not finished then, UserError before the first one for mistakes.
     """
     check_settings(settings, config.measure)
-    words = ["stop_hopeless=true", *overrides] if config.stop_hopeless == "auto" else overrides
+    words = [*overrides, "stop_hopeless=true"] if config.stop_hopeless == "auto" else overrides
     space = read_space(config.hydra.job.config_name, words, settings.params, main_folder(config.hydra))
     space.require_possible()
     folder = Path(config.hydra.sweep.dir)
@@ -63,7 +63,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
             search.run(how_many_at_once(settings, config))
         finally:
             unfinished = show_table(search.jobs(), search.skipped, folder)
-            show_best(study, space, settings.objectives)
+            show_best(search.runs().values(), space, settings.objectives)
             warn_of_devices(search.jobs())
     if unfinished:
         raise JobFailedError(CRASH)
@@ -141,7 +141,7 @@ class Search:
             job = self.job(trial.params)
             if trial.state == TrialState.RUNNING or job is None:
                 continue
-            if not done_record(job) or self.outcome(job)[0] != trial.state:
+            if not done_record(job) or self.outcome(job) != (trial.state, trial.values):
                 batch.append((self.add(trial.params), job))
         return batch
 
@@ -214,10 +214,8 @@ class Search:
         waiting = [job for job in jobs.values() if job.config.overwrite or not done_record(job)]
         self.started |= jobs.keys()
         if waiting:
-            returns = self.launcher.launch([job.overrides for job in waiting], initial_job_idx=len(self.started))
-            for job, ended in zip(waiting, returns, strict=True):
-                if reason := reason_to_skip(ended):
-                    self.skip(job.name, reason)
+            for name, reason in launch(self.launcher, waiting, len(self.started)).items():
+                self.skip(name, reason)
         for number, job in batch:
             state, values = self.outcome(job)
             self.study.tell(number, values, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -121,15 +121,19 @@ def sampler_for(number: int, seed: int, startup_trials: int) -> TPESampler:
     return RoundingSampler(seed=address, n_startup_trials=startup_trials, constant_liar=True)
 
 
-def show_best(study: optuna.Study, space: Space, objectives: Sequence[str]) -> None:
-    """Prints the trials that no other one beats in all objectives: the Pareto frontier."""
-    best = {space.name(trial.params): trial for trial in reversed(study.best_trials)}  # of equal settings the first
-    if not best:
+def show_best(trials: Iterable[FrozenTrial], space: Space, objectives: Sequence[str]) -> None:
+    """Prints those that no other one beats in all objectives: the Pareto frontier."""
+    finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if not finished:
         return
+    signs = [1 if COLUMNS[name].better == "low" else -1 for name in objectives]
+    costs = np.array([trial.values for trial in finished]) * signs
+    beats = (costs[:, None] <= costs).all(axis=-1) & (costs[:, None] < costs).any(axis=-1)
+    best = [trial for trial, beaten in zip(finished, beats.any(axis=0), strict=True) if not beaten]
     table = Table(title=f"best by {', '.join(objectives)}", title_justify="left")
     for title in ("trial", *space.axes, *objectives):
         table.add_column(title, justify="right" if title in ("trial", *objectives) else "left", overflow="fold")
-    for trial in sorted(best.values(), key=lambda trial: trial.values[0]):
+    for trial in sorted(best, key=lambda trial: trial.values[0]):
         settings = [str(trial.params[axis]) for axis in space.axes]
         table.add_row(*map(escape, [str(trial.number), *settings, *(f"{value:.4g}" for value in trial.values)]))
     Console().print(table)

@@ -79,9 +79,10 @@ def register(app: Dash, store: Store) -> None:
     @app.callback(
         *(Output("url", "search"), Output({"filter": ALL}, "value"), Output({"setting": ALL}, "value")),
         *(Input("url", "search"), Input({"filter": ALL}, "value"), Input({"setting": ALL}, "value")),
+        Input("version", "data"),  # new runs may change what is usual
         *(State({"filter": ALL}, "id"), State({"setting": ALL}, "id")),
     )
-    def settle(search: str, chosen: list, set_to: list, filter_ids: list, setting_ids: list) -> tuple:
+    def settle(search: str, chosen: list, set_to: list, version: int, filter_ids: list, setting_ids: list) -> tuple:
         """One callback for both ways: from the address to the controls, and from a control to the address."""
         table, view = store.table(), address.read(search)
         names = [each["filter"] for each in filter_ids], [each["setting"] for each in setting_ids]

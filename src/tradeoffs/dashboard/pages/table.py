@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 from dash import Dash, Input, Output, dcc, html
 
@@ -42,7 +44,8 @@ def content(store: Store, view: View) -> list:
     rows = listing.searched(filters.shown(store.table(), view), first(view, "search"))
     rows = listing.ordered(rows, *listing.order(view))
     pages = max(1, -(-len(rows) // ROWS))
-    page = min(max(1, int(number) if (number := first(view, "page", "1")).isdecimal() else 1), pages)
+    number = first(view, "page", "1")
+    page = min(max(1, int(number) if re.fullmatch("[0-9]{1,9}", number) else 1), pages)
     mixed = filters.mixture(rows, timed=True).partition(":")[0]
     columns = listing.columns(rows, view)
     return [

@@ -12,7 +12,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.errors import MismatchError
+from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.models.layers import Convolution
 
 Map = Float[Tensor, "B _ _ _"]
@@ -33,6 +33,8 @@ class FPN(nn.Module):
         extra: Literal["pool", "convolutions"] = "pool",
     ):
         super().__init__()
+        if sorted(set(strides)) != list(strides):
+            raise UserError(f"a pyramid's strides rise, and {list(strides)} do not; give them in order, each once")
         self.strides = [stride for stride in strides if stride in backbone.strides]  # without the extra maps
         if not self.strides:
             wanted, own = sorted(strides), sorted(set(backbone.strides))
