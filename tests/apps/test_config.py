@@ -152,6 +152,8 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
         ("hydra/launcher=ray", "hydra/launcher=ray is for train.py -m; add -m, for a single run too"),
+        ("name=../x", "name=../x leads out of the folder of runs; give a name, and that folder as runs="),
+        ("model=ssd,rfcn", "model=ssd,rfcn holds several values; add -m for a run with each"),
         ("hydra/sweeper=grid", "hydra/sweeper=grid is for train.py -m; add -m"),
         ("seed=1,2", "seed=1,2 holds several values; add -m for a run with each, or put a list into [ ]"),
     ],

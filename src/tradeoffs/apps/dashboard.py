@@ -36,11 +36,12 @@ def launch_dashboard(config_name: str, conf: Path = CONF) -> None:
         check(settings, conf)
         if arguments.cfg:
             print(OmegaConf.to_yaml(settings))
-        elif settings.export is not None:
+            return
+        if settings.export is not None:
             export(settings, view)
-        elif settings.figures is not None:
+        if settings.figures is not None:
             save_figures(settings, view)
-        else:
+        if settings.export is None and settings.figures is None:
             serve(settings, view)
 
 

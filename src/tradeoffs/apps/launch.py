@@ -147,7 +147,8 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
             raise UserError(f"{text} is several runs; add -m")
         if override.is_sweep_override():
             remedy = "add -m for a run with each" if sweeps else "give one"
-            raise UserError(f"{text} holds several values; {remedy}, or put a list into [ ]")
+            a_list = "" if (conf / override.key_or_group).is_dir() else ", or put a list into [ ]"
+            raise UserError(f"{text} holds several values; {remedy}{a_list}")
     check(compose(config_name, overrides, conf), conf)
 
 

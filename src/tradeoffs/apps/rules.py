@@ -180,6 +180,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_image_size(config)
     check_task(config, conf)
     check_resize(config)
+    check_neck(config, conf)
     check_proposals(config, conf)
     check_paths(config)
 
@@ -238,6 +239,17 @@ def check_resize(config: DictConfig) -> None:
         raise MismatchError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
 
 
+def check_neck(config: DictConfig, conf: Path) -> None:
+    """`model.neck=fpn` is a choice of one model; the neck of others has settings of its own."""
+    neck = OmegaConf.select(config, "model.neck")
+    if isinstance(neck, str):
+        fitting = {
+            name: model._target_ for name, model in all_models(conf).items() if isinstance(model.get("neck"), str)
+        }
+        if config.model._target_ not in fitting.values():
+            raise MismatchError(f"model.neck={neck} is for model={' or '.join(fitting)}, and this one is another model")
+
+
 def check_proposals(config: DictConfig, conf: Path) -> None:
     """Numbers of proposals are asked of a model that has such: `num_proposals` stands in its YAML."""
     if config.get("num_proposals") is not None and "num_proposals" not in config.model:
@@ -269,6 +281,9 @@ def check_paths(config: DictConfig) -> None:
         raise nothing_found(source)
     if not str(config.get("name", "unnamed")).strip("/. "):
         raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
+    name = Path(str(config.get("name", "unnamed")))
+    if ".." in name.parts or name.is_absolute():
+        raise UserError(f"name={name} leads out of the folder of runs; give a name, and that folder as runs=")
 
 
 def shown(value: object) -> str:
