@@ -13,7 +13,13 @@ from tradeoffs.results.table import read_table
 
 
 def write_run(
-    runs: Path, name: str, score: float | None = 0.3, ms: float = 20.0, disturbed: bool = False, **who
+    runs: Path,
+    name: str,
+    score: float | None = 0.3,
+    ms: float = 20.0,
+    disturbed: bool = False,
+    load: float = 0.0,
+    **who,
 ) -> None:
     identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
     identity |= {"seed": 1, "config_hash": name, "recipe_hash": name, **who}
@@ -28,7 +34,7 @@ def write_run(
         status="failed" if score is None else "finished",
         error="out of memory" if score is None else None,
         accuracy={} if score is None else accuracy(score),
-        cost={"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6},
+        cost={"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6, "other_load": load},
         config={"model": {"num_proposals": 50}},
         where={"cpu": "a processor", "threads": 2},
     )
@@ -97,9 +103,10 @@ def test_seeds_are_one_row(runs):
     assert (row["mAP_low"], row["mAP_high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
 
 
-def test_disturbed_times_are_marked(tmp_path, capsys):
+@pytest.mark.parametrize("why", [{"disturbed": True}, {"load": 0.5}])
+def test_disturbed_times_are_marked(tmp_path, capsys, why):
     write_run(tmp_path, "calm", ms=10)
-    write_run(tmp_path, "shaken", ms=20, seed=2, recipe_hash="calm", disturbed=True)
+    write_run(tmp_path, "shaken", ms=20, seed=2, recipe_hash="calm", **why)
     main([str(tmp_path)])
     assert "15!" in capsys.readouterr().out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
+from tradeoffs.measure.load import BUSY
 from tradeoffs.results.record import Record
 
 
@@ -88,6 +89,13 @@ ACCURACY = {
     "AR100": "recall with 100 detections",
 }
 ONE = ("cost", "batches", "1")
+
+
+def disturbed(record: Record) -> bool | None:
+    """By jumps, or by a load that lasted, which only makes all slower."""
+    return (record.cost.get("other_load") or 0) > BUSY or inside(*ONE, "disturbed")(record)
+
+
 TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
 
 # Short titles, for heads of tables; where there is none, the name of the column is short.
@@ -125,7 +133,7 @@ COLUMNS = {
     "memory": Column("peak memory, large batch", "MB", "low", scaled(1e6, of_large_batch("peak_memory_bytes"))),
     "activations": Column("activations, batch 1", "MB", "low", scaled(1e6, inside("cost", "activation_bytes"))),
     "trained": Column("trained", "", None, inside("cost", "trained")),
-    "disturbed": Column("disturbed", "", None, inside(*ONE, "disturbed")),
+    "disturbed": Column("disturbed", "", None, disturbed),
     "epochs": Column("epochs", "", None, inside("training", "epochs")),
     "minutes": Column("training", "min", "low", scaled(60, inside("training", "seconds"))),
     "device": Column("device", "", None, device),
