@@ -10,7 +10,7 @@ import small_runs
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set in COCO format, on which `finished_run` was trained."""
-    return small_runs.write_data(tmp_path_factory.mktemp("photos"))
+    return small_runs.write_data(tmp_path_factory.mktemp("photos", numbered=False))
 
 
 @pytest.fixture

@@ -97,10 +97,10 @@ def test_its_settings_are_resolved(data: Path, finished: Path):
     assert "${" not in (finished / "config.yaml").read_text()
 
 
-def test_the_record_is_complete(record: Record):
+def test_the_record_is_complete(record: Record, data: Path):
     who = record.who
     assert (who.name, who.task, who.model, who.backbone) == ("finished", "detection", "ssd", "test_resnet")
-    assert (who.data, who.image_size, who.seed) == ("coco_folder", 64, 1)
+    assert (who.data, who.image_size, who.seed) == (data.name, 64, 1)
     assert record.status == "finished" and record.error is None
     assert (record.training["epochs"], record.training["steps"], record.training["processes"]) == (2, 6, 1)
     assert record.training["precision"] == "32-true"

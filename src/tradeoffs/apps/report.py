@@ -14,7 +14,7 @@ from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
 
-from tradeoffs.apps.run_folder import save_config, without_neutral
+from tradeoffs.apps.run_folder import data_name, save_config, without_neutral
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import BUSY
@@ -136,7 +136,7 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
         task=config.task.name,
         model=config.model._target_.rpartition(".")[2].lower(),
         backbone=backbone,
-        data=config.data.name,
+        data=data_name(config),
         image_size=config.image_size,
         seed=config.seed,
         config_hash=config_hash(settings),

@@ -167,6 +167,12 @@ def without_neutral(config: DictConfig) -> dict[str, object]:
     return {key: value for key, value in settings.items() if matters(key) and (key, value) not in AS_TRAINED}
 
 
+def data_name(config: DictConfig) -> str:
+    """Of the data set: of somebody's own its folder's, so that two of them are not taken for one."""
+    root = config.data.get("root")
+    return Path(root).resolve().name if root else config.data.name
+
+
 def different_settings(old: DictConfig, new: DictConfig) -> tuple[str, ...]:
     """`key: old -> new` for every setting in which two runs differ, neutral ones aside."""
     before, after = without_neutral(old), without_neutral(new)

@@ -10,6 +10,7 @@ from jaxtyping import UInt8
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from tradeoffs.apps.run_folder import data_name
 from tradeoffs.errors import UserError
 from tradeoffs.measure.cost import multiply_adds
 from tradeoffs.results.record import Record, read_record
@@ -43,7 +44,7 @@ class Siblings:
                 record = read_record(path)
             except UserError:  # a damaged one
                 continue
-            alike = (record.who.task, record.who.data) == (self.config.task.name, self.config.data.name)
+            alike = (record.who.task, record.who.data) == (self.config.task.name, data_name(self.config))
             if alike and record.status == "finished" and record.config.get("epochs") == self.config.epochs:
                 yield path.parent, record
 
