@@ -62,7 +62,7 @@ class Batch(TensorFields):
     targets: Targets
     geometry: Float[Tensor, "B 4"]  # scale x, scale y, offset x, offset y: input = original * scale + offset
     original_sizes: Int64[Tensor, "B 2"]  # height, width before resizing
-    image_ids: Int64[Tensor, "B"]  # COCO's
+    image_ids: Int64[Tensor, " B"]  # COCO's
     addresses: Int64[Tensor, "B 3"]  # seed, epoch, index: what the sample's randomness depends on
 
     def __len__(self) -> int:

@@ -39,11 +39,19 @@ def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) 
 
     Raises UserError for unknown names and for overrides that Hydra cannot read.
     """
+    return compose_with_axes(config_name, overrides, conf)[0]
+
+
+def compose_with_axes(
+    config_name: str, overrides: Sequence[str], conf: Path = CONF
+) -> tuple[DictConfig, Mapping[str, Any]]:
+    """The same, and what an experiment would sweep over: setting -> values, as in `1,2,3`."""
     config = _compose_with_hydra(config_name, overrides, conf)
+    axes = config.hydra.sweeper.get("params") or {}
     settle_names(config)
     with open_dict(config):
         config.pop("hydra")
-    return config
+    return config, axes
 
 
 def settle_names(config: DictConfig) -> None:
@@ -77,11 +85,6 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
     keys = {text.partition("=")[0] for text in axes + swept}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
     return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
-
-
-def axes_of(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> Mapping[str, Any]:
-    """What an experiment would sweep over: setting -> values, as in `1,2,3`."""
-    return _compose_with_hydra(config_name, overrides, conf).hydra.sweeper.get("params") or {}
 
 
 def with_axes(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -116,7 +116,8 @@ def save_figures(settings: DictConfig, view: View) -> None:
     from kaleido.errors import ChromeNotFoundError
     from plotly.io import write_images
 
-    from tradeoffs.dashboard.export import HEIGHT, drawings
+    from tradeoffs.dashboard.export import drawings
+    from tradeoffs.dashboard.style import HEIGHT
 
     drawn = dict(drawings(filled_store(settings, view), view))
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
-from tradeoffs.results.record import read_record
+from tradeoffs.results.record import record_or_none
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.progress import Progress
 
@@ -24,7 +24,8 @@ def evaluate(config: DictConfig) -> float:
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
     require_own(Path(config.output))
-    weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
+    run = find_run(config.run)
+    weights = read_weights(find_weights(run, config.checkpoint))
     data = build_data(config, "validate")
     require_same_classes(weights, data)
     task = build_task(config, data.num_classes)
@@ -39,16 +40,15 @@ def evaluate(config: DictConfig) -> float:
     if counts:
         config.num_proposals = None  # from here on as in an evaluation with that number alone
         scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
-        return report_points(config, folder, task, data, scored, unfinished(find_run(config.run)))
+        return report_points(config, folder, task, data, scored, unfinished(run))
     save_settings(config, folder)
-    return report(config, folder, task, data, stopped=unfinished(find_run(config.run)))
+    return report(config, folder, task, data, stopped=unfinished(run))
 
 
 def unfinished(run: Path) -> str | None:
     """Why the run's weights are not those of a whole training; None if they are."""
-    try:
-        record = read_record(run / "result.json")
-    except UserError:
+    record = record_or_none(run / "result.json")
+    if record is None:
         return "its training has not ended"
     return None if record.accuracy and record.status != "stopped" else record.error
 

@@ -24,7 +24,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from tradeoffs.apps.config import CONF, axes_of, compose, parse, settle_names
+from tradeoffs.apps.config import CONF, compose, compose_with_axes, parse, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.sweep.failures import record_failure
@@ -143,13 +143,15 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
     for text, override in parse(overrides):
         if override.key_or_group == "hydra/sweeper":
             raise UserError(f"{text} is for train.py -m; add -m")
-        if override.key_or_group == "experiment" and axes_of(config_name, overrides, conf):
-            raise UserError(f"{text} is several runs; add -m")
         if override.is_sweep_override():
             remedy = "add -m for a run with each" if sweeps else "give one"
             a_list = "" if (conf / override.key_or_group).is_dir() else ", or put a list into [ ]"
             raise UserError(f"{text} holds several values; {remedy}{a_list}")
-    check(compose(config_name, overrides, conf), conf)
+    config, axes = compose_with_axes(config_name, overrides, conf)
+    experiment = next((text for text in overrides if text.startswith("experiment=")), None)
+    if experiment and axes:
+        raise UserError(f"{experiment} is several runs; add -m")
+    check(config, conf)
 
 
 class JobFailedError(Exception):

@@ -17,7 +17,7 @@ from rich import print as print_pretty
 from tradeoffs.apps.run_folder import data_name, save_config, without_neutral
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
-from tradeoffs.measure.load import BUSY
+from tradeoffs.measure.load import was_busy
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.metrics.matches import Matches
@@ -188,7 +188,7 @@ def cost_summary(cost: Outcome) -> Outcome:
 
 def doubt_about(cost: Outcome) -> str | None:
     """Why the times are not to be trusted, if so."""
-    if (cost.get("other_load") or 0) > BUSY:
+    if was_busy(cost):
         return f"these times are disturbed: other programs took {cost['other_load']:.0%} of the processor"
     if any(batch["disturbed"] for batch in cost.get("batches", {}).values()):
         return "these times are disturbed: they spread over more than a tenth"

@@ -279,10 +279,10 @@ def check_paths(config: DictConfig) -> None:
     source = config.get("source")
     if source is not None and next(search_images(str(source)), None) is None:
         raise nothing_found(source)
-    if not str(config.get("name", "unnamed")).strip("/. "):
+    name = str(config.get("name", "unnamed"))
+    if not name.strip("/. "):
         raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
-    name = Path(str(config.get("name", "unnamed")))
-    if ".." in name.parts or name.is_absolute():
+    if ".." in Path(name).parts or Path(name).is_absolute():
         raise UserError(f"name={name} leads out of the folder of runs; give a name, and that folder as runs=")
 
 

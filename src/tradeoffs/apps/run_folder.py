@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
-from tradeoffs.results.record import Record, read_record
+from tradeoffs.results.record import Record, flat, record_or_none
 
 RUNS = Path("runs")
 FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
@@ -131,9 +131,8 @@ def finished_record(config: DictConfig) -> Record | None:
     One that failed has, one that was cut while it was timed, and one that was stopped early if runs are not to be
     stopped. A damaged record is as good as none.
     """
-    try:
-        record = read_record(Path(config.runs) / config.name / "result.json")
-    except UserError:
+    record = record_or_none(Path(config.runs) / config.name / "result.json")
+    if record is None:
         return None
     measured = bool(record.cost) or not config.get("measure")
     done = {"finished": measured, "stopped": config.get("stop_hopeless") is True}
@@ -163,7 +162,7 @@ def _similar(run: str, runs: Path) -> str:
 
 def without_neutral(config: DictConfig) -> dict[str, object]:
     """The settings that make a run what it is, dotted and resolved."""
-    settings = dict(_flat(OmegaConf.to_container(config, resolve=True)))
+    settings = dict(flat(OmegaConf.to_container(config, resolve=True)))
     return {key: value for key, value in settings.items() if matters(key) and (key, value) not in AS_TRAINED}
 
 
@@ -178,11 +177,3 @@ def different_settings(old: DictConfig, new: DictConfig) -> tuple[str, ...]:
     before, after = without_neutral(old), without_neutral(new)
     keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     return tuple(f"{key}: {before.get(key)} -> {after.get(key)}" for key in keys)
-
-
-def _flat(settings: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

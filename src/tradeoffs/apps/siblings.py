@@ -11,9 +11,8 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from tradeoffs.apps.run_folder import data_name
-from tradeoffs.errors import UserError
 from tradeoffs.measure.cost import multiply_adds
-from tradeoffs.results.record import Record, read_record
+from tradeoffs.results.record import Record, record_or_none
 from tradeoffs.training.stop_hopeless import Curve
 
 
@@ -40,9 +39,7 @@ class Siblings:
 
     def finished(self) -> Iterator[tuple[Path, Record]]:
         for path in sorted(Path(self.config.runs).glob("*/result.json")):
-            try:
-                record = read_record(path)
-            except UserError:  # a damaged one
+            if (record := record_or_none(path)) is None:
                 continue
             alike = (record.who.task, record.who.data) == (self.config.task.name, data_name(self.config))
             if alike and record.status == "finished" and record.config.get("epochs") == self.config.epochs:

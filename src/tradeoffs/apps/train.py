@@ -24,7 +24,7 @@ from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.errors import UserError
 from tradeoffs.results.columns import COLUMNS
-from tradeoffs.results.record import read_record
+from tradeoffs.results.record import read_record, record_or_none
 from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.checkpoints import BEST, Checkpoints
 from tradeoffs.training.ema import WeightAverage
@@ -127,9 +127,8 @@ def leftovers(config: DictConfig, folder: Path) -> list[Path]:
 def unfinished_record(folder: Path) -> list[Path]:
     """Of an earlier try that failed or was stopped, if that is what the folder holds."""
     path = folder / "result.json"
-    with suppress(UserError):  # there is none, or a damaged one, which the new one will replace
-        return [] if read_record(path).status == "finished" else [path]
-    return []
+    record = record_or_none(path)  # the new one will replace a damaged one
+    return [path] if record and record.status != "finished" else []
 
 
 @rank_zero_only

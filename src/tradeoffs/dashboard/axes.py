@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from tradeoffs.results.columns import COLUMNS, Column
+from tradeoffs.results.columns import COLUMNS, TIMES, Column
 from tradeoffs.results.record import Record
 
 BACKBONES = Path(__file__).with_name("backbones.csv")
 # What another device, or other company on it, changes.
-TIMED = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms", "images_per_second", "memory", "minutes")
+TIMED = (*TIMES, "images_per_second", "memory", "minutes")
 GROUPING = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep", "seed", "precision")
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.dashboard.axes import AXES, TIMED
+from tradeoffs.results.columns import COUNTED
+from tradeoffs.results.record import flat
 from tradeoffs.results.statistics import Interval, difference_over_seeds
 
-COUNTED = ("multiply_adds", "parameters", "activations", "backbone_accuracy")  # no chance in it
+NO_CHANCE = (*COUNTED, "backbone_accuracy")
 
 
 class Row(NamedTuple):
@@ -28,14 +30,6 @@ def different_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> l
     before, after = dict(flat(first)), dict(flat(second))
     keys = sorted((before.keys() | after.keys()) - {"name", "runs"})
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def metric_rows(table: pd.DataFrame, first: str, second: str, images: Mapping[str, Interval]) -> list[Row]:
@@ -56,7 +50,7 @@ def verdicts(
     if name in TIMED and one["device"] != other["device"]:
         yield "on different devices, which do not compare"
         return
-    if name in COUNTED:
+    if name in NO_CHANCE:
         yield "counted, not measured"
         return
     if images:

@@ -16,8 +16,8 @@ from tradeoffs.dashboard.address import View
 from tradeoffs.dashboard.axes import AXES, written
 from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.store import Store
+from tradeoffs.dashboard.style import HEIGHT
 
-HEIGHT = 560  # pixels, of figures that are not as high as they have rows
 STYLE = Path(__file__).with_name("assets") / "style.css"
 # Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
 SORTING = """

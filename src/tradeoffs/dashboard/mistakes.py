@@ -40,7 +40,7 @@ def mistakes(matches: Matches) -> Mistakes:
     )
 
 
-def per_image(matches: Matches, which: ndarray) -> Int64[ndarray, "M"]:
+def per_image(matches: Matches, which: ndarray) -> Int64[ndarray, " M"]:
     return np.bincount(matches.images[which], minlength=len(matches.image_ids))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from tradeoffs.dashboard.bars import PARTS
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
 
 CURVES = {
@@ -18,7 +19,6 @@ CURVES = {
 }
 SIZES = ("small", "medium", "large")
 DASHES = ("solid", "dash", "dot", "dashdot")
-CLOCKS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}
 ERRORS = {
     "Cls": "wrong class",
     "Loc": "wrong place",
@@ -87,7 +87,7 @@ def clock_bars(batches: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     """Medians for one image of each batch size."""
     sizes = sorted(batches, key=int)
     figure = go.Figure(layout=LAYOUT)
-    for (key, title), colour in zip(CLOCKS.items(), COLOURS, strict=False):
+    for (key, title), colour in zip(PARTS.items(), COLOURS, strict=False):
         medians = [(batches[size].get(key) or {}).get("median") for size in sizes]
         times = [None if median is None else median / int(size) for size, median in zip(sizes, medians, strict=True)]
         names = [f"batch of {size}" for size in sizes]

@@ -13,6 +13,7 @@ COLOURS = (
 )
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down", "x", "pentagon")
 GREY = "#475569"
+HEIGHT = 560  # pixels of a figure that does not say
 SMALLEST, LARGEST = 9.0, 26.0  # pixels of a mark's diameter
 TICKS = "~g"  # whole numbers on logarithmic axes too, of which plotly would write the first digit
 LAYOUT = go.Layout(

@@ -74,7 +74,7 @@ def _draw_crops(window: Window, rng: np.random.Generator) -> Float[np.ndarray, "
     return np.concatenate([starts, starts + sizes], axis=1)[proper]
 
 
-def _fits(crops: Float[np.ndarray, "M 4"], boxes: Boxes, overlap: float) -> Bool[np.ndarray, "M"]:
+def _fits(crops: Float[np.ndarray, "M 4"], boxes: Boxes, overlap: float) -> Bool[np.ndarray, " M"]:
     """Whether some object has its centre in the crop and at least this IoU with it."""
     low, high = crops[:, None, :2], crops[:, None, 2:]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2

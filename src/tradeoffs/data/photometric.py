@@ -31,11 +31,11 @@ CPU_CHUNK = 8  # images at a time on a CPU, whose caches and memory allocation d
 class Distortion:
     """What is done to each image; 1 (0 for hue) leaves it alone."""
 
-    brightness: Float[Tensor, "B"]
-    contrast_first: Float[Tensor, "B"]  # contrast is changed either before saturation and hue
-    saturation: Float[Tensor, "B"]
-    hue: Float[Tensor, "B"]
-    contrast_last: Float[Tensor, "B"]  # or after them
+    brightness: Float[Tensor, " B"]
+    contrast_first: Float[Tensor, " B"]  # contrast is changed either before saturation and hue
+    saturation: Float[Tensor, " B"]
+    hue: Float[Tensor, " B"]
+    contrast_last: Float[Tensor, " B"]  # or after them
     channels: Int64[Tensor, "B 3"]  # where each output channel comes from
 
 
@@ -101,7 +101,7 @@ def distort(images: UInt8[Tensor, "B 3 H W"], distortion: Distortion) -> UInt8[T
     return pixels.round_().to(torch.uint8)[every_image, distortion.channels]
 
 
-def _apply(operation: Callable, pixels: Pixels, amount: Float[Tensor, "M"], neutral: float) -> None:
+def _apply(operation: Callable, pixels: Pixels, amount: Float[Tensor, " M"], neutral: float) -> None:
     """In place. A CPU leaves out the images that would not change; a GPU would have to stop and say which they are."""
     if pixels.device.type != "cpu":
         operation(pixels, amount[:, None, None, None])

@@ -35,7 +35,7 @@ class Window:
     def height(self) -> int:
         return self.bottom - self.top
 
-    def contains_centres(self, boxes: Float[Tensor, "N 4"]) -> Bool[Tensor, "N"]:
+    def contains_centres(self, boxes: Float[Tensor, "N 4"]) -> Bool[Tensor, " N"]:
         """SSD's rule: an object is in the picture when its centre is."""
         x, y = boxes.unflatten(-1, (2, 2)).mean(dim=1).unbind(dim=-1)
         return (x > self.left) & (x < self.right) & (y > self.top) & (y < self.bottom)

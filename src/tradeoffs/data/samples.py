@@ -29,7 +29,7 @@ class Sample:
 
     image: UInt8[Tensor, "3 H W"]
     boxes: Float[Tensor, "N 4"]
-    labels: Int64[Tensor, "N"]
+    labels: Int64[Tensor, " N"]
     masks: UInt8[Tensor, "N H W"] | None
     keypoints: Float[Tensor, "N J 3"] | None
     geometry: Float[Tensor, "4"]

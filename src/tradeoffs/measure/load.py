@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 BUSY = 0.1  # share of the processor that others may take before times are called disturbed
 STAT = Path("/proc/stat")
+
+
+def was_busy(cost: Mapping[str, Any]) -> bool:
+    """Whether others took much of the processor while the costs of a record were measured."""
+    return (cost.get("other_load") or 0) > BUSY
 
 
 class OtherLoad:

@@ -50,7 +50,7 @@ class CocoMetric:
     def reset(self) -> None:
         self._parts = []
 
-    def update(self, image_ids: Int64[Tensor, "B"], detections: Detections) -> None:
+    def update(self, image_ids: Int64[Tensor, " B"], detections: Detections) -> None:
         """Add a batch, its boxes in pixels of the original images; raises UserError where it cannot be scored."""
         if unknown := set(image_ids.tolist()) - self._image_ids:
             raise UserError(f"image {min(unknown)} was predicted but is not in the ground truth; use the same split")
@@ -109,7 +109,7 @@ class CocoMetric:
         )
 
 
-def _to_rows(image_ids: Int64[Tensor, "B"], detections: Detections, category_ids: list[int]) -> Seen:
+def _to_rows(image_ids: Int64[Tensor, " B"], detections: Detections, category_ids: list[int]) -> Seen:
     detections = detections.map(lambda tensor: tensor.detach().cpu())
     valid = detections.valid
     counts = valid.sum(dim=1)

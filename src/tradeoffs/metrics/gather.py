@@ -15,8 +15,8 @@ COLUMNS = 7  # image id, x, y, width, height, score, category id: the array form
 class Seen(NamedTuple):
     """Images in the order they were seen, and their detections in the same order."""
 
-    image_ids: Int64[ndarray, "M"]
-    counts: Int64[ndarray, "M"]  # detections of each image
+    image_ids: Int64[ndarray, " M"]
+    counts: Int64[ndarray, " M"]  # detections of each image
     rows: Float64[ndarray, "N 7"]  # float64 holds ids up to 2^53 exactly
 
 

@@ -25,16 +25,16 @@ class Matches:
     At each of the ten IoU thresholds a detection is true, false, or counts as neither (`ignored`: a crowd, say).
     """
 
-    image_ids: Int64[ndarray, "M"]
-    class_ids: Int64[ndarray, "C"]
+    image_ids: Int64[ndarray, " M"]
+    class_ids: Int64[ndarray, " C"]
     objects: Int64[ndarray, "C M"]  # without crowds
-    classes: Int64[ndarray, "N"]  # index into class_ids, ascending
-    images: Int64[ndarray, "N"]  # index into image_ids
-    scores: Float32[ndarray, "N"]
+    classes: Int64[ndarray, " N"]  # index into class_ids, ascending
+    images: Int64[ndarray, " N"]  # index into image_ids
+    scores: Float32[ndarray, " N"]
     true: Bool[ndarray, "10 N"]
     ignored: Bool[ndarray, "10 N"]
 
-    def average_precision(self, weights: Float64[ndarray, "M"] | None = None) -> Float64[ndarray, "10 C"]:
+    def average_precision(self, weights: Float64[ndarray, " M"] | None = None) -> Float64[ndarray, "10 C"]:
         """By IoU threshold and class, each image counted `weights` times; nan for a class without objects."""
         weights = np.ones(len(self.image_ids)) if weights is None else weights
         bounds = np.searchsorted(self.classes, np.arange(len(self.class_ids) + 1))
@@ -77,7 +77,7 @@ class Matches:
         return cls(**content)
 
 
-def at_recalls(recall: Float64[ndarray, "N"], precision: Float64[ndarray, "N"]) -> float:
+def at_recalls(recall: Float64[ndarray, " N"], precision: Float64[ndarray, " N"]) -> float:
     """The mean over COCO's recalls of the precision at each; 0 where a recall is not reached."""
     places = np.searchsorted(recall, RECALLS, side="left")
     return np.append(precision, 0.0)[places].mean()

@@ -66,7 +66,7 @@ def box_area(annotation: dict) -> float:
 
 
 def evaluate(
-    ground_truth: dict, rows: Float64[ndarray, "N 7"], image_ids: Int64[ndarray, "M"], category_ids: list[int]
+    ground_truth: dict, rows: Float64[ndarray, "N 7"], image_ids: Int64[ndarray, " M"], category_ids: list[int]
 ) -> Any:
     """Match `rows` (image id, x, y, width, height, score, category id) and return the finished COCOeval."""
     _, evaluator = load_library()

@@ -25,7 +25,7 @@ def match_points(
     boxes: Float[Tensor, "B N 4"],
     valid: Bool[Tensor, "B N"],
     points: Float[Tensor, "A 2"],
-    radii: Float[Tensor, "A"],
+    radii: Float[Tensor, " A"],
     ranges: Float[Tensor, "A 2"],
 ) -> Int64[Tensor, "B A"]:
     """The object (0..N-1) that each point answers for, or BACKGROUND: the smallest of those that want the point.

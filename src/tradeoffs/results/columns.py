@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from tradeoffs.measure.load import BUSY
+from tradeoffs.measure.load import was_busy
 from tradeoffs.results.record import Record
 
 
@@ -93,9 +93,11 @@ ONE = ("cost", "batches", "1")
 
 def disturbed(record: Record) -> bool | None:
     """By jumps, or by a load that lasted, which only makes all slower."""
-    return (record.cost.get("other_load") or 0) > BUSY or inside(*ONE, "disturbed")(record)
+    return was_busy(record.cost) or inside(*ONE, "disturbed")(record)
 
 
+TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
+COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
 
 # Short titles, for heads of tables; where there is none, the name of the column is short.

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 
-def on_frontier(costs: Float64[ndarray, "N"], gains: Float64[ndarray, "N"]) -> Bool[ndarray, "N"]:
+def on_frontier(costs: Float64[ndarray, " N"], gains: Float64[ndarray, " N"]) -> Bool[ndarray, " N"]:
     """Whom no other one beats: none is as good in both and better in one.
 
     Lower costs and higher gains are better. Of points that are equal in both, all are on it or none. A point without
@@ -27,7 +27,7 @@ def on_frontier(costs: Float64[ndarray, "N"], gains: Float64[ndarray, "N"]) -> B
 
 def surely_beaten(
     costs: Float64[ndarray, "N 2"], gains: Float64[ndarray, "N 2"], chunk: int = 1000
-) -> Bool[ndarray, "N"]:
+) -> Bool[ndarray, " N"]:
     """Whom another one beats for sure: its interval (low, high) of the gain lies above, its cost is not higher.
 
     nan for a bound that is not known overlaps with all.

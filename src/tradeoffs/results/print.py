@@ -9,13 +9,11 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from tradeoffs.results.columns import COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, TIMES, TOGETHER
 from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import over_seeds_table
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
-COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
-TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 WIDE = 1000  # characters, more than any table has
 DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow

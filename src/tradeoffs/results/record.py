@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,6 +74,14 @@ def read_record(path: Path) -> Record:
     return Record(**{**content, "who": Identity(**content["who"])})
 
 
+def record_or_none(path: Path) -> Record | None:
+    """None where there is none, or a damaged one, which is as good as none."""
+    try:
+        return read_record(path)
+    except UserError:
+        return None
+
+
 def fault_of(kind: type, content: Any) -> str | None:
     """Why a `kind` cannot be made of the fields of `content`, or None."""
     if not isinstance(content, dict):
@@ -89,6 +98,15 @@ def config_hash(config: dict[str, Any]) -> str:
     """Sixteen hexadecimal digits that depend on keys and values alone, not on the order of the keys."""
     text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def plain(value: Any) -> Any:

@@ -35,7 +35,7 @@ class Interval(NamedTuple):
         return int(self.low > 0) - int(self.high < 0)
 
 
-def half_width(deviation: Float64[ndarray, "N"], count: Int64[ndarray, "N"]) -> Float64[ndarray, "N"]:
+def half_width(deviation: Float64[ndarray, " N"], count: Int64[ndarray, " N"]) -> Float64[ndarray, " N"]:
     """Of the confidence interval of means of `count` values by Student's t; nan for a single value.
 
     `deviation` is the standard deviation of the values, with `count` - 1 as its divisor.
@@ -67,7 +67,7 @@ def difference(first: Matches, second: Matches, resamples: int = RESAMPLES, seed
         if not np.array_equal(getattr(first, what), getattr(second, what)):
             raise UserError("the two runs were not scored on the same images; compare runs of the same data")
 
-    def gains(weights: Float64[ndarray, "M"] | None = None) -> dict[str, float]:
+    def gains(weights: Float64[ndarray, " M"] | None = None) -> dict[str, float]:
         before, after = first.average_precision(weights), second.average_precision(weights)
         return {name: score(after) - score(before) for name, score in SCORES.items()}
 
@@ -76,7 +76,7 @@ def difference(first: Matches, second: Matches, resamples: int = RESAMPLES, seed
     return {name: interval(value, (each[name] for each in drawn)) for name, value in estimate.items()}
 
 
-def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray, "M"]]:
+def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray, " M"]]:
     """How often each of `count` images is drawn, with replacement."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
@@ -90,7 +90,7 @@ def interval(estimate: float, drawn: Iterator[float]) -> Interval:
     return Interval(estimate, float(low), float(high))
 
 
-def difference_over_seeds(first: Float64[ndarray, "N"], second: Float64[ndarray, "M"]) -> Interval:
+def difference_over_seeds(first: Float64[ndarray, " N"], second: Float64[ndarray, " M"]) -> Interval:
     """By how much the second mean is higher, with Welch's bounds, which let the two spread differently.
 
     Both need two values or more.

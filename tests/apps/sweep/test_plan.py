@@ -1,34 +1,12 @@
 """What a sweep's command line means: its folder, its jobs, and those that are left out."""
 
 import pytest
-from small_configs import write_files
+from small_configs import SWEEPS, write_files
 
-from tradeoffs.apps.config import CONF
 from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep, require_engine
 from tradeoffs.errors import UserError
 
-FILES = {
-    "train.yaml": """\
-defaults:
-  - task: detection
-  - model: ssd
-  - backbone: mobilenet
-  - _self_
-  - experiment: null
-  - override hydra/launcher: local
-  - override hydra/sweeper: grid
-image_size: 300
-epochs: 2
-seed: 1
-resize: warp
-data: {name: drawn}
-jobs: auto
-runs: runs
-name: ${run_name:}
-""",
-    "task/detection.yaml": "name: detection",
-    "model/ssd.yaml": "{task: detection, _target_: some.SSD}",
-    "model/rfcn.yaml": "{task: detection, _target_: some.RFCN, num_proposals: 300}",
+FILES = SWEEPS | {
     "model/fcn.yaml": "{task: semantic_segmentation, _target_: some.FCN}",
     "backbone/mobilenet.yaml": "{_target_: some.mobilenet}",
     "experiment/seeds.yaml": "# @package _global_\nhydra: {sweeper: {params: {seed: '1,2', model: 'ssd,rfcn'}}}",
@@ -39,8 +17,6 @@ hydra: {sweeper: {params: {experiment: '${size}_ssd,${size}_rfcn', seed: '1,2'}}
 """,
     "experiment/small_ssd.yaml": "# @package _global_\nimage_size: 64",
     "experiment/small_rfcn.yaml": "# @package _global_\ndefaults: [override /model: rfcn]\nimage_size: 64",
-    "hydra/launcher/local.yaml": (CONF / "hydra/launcher/local.yaml").read_text(),
-    "hydra/sweeper/grid.yaml": (CONF / "hydra/sweeper/grid.yaml").read_text(),
 }
 
 

@@ -18,11 +18,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
-from small_configs import write_files
+from small_configs import SWEEPS, write_files
 from small_runs import SETTINGS
 
 from hydra_plugins.tradeoffs_sweeps.optuna import OptunaSweeper
-from tradeoffs.apps.config import CONF
 from tradeoffs.apps.run_folder import without_neutral
 from tradeoffs.apps.sweep.plan import read_job
 from tradeoffs.apps.sweep.process import Outcome
@@ -32,34 +31,6 @@ from tradeoffs.apps.sweep.search_study import STORAGE, open_study, rounded, show
 from tradeoffs.errors import BusyError, UserError
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 
-FILES = {
-    "train.yaml": """\
-defaults:
-  - task: detection
-  - model: ssd
-  - backbone: mobilenet
-  - _self_
-  - override hydra/launcher: local
-  - override hydra/sweeper: grid
-image_size: 300
-epochs: 2
-resize: warp
-seed: 1
-data: {name: drawn}
-optimizer: {lr: 0.01}
-jobs: auto
-overwrite: false
-stop_hopeless: auto
-runs: runs
-name: ${run_name:}
-""",
-    "task/detection.yaml": "name: detection",
-    "model/ssd.yaml": "{task: detection, _target_: some.SSD}",
-    "model/rfcn.yaml": "{task: detection, _target_: some.RFCN, num_proposals: 300}",
-    "backbone/mobilenet.yaml": "{_target_: some.mobilenet}",
-    "hydra/launcher/local.yaml": (CONF / "hydra/launcher/local.yaml").read_text(),
-    "hydra/sweeper/grid.yaml": (CONF / "hydra/sweeper/grid.yaml").read_text(),
-}
 AXES = ("image_size=64,96,128", "optimizer.lr=tag(log,interval(1e-4,1e-1))")
 OBJECTIVES = ("mAP", "ms")
 
@@ -105,7 +76,7 @@ def trade_off(config) -> tuple[float, float]:
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    return write_files(tmp_path / "conf", FILES)
+    return write_files(tmp_path / "conf", SWEEPS)
 
 
 @pytest.fixture

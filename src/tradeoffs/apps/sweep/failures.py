@@ -12,7 +12,7 @@ from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
 from tradeoffs.errors import BusyError, MismatchError, UserError
-from tradeoffs.results.record import Record, read_record, write_record
+from tradeoffs.results.record import Record, record_or_none, write_record
 
 
 def record_failure(config: DictConfig, error: Exception | str) -> None:
@@ -41,11 +41,8 @@ def record_failure(config: DictConfig, error: Exception | str) -> None:
 
 def scored_record(folder: Path) -> Record | None:
     """Of a run that was scored, and perhaps broke while it was timed."""
-    try:
-        record = read_record(folder / "result.json")
-    except UserError:  # there is none, or a damaged one
-        return None
-    return record if record.status == "finished" else None
+    record = record_or_none(folder / "result.json")
+    return record if record and record.status == "finished" else None
 
 
 def is_anothers(folder: Path, config: DictConfig) -> bool:

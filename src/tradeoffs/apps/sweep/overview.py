@@ -15,8 +15,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from tradeoffs.apps.sweep.plan import Job, done_record
-from tradeoffs.errors import UserError
-from tradeoffs.results.record import Record, read_record
+from tradeoffs.results.record import Record, record_or_none
 
 if TYPE_CHECKING:
     from tradeoffs.apps.sweep.process import JobProcess, Outcome
@@ -60,20 +59,13 @@ class Overview:
         """A line for a job, above the one line."""
         self._seconds.append(process.seconds)
         interval = tqdm.format_interval(process.seconds)
-        what = outcome.error or result_line(read_or_none(process.job)) or outcome.status
+        what = outcome.error or result_line(record_or_none(process.job.folder / "result.json")) or outcome.status
         line = f"{process.job.name}: {'' if outcome.status == 'finished' else outcome.status + ': '}{what} ({interval})"
         tqdm.write(line, file=sys.stdout)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def read_or_none(job: Job) -> Record | None:
-    try:
-        return read_record(job.folder / "result.json")
-    except UserError:
-        return None
 
 
 def result_line(record: Record | None) -> str:
@@ -108,7 +100,7 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
 
 
 def failed_record(job: Job) -> Record | None:
-    record = read_or_none(job)
+    record = record_or_none(job.folder / "result.json")
     return record if record and record.status == "failed" else None
 
 

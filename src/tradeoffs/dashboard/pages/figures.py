@@ -16,8 +16,8 @@ from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import graph, no_runs
 from tradeoffs.dashboard.store import Store
+from tradeoffs.dashboard.style import HEIGHT
 
-HEIGHT = 560  # pixels of a figure that does not say
 MOST_PANELS = 6
 AXES_NAMES = {
     "x": "Across",

@@ -31,7 +31,7 @@ class FCOSOutput(NamedTuple):
     centerness: Float[Tensor, "B A"]  # a logit
     logits: Float[Tensor, "B A K"]  # one sigmoid per class; background is none of them
     points: Float[Tensor, "A 2"]
-    levels: Int64[Tensor, "A"]  # the map that each point lies on
+    levels: Int64[Tensor, " A"]  # the map that each point lies on
 
 
 class FCOS(nn.Module):
@@ -130,7 +130,7 @@ class FCOS(nn.Module):
         )
         return replace(found, scores=found.scores.clamp(min=0).sqrt())  # unused rows hold -inf
 
-    def num_candidates(self, output: FCOSOutput) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: FCOSOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (self._squared_scores(output) > self.score_threshold**2).sum(dim=(1, 2))
 
@@ -144,7 +144,7 @@ class FCOS(nn.Module):
         return match_points(targets.boxes, targets.valid, output.points, radii[output.levels], ranges[output.levels])
 
 
-def strides_of(neck: nn.Module) -> Float[Tensor, "L"]:
+def strides_of(neck: nn.Module) -> Float[Tensor, " L"]:
     """The strides of all maps of a pyramid: each extra one halves the map before it."""
     strides = [float(stride) for stride in neck.strides]
     while len(strides) < len(neck.channels):
@@ -152,7 +152,7 @@ def strides_of(neck: nn.Module) -> Float[Tensor, "L"]:
     return torch.tensor(strides)
 
 
-def ranges_of(strides: Float[Tensor, "L"]) -> Float[Tensor, "L 2"]:
+def ranges_of(strides: Float[Tensor, " L"]) -> Float[Tensor, "L 2"]:
     """The distances from point to farthest side that each map answers for: 4 to 8 strides, the ends being open."""
     ranges = torch.stack([4 * strides, 8 * strides], dim=-1)
     ranges[0, 0], ranges[-1, 1] = 0, torch.inf

@@ -27,7 +27,7 @@ def detect(
     nms_threshold: float,
     max_detections: int,
     max_per_class: int | None = None,
-    levels: Int64[Tensor, "A"] | None = None,
+    levels: Int64[Tensor, " A"] | None = None,
     max_per_level: int | None = None,
     min_side: float = 0.0,
 ) -> Detections:
@@ -79,7 +79,7 @@ def candidates(scores: Float[Tensor, "B N"], threshold: float) -> tuple[Float[Te
     return values, index
 
 
-def allowed(group: Int64[Tensor, "B M"], valid: Bool[Tensor, "B M"], most: int | None) -> Int64[Tensor, "B"]:
+def allowed(group: Int64[Tensor, "B M"], valid: Bool[Tensor, "B M"], most: int | None) -> Int64[Tensor, " B"]:
     """How many rows of each image take part if every group may send `most`."""
     if most is None:
         return valid.sum(dim=1)

@@ -43,7 +43,7 @@ class RetinaNetOutput(NamedTuple):
     offsets: Float[Tensor, "B A 4"]
     logits: Float[Tensor, "B A K"]  # one sigmoid per class; background is none of them
     anchors: Float[Tensor, "A 4"]
-    levels: Int64[Tensor, "A"]  # the map that each anchor lies on
+    levels: Int64[Tensor, " A"]  # the map that each anchor lies on
 
 
 class RetinaNet(nn.Module):
@@ -143,7 +143,7 @@ class RetinaNet(nn.Module):
         )
         return replace(found, scores=found.scores.sigmoid())
 
-    def num_candidates(self, output: RetinaNetOutput) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: RetinaNetOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (output.logits.float() > self._logit_threshold()).sum(dim=(1, 2))
 

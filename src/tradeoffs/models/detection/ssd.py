@@ -127,7 +127,7 @@ class SSD(nn.Module):
         """The probability of each class but the background."""
         return output.logits.float().softmax(dim=-1)[..., :-1]
 
-    def num_candidates(self, output: SSDOutput) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: SSDOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (self.scores(output) > self.score_threshold).sum(dim=(1, 2))
 

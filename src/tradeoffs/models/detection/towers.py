@@ -40,7 +40,7 @@ def rows_of(maps: Sequence[Map], tower: nn.Module, head: nn.Module, columns: int
     return torch.cat([rows(head(tower(x)), columns) for x in maps], dim=1)
 
 
-def levels_of(maps: Sequence[Map], per_location: int = 1) -> Int64[Tensor, "A"]:
+def levels_of(maps: Sequence[Map], per_location: int = 1) -> Int64[Tensor, " A"]:
     """Which map each row comes from."""
     counts = [x.shape[-2] * x.shape[-1] * per_location for x in maps]
     return torch.cat([torch.full((count,), k, device=maps[0].device) for k, count in enumerate(counts)])

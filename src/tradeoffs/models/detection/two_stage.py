@@ -63,7 +63,7 @@ class TwoStageDetector(nn.Module):
             max_detections=self.max_detections,
         )
 
-    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
 

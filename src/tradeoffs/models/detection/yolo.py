@@ -127,7 +127,7 @@ class YOLO(nn.Module):
         confidences, classes = output.confidences.float().clamp(0, 1), output.classes.float().clamp(0, 1)
         return (confidences[..., None] * classes[:, :, None]).flatten(1, 2)
 
-    def num_candidates(self, output: YOLOOutput) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: YOLOOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (self.scores(output) > self.score_threshold).sum(dim=(1, 2))
 

@@ -146,7 +146,7 @@ class YOLOv2(nn.Module):
         """Objectness times the probability of each class."""
         return (output.objectness.float().sigmoid()[..., None] * output.logits.float().softmax(dim=-1)).flatten(1, 2)
 
-    def num_candidates(self, output: YOLOv2Output) -> Int64[Tensor, "B"]:
+    def num_candidates(self, output: YOLOv2Output) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
         return (self.scores(output) > self.score_threshold).sum(dim=(1, 2))
 
