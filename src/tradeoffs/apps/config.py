@@ -13,7 +13,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -69,7 +69,7 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
 
     Each is named by its values on the axes: what all have in common names the folder of the sweep.
     """
-    swept = [text for text, override in parse(overrides) if override.is_sweep_override()]
+    swept = {text: override for text, override in parse(overrides) if override.is_sweep_override()}
     fixed = [text for text in overrides if text not in swept]
     sweeper = _compose_with_hydra(config_name, fixed, conf).hydra.sweeper
     if not sweeper._target_.endswith(GRIDS):
@@ -82,7 +82,8 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
             if override.is_interval_sweep():
                 raise UserError(f"{text} is no list of values, as a grid needs it; to search add hydra/sweeper=optuna")
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
-    keys = {text.partition("=")[0] for text in axes + swept}
+    several = [text for text, override in swept.items() if not _is_one_choice(override)]
+    keys = {text.partition("=")[0] for text in axes + several}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
     return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
 
@@ -111,6 +112,11 @@ def chosen_parts(config_name: str, overrides: Sequence[str], conf: Path = CONF) 
 
 def only_for_training(key: str) -> bool:
     return any(key == training or key.startswith(f"{training}.") for training in TRAINING)
+
+
+def _is_one_choice(override: Override) -> bool:
+    values = override.value()
+    return isinstance(values, ChoiceSweep) and len(values.list) == 1
 
 
 def _is_choice(override: Override, conf: Path) -> bool:

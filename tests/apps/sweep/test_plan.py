@@ -93,6 +93,20 @@ def test_a_setting_that_some_models_lack_leaves_those_out(planned):
     assert list(plan.skipped) == ["model=ssd model.num_proposals=10", "model=ssd model.num_proposals=100"]
 
 
+def test_so_does_one_that_is_the_same_for_all(conf):
+    words = in_own_folder("train", ["model=ssd,rfcn", "model.num_proposals=10", "seed=1,2"], conf)
+    plan = plan_sweep("train", tuple(words), conf)
+    assert names(plan) == ["model=rfcn,seed=1", "model=rfcn,seed=2"]
+    assert plan.jobs[0].config.model.num_proposals == 10
+    assert plan.skipped["model=ssd model.num_proposals=10 seed=1"].startswith("model.num_proposals is not a setting")
+
+
+def test_one_that_no_model_has_is_a_mistake(conf):
+    words = in_own_folder("train", ["model=ssd,rfcn", "model.num_props=10"], conf)
+    with pytest.raises(UserError, match="2 of 2 jobs cannot run"):
+        plan_sweep("train", tuple(words), conf)
+
+
 @pytest.mark.parametrize(
     ("words", "lines"),
     [

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.config import CONF, compose, jobs, parse
@@ -64,7 +65,21 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
     name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
+    if given.get("hydra/sweeper", "grid") == "grid":
+        kept = [for_some_jobs(text, override, conf) for text, override in parse(kept)]
     return [*kept, f"runs='{Path(runs) / str(name)}'"]
+
+
+def for_some_jobs(text: str, override: Override, conf: Path) -> str:
+    """The same override as an axis of one value if it sets something inside a group, which not every choice may have.
+
+    Hydra composes once without the axes, and would refuse it if the default choice does not have it.
+    """
+    group, inside, _ = override.key_or_group.partition(".")
+    if not inside or not (conf / group).is_dir() or override.is_sweep_override() or text[0] in "+~":
+        return text
+    key, _, value = text.partition("=")
+    return f"{key}=choice({value})"
 
 
 @cache
