@@ -139,6 +139,19 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
     assert len((runs / "all.csv").read_text().splitlines()) == 5
 
 
+def test_rows_that_look_alike_are_told_apart_by_their_settings(tmp_path, capsys):
+    write_run(tmp_path, "model=ssd,optimizer.lr=0.01", 0.2)
+    write_run(tmp_path, "model=ssd,optimizer.lr=0.1,seed=2", 0.3)
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "│ optimizer.lr=0.01 " in out
+    assert "│ optimizer.lr=0.1," in out
+    assert "model=ssd" not in out
+    write_run(tmp_path / "others", "model=fcos,optimizer.lr=0.1", 0.3, model="fcos")
+    main([str(tmp_path / "others")])
+    assert "optimizer" not in capsys.readouterr().out
+
+
 def test_a_narrow_terminal_shows_less_but_cuts_no_number(runs, capsys, monkeypatch):
     shown = {}
     for columns in (200, 50):

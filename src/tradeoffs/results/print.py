@@ -14,6 +14,8 @@ from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import over_seeds_table
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
+IN_COLUMNS = r",?\b(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*"  # in the name of a run
+WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 WIDE = 1000  # characters, more than any table has
 DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
@@ -45,11 +47,13 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
 def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str) -> Table:
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
     columns = {name: [text(value) for value in rows[name]] for name in varying}
+    if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
+        columns["other settings"] = list(rows["name"].str.replace(IN_COLUMNS, "", regex=True).str.lstrip(","))
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
     columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
     table = Table(title=title, title_justify="left", caption_justify="left")
     for name, cells in columns.items():
-        head, words = HEADS.get(name, name), name in ("model", "backbone")
+        head, words = HEADS.get(name, name), name in WORDS
         width = None if words else max(map(len, [*cells, *head.split()]))  # numbers are never cut
         table.add_column(head, justify="left" if words else "right", overflow="fold", width=width)
     for row in zip(*columns.values(), strict=True):
