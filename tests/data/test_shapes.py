@@ -187,10 +187,12 @@ def test_tiny_object_is_left_out():
     assert not leaves_enough_visible(scene_with_one_object(), window, mask, mask.size)
 
 
-def test_finished_set_is_not_drawn_again(tmp_path, monkeypatch):
+def test_finished_set_is_not_drawn_again(tmp_path, monkeypatch, capsys):
     folder = make_shapes(tmp_path, 2, 1, processes=1)
+    assert capsys.readouterr().out == f"drawing 3 images into {folder}, once\n"
     monkeypatch.setattr(maker, "draw_set", lambda *_: pytest.fail("drawn again"))
     assert make_shapes(tmp_path, 2, 1, processes=1) == folder
+    assert not capsys.readouterr().out
 
 
 def test_sets_live_side_by_side(tmp_path):

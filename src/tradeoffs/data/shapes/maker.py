@@ -53,6 +53,7 @@ def make_shapes(
     folder = folder_of(root, num_train, num_val, seed)
     if not is_finished(folder, recipe):
         root.mkdir(parents=True, exist_ok=True)
+        print(f"drawing {num_train + num_val:,} images into {folder}, once", flush=True)
         with TemporaryDirectory(dir=root, prefix=f".{folder.name}-") as scratch:
             draft = Path(scratch) / folder.name
             draw_set(draft, recipe, processes)
