@@ -17,13 +17,21 @@ DETECTOR = ("model=faster_rcnn", "model.num_proposals=20", "model.train_proposal
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "two_stage"
-    data = write_data(tmp_path_factory.mktemp("data"))
     torch.set_num_threads(1)
-    kept = [word for word in words(data, folder) if not word.startswith("model.neck")]
-    train(compose("train", [*kept, *DETECTOR, "operating_points=[3,12]"]))
+    train_with(data, folder, "operating_points=[3,12]")
     return folder
+
+
+def train_with(data: Path, folder: Path, *overrides: str) -> None:
+    kept = [word for word in words(data, folder) if not word.startswith("model.neck")]
+    train(compose("train", [*kept, *DETECTOR, *overrides]))
 
 
 def evaluated(run: Path, *overrides: str) -> Path:
@@ -33,8 +41,9 @@ def evaluated(run: Path, *overrides: str) -> Path:
     return Path(config.output)
 
 
-def test_each_number_scores_as_if_evaluated_alone(run: Path):
+def test_each_number_scores_as_if_evaluated_alone(run: Path, capsys):
     together = evaluated(run, "num_proposals=[3,12]")
+    assert capsys.readouterr().out.rpartition("detection, ")[2].count("\n│") == 2  # one table of both
     assert {path.name for path in together.iterdir()} == {"num_proposals=3", "num_proposals=12"}
     for count in (3, 12):
         record = read_record(together / f"num_proposals={count}" / "result.json")
@@ -54,6 +63,11 @@ def test_training_ends_with_the_same_scores(run: Path):
         assert record.config["model"]["num_proposals"] == count
         assert record.accuracy["summary"] == pytest.approx(later.accuracy["summary"], abs=1e-6)
     assert read_record(run / "result.json").config["model"]["num_proposals"] == 20
+
+
+def test_a_finished_run_says_how_to_score_others(data: Path, run: Path, capsys):
+    train_with(data, run, "operating_points=[3,7,9]")
+    assert f"python evaluate.py run={run} num_proposals=7,9\n" in capsys.readouterr().out
 
 
 def test_more_operating_points_than_proposals():

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule
 
 from tradeoffs.apps.build import build_data, build_task
-from tradeoffs.apps.report import report, report_points, save_settings
+from tradeoffs.apps.report import compare, report, report_points, save_settings
 from tradeoffs.apps.run_folder import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
@@ -40,7 +40,9 @@ def evaluate(config: DictConfig) -> float:
     if counts:
         config.num_proposals = None  # from here on as in an evaluation with that number alone
         scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
-        return report_points(config, folder, task, data, scored, unfinished(run))
+        score = report_points(config, folder, task, data, scored, unfinished(run))
+        compare([folder / f"num_proposals={count}" for count in counts])
+        return score
     save_settings(config, folder)
     return report(config, folder, task, data, stopped=unfinished(run))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ def report_points(
         score = report(point, folder / f"num_proposals={count}", task, data, stopped=stopped)
     task.metric, task.scores, model.num_proposals = own
     return score
+
+
+@rank_zero_only
+def compare(places: Sequence[Path]) -> None:
+    """Prints one table of all records in the places and below."""
+    from tradeoffs.results.print import print_tables  # pandas is needed here alone
+    from tradeoffs.results.table import read_table
+
+    print_tables(read_table(places).table, "ms", "mAP")
 
 
 def intervals(matches: Matches) -> dict[str, list[float]]:

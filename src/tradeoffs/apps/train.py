@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,18 +17,25 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.lock import sole_owner
-from tradeoffs.apps.report import Outcome, report, report_points, show
-from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
+from tradeoffs.apps.report import Outcome, compare, report, report_points, show
+from tradeoffs.apps.resume import (
+    checkpoint_to_resume,
+    leftovers,
+    nothing_left,
+    prepare_folder,
+    require_same_settings,
+    unfinished_record,
+)
+from tradeoffs.apps.run_folder import finished_record
 from tradeoffs.apps.siblings import Siblings
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
-from tradeoffs.errors import UserError
 from tradeoffs.results.columns import COLUMNS
-from tradeoffs.results.record import read_record, record_or_none
-from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint
+from tradeoffs.results.record import read_record
+from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO
 from tradeoffs.training.checkpoints import BEST, Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.loggers import WANDB_ID, finish, log_summary, log_table, require_packages
+from tradeoffs.training.loggers import finish, log_summary, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
 from tradeoffs.training.operating_points import OperatingPoints, rising
@@ -39,12 +46,6 @@ from tradeoffs.training.throughput import Throughput
 
 Kind = TypeVar("Kind", bound=Callback)
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no SIGKILL
-
-# What an earlier run may have left in the folder, besides what is written anew at once.
-LEFTOVERS = (
-    *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
-    *("predictions.json", "matches.npz", "result.json", "nonfinite_*.pt", WANDB_ID),
-)
 
 
 def train(config: DictConfig) -> float:
@@ -58,7 +59,15 @@ def train(config: DictConfig) -> float:
             return train_in(folder, config)
         require_same_settings(config, folder, "a finished", "overwrite=true")
         print(f"{folder} is finished already; overwrite=true trains it anew")
+        if points := unscored_points(config, folder):
+            print(f"to score it with others: python evaluate.py run={folder} num_proposals={','.join(points)}")
         return show(record, folder)
+
+
+def unscored_points(config: DictConfig, folder: Path) -> list[str]:
+    """Operating points that were no setting when the run was trained."""
+    counts = map(str, rising(config.operating_points) if "num_proposals" in config.model else [])
+    return [count for count in counts if not any(folder.glob(f"evaluations/**/num_proposals={count}/result.json"))]
 
 
 def train_in(folder: Path, config: DictConfig) -> float:
@@ -83,6 +92,8 @@ def train_in(folder: Path, config: DictConfig) -> float:
         if (points := callback_of(trainer, OperatingPoints).scored) and not stopped:
             report_points(config, folder / "evaluations", task, data, points)
         score = report(config, folder, task, data, facts, stopped)
+        if points and not stopped:
+            compare([folder])
         log_record(loggers, folder)
         return score
 
@@ -91,52 +102,6 @@ def train_in(folder: Path, config: DictConfig) -> float:
 def log_record(loggers: Sequence[Logger], folder: Path) -> None:
     record = read_record(folder / "result.json")
     log_summary(loggers, {name: column.read(record) for name, column in COLUMNS.items()})
-
-
-def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
-    """As `resume` says. Refuses to go on with another run's checkpoint under the same name."""
-    if config.resume not in ("auto", "never"):
-        return Path(config.resume)
-    if config.resume == "never" or (config.overwrite and (folder / "result.json").exists()):
-        return None
-    checkpoint = find_checkpoint(folder / "checkpoints")
-    if checkpoint is None:
-        return None
-    require_same_settings(config, folder, "an unfinished", "resume=never")
-    rank_zero_only(print)(f"going on from {checkpoint}")
-    return checkpoint
-
-
-def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: str) -> None:
-    if changes := different_settings(OmegaConf.load(folder / "config.yaml"), config):
-        raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)
-
-
-def leftovers(config: DictConfig, folder: Path) -> list[Path]:
-    """What an earlier run left in its folder. Refuses to clear what is no run, or one that nobody gave up."""
-    if rank_zero_only.rank:  # by now the first process has begun to write
-        return []
-    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern)]
-    if found and not (folder / "config.yaml").is_file():
-        raise UserError(f"{folder} holds {found[0].name} and is no run; choose another name= or runs=")
-    if found and config.resume not in ("auto", "never") and not config.overwrite:
-        raise UserError(f"{folder} holds another run than that of resume=; choose another name=, or overwrite=true")
-    return found
-
-
-def unfinished_record(folder: Path) -> list[Path]:
-    """Of an earlier try that failed or was stopped, if that is what the folder holds."""
-    path = folder / "result.json"
-    record = record_or_none(path)  # the new one will replace a damaged one
-    return [path] if record and record.status != "finished" else []
-
-
-@rank_zero_only
-def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path]) -> None:
-    """The resolved config in it, and no longer what is `old`."""
-    for path in old:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    save_config(config, folder)
 
 
 def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger]:
@@ -195,17 +160,6 @@ def restore_best(task: LightningModule, folder: Path) -> None:
     """The weights that scored best, if any were kept."""
     if (path := folder / "checkpoints" / BEST).exists():
         task.load_state_dict(SafeCheckpointIO().load_checkpoint(path)["state_dict"])
-
-
-@contextmanager
-def nothing_left(folder: Path) -> Iterator[None]:
-    """If the run is refused, Hydra's empty folder for it goes again."""
-    try:
-        yield
-    except UserError:
-        with suppress(OSError):  # it is not empty, or not there
-            folder.rmdir()
-        raise
 
 
 @contextmanager

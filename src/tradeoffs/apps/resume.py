@@ -1,0 +1,80 @@
+"""What a run finds in its folder: a checkpoint to go on from, or what an earlier one left, which has to go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
+
+from tradeoffs.apps.run_folder import different_settings, save_config
+from tradeoffs.errors import UserError
+from tradeoffs.results.record import record_or_none
+from tradeoffs.training.checkpoint_files import find_checkpoint
+from tradeoffs.training.loggers import WANDB_ID
+
+# What an earlier run may have left in the folder, besides what is written anew at once.
+LEFTOVERS = (
+    *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
+    *("predictions.json", "matches.npz", "result.json", "nonfinite_*.pt", WANDB_ID),
+)
+
+
+def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
+    """As `resume` says. Refuses to go on with another run's checkpoint under the same name."""
+    if config.resume not in ("auto", "never"):
+        return Path(config.resume)
+    if config.resume == "never" or (config.overwrite and (folder / "result.json").exists()):
+        return None
+    checkpoint = find_checkpoint(folder / "checkpoints")
+    if checkpoint is None:
+        return None
+    require_same_settings(config, folder, "an unfinished", "resume=never")
+    rank_zero_only(print)(f"going on from {checkpoint}")
+    return checkpoint
+
+
+def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: str) -> None:
+    if changes := different_settings(OmegaConf.load(folder / "config.yaml"), config):
+        raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)
+
+
+def leftovers(config: DictConfig, folder: Path) -> list[Path]:
+    """What an earlier run left in its folder. Refuses to clear what is no run, or one that nobody gave up."""
+    if rank_zero_only.rank:  # by now the first process has begun to write
+        return []
+    found = [path for pattern in LEFTOVERS for path in folder.glob(pattern)]
+    if found and not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} holds {found[0].name} and is no run; choose another name= or runs=")
+    if found and config.resume not in ("auto", "never") and not config.overwrite:
+        raise UserError(f"{folder} holds another run than that of resume=; choose another name=, or overwrite=true")
+    return found
+
+
+def unfinished_record(folder: Path) -> list[Path]:
+    """Of an earlier try that failed or was stopped, if that is what the folder holds."""
+    path = folder / "result.json"
+    record = record_or_none(path)  # the new one will replace a damaged one
+    return [path] if record and record.status != "finished" else []
+
+
+@rank_zero_only
+def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path]) -> None:
+    """The resolved config in it, and no longer what is `old`."""
+    for path in old:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    save_config(config, folder)
+
+
+@contextmanager
+def nothing_left(folder: Path) -> Iterator[None]:
+    """If the run is refused, Hydra's empty folder for it goes again."""
+    try:
+        yield
+    except UserError:
+        with suppress(OSError):  # it is not empty, or not there
+            folder.rmdir()
+        raise
