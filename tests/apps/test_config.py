@@ -280,7 +280,7 @@ def test_a_saved_run_takes_other_data_whole(command, run, tmp_path):
         ),
         (["run=model=rfcn,seed=3", "seed=4"], "seed is for training only and changes nothing here; leave it out"),
         (["run=zzz"], "run=zzz does not exist; in runs/ there are: model=rfcn,seed=3"),
-        (["run=runs"], "run=runs is no run: it has no config.yaml; in runs/ there are: model=rfcn,seed=3"),
+        (["run=runs"], "run=runs is a folder of runs; give run=runs/ and one of them: model=rfcn,seed=3"),
         (
             ["run=model=rfcn,seed=3", "image_size=5"],
             "image_size=5 is impossible; image_size is a whole number from 32 to 4096",

@@ -37,7 +37,8 @@ ALL = "in runs/ there are: bccd,seed=2 | model=ssd,seed=1 | cc"
         ("runs/cc/result.json", "is a file inside a run; give run=runs/cc"),
         ("cc/checkpoints", "is a folder inside a run; give run=runs/cc"),
         ("notes.txt", f"is a file; give the folder of a run; {ALL}"),
-        ("runs", f"is no run: it has no config.yaml; {ALL}"),
+        ("runs", "is a folder of runs; give run=runs/ and one of them: bccd,seed=2 | model=ssd,seed=1 | cc"),
+        ("empty", f"is no run: it has no config.yaml; {ALL}"),
         ("zzz", f"does not exist; {ALL}"),
         ("runs/bccd", f"does not exist; did you mean bccd,seed=2? {ALL}"),
         ("model=sdd,seed=1", f"does not exist; did you mean model=ssd,seed=1? {ALL}"),
@@ -46,9 +47,19 @@ ALL = "in runs/ there are: bccd,seed=2 | model=ssd,seed=1 | cc"
 )
 def test_what_is_no_run(runs, run, line):
     Path("notes.txt").touch()
+    Path("empty").mkdir()
     with pytest.raises(UserError) as caught:
         find_run(run)
     assert str(caught.value) == f"run={run} {line}"
+
+
+def test_a_sweep_is_no_run_but_has_some(runs):
+    Path("runs/sweep/model=fcos,seed=9").mkdir(parents=True)
+    Path("runs/sweep/model=fcos,seed=9/config.yaml").touch()
+    with pytest.raises(UserError, match=r"run=sweep is a folder of runs; give run=sweep/ and .*: model=fcos,seed=9$"):
+        find_run("sweep")
+    with pytest.raises(UserError, match=r"did you mean sweep/model=fcos,seed=9\? in runs/ there are: sweep/model=fcos"):
+        find_run("fcos")
 
 
 def test_another_checkpoint_inside_a_run(runs):

@@ -103,6 +103,8 @@ def no_run(run: str, path: Path, runs: Path) -> UserError:
         weights = path.stem if path.stem in ("best", "last") else path
         use = f" checkpoint={weights}" if path.suffix == ".ckpt" else ""
         return UserError(f"run={run} is a {kind} inside a run; give run={around}{use}")
+    if inner := _names(path):
+        return UserError(f"run={run} is a folder of runs; give run={run.rstrip('/')}/ and one of them: {listed(inner)}")
     if kind == "folder":
         return UserError(f"run={run} is no run: it has no config.yaml; {existing_runs(runs)}")
     return UserError(f"run={run} is a file; give the folder of a run; {existing_runs(runs)}")
@@ -139,17 +141,22 @@ def finished_record(config: DictConfig) -> Record | None:
     return record if done.get(record.status) else None
 
 
-def existing_runs(runs: Path = RUNS, most: int = 5) -> str:
-    """Says which runs there are, the newest first. Their names have commas, so something else stands between them."""
+def existing_runs(runs: Path = RUNS) -> str:
     names = _names(runs)
-    more = f" | and {len(names) - most} older ones" if len(names) > most else ""
-    return f"in {runs}/ there are: {' | '.join(names[:most])}{more}" if names else f"there are no runs in {runs}/ yet"
+    return f"in {runs}/ there are: {listed(names)}" if names else f"there are no runs in {runs}/ yet"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The newest. Names of runs have commas, so something else stands between them."""
+    return " | ".join(names[:most]) + (f" | and {len(names) - most} older ones" if len(names) > most else "")
 
 
 def _names(runs: Path) -> list[str]:
-    """Of all runs, the newest first, and by alphabet where they are equally old."""
-    found = sorted(runs.glob("*/config.yaml"))
-    return [file.parent.name for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)]
+    """Of all runs, those of sweeps too, the newest first, and by alphabet where they are equally old."""
+    single = sorted(runs.glob("*/config.yaml"))
+    in_sweeps = [file for file in sorted(runs.glob("*/*/config.yaml")) if file.parents[1] / file.name not in single]
+    found = sorted(single + in_sweeps, key=lambda file: file.stat().st_mtime, reverse=True)
+    return [str(file.parent.relative_to(runs)) for file in found]
 
 
 def _similar(run: str, runs: Path) -> str:
