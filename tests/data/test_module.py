@@ -105,6 +105,19 @@ def test_splits_must_agree_on_their_categories(tiny_coco_file: Path, tmp_path: P
         tiny_module(tiny_coco_file, other).setup()
 
 
+def test_there_must_be_something_to_learn(tiny_coco_file: Path):
+    beside = tiny_coco_file.with_name("crowds.json")
+    crowds = changed(tiny_coco_file, beside, lambda content: mark_crowds(content["annotations"]))
+    with pytest.raises(UserError, match=r"crowds\.json has no objects that a model could learn to find"):
+        tiny_module(crowds, tiny_coco_file).setup()
+    tiny_module(tiny_coco_file, crowds).setup()
+
+
+def mark_crowds(annotations: list[dict]) -> None:
+    for annotation in annotations:
+        annotation["iscrowd"] = 1
+
+
 @pytest.mark.parametrize(
     ("option", "setting"),
     [("resize", "resize"), ("augmentation", r"augmentation\.geometry"), ("on_fault", r"data\.on_fault")],

@@ -77,6 +77,11 @@ class CocoDataset:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def num_objects(self) -> int:
+        """Without crowds."""
+        return int((~self._crowd).sum())
+
     def read_image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         """The pixels as RGB, without EXIF rotation; see `image_file.read_image`."""
         return read_image(self.images_dir / self.file_names[index])

@@ -91,6 +91,7 @@ class CocoDataModule(LightningDataModule):
         for name, dataset in self._read([name for name in wanted if not hasattr(self, name)]).items():
             setattr(self, name, dataset)
         if hasattr(self, "train"):
+            self._require_objects()
             self._require_equal_categories()
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
@@ -113,6 +114,10 @@ class CocoDataModule(LightningDataModule):
         if missing:
             raise MissingSplitError.of_all(missing)
         return splits
+
+    def _require_objects(self) -> None:
+        if not self.train.num_objects:
+            raise UserError(f"{self.train.annotations_path} has no objects that a model could learn to find")
 
     def _require_equal_categories(self) -> None:
         if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
