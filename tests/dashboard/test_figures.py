@@ -64,6 +64,20 @@ def test_a_line_joins_the_best_recipes_not_their_means(runs):
     assert list(line.y) == [0.5 * 0.3, 0.5 * 0.4]
 
 
+@pytest.mark.parametrize(
+    ("score", "ms", "dashes"), [(0.3, 20.0, ["solid", "dot"]), (0.3, None, ["solid"]), (None, 20.0, ["dot"])]
+)
+def test_numbers_of_proposals_with_what_there_is(runs, score, ms, dashes):
+    for proposals in (10, 50):
+        write_run(runs, f"sweep/{proposals}", score, ms, proposals=proposals)
+    figure, rows = FIGURES["proposals"], Store(runs).table()
+    drawn = figure.draw(figure.drawable(rows, figure.choices), rows, figure.choices)
+    lines = [trace for trace in drawn.data if trace.mode == "lines+markers"]
+    assert [line.line.dash for line in lines] == dashes
+    assert all(list(line.x) == [10, 50] for line in lines)
+    assert figure.timed(figure.choices)
+
+
 def test_whiskers_are_the_bounds(grid):
     rows = filters.shown(grid.table(), {"sweep": ["points"]})
     trace = FIGURES["frontier"].draw(rows, grid.table(), FIGURES["frontier"].choices).data[0]

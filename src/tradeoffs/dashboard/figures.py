@@ -20,7 +20,10 @@ SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": Fa
 
 
 class Figure(NamedTuple):
-    """`needs` are columns beside those chosen as x and y; `choices` what can be chosen, with the default."""
+    """`needs` are columns beside those chosen as x and y, `shows` those that it can do without.
+
+    `choices` are what can be chosen, with the default.
+    """
 
     title: str
     number: str  # in the paper
@@ -29,13 +32,14 @@ class Figure(NamedTuple):
     choices: Choices
     needs: tuple[str, ...] = ()
     barred: bool = False  # a bar for each run, so only some fit
+    shows: tuple[str, ...] = ()
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
 
     def timed(self, choices: Choices) -> bool:
         """Whether what it shows depends on the device."""
-        return any(name in TIMED for name in self.columns(choices))
+        return any(name in TIMED for name in (*self.columns(choices), *self.shows))
 
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         """The rows that have all it needs; what failed or was stopped early is no result."""
@@ -92,9 +96,9 @@ def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices)
             "name": f"{html.escape(model)} {html.escape(backbone)}",
             "showlegend": False,
         }
-        if path["mAP"].notna().any():
-            figure.add_scatter(y=path["mAP"], line={"color": colour}, **look)
-        figure.add_scatter(y=path["ms"], line={"color": colour, "dash": "dot"}, yaxis="y2", **look)
+        for name, drawn in {"mAP": {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
+            if path[name].notna().any():
+                figure.add_scatter(y=path[name], line_color=colour, **drawn, **look)
     add_legend(figure, rows, looks, "backbone", "model")
     figure.update_xaxes(title_text=label("num_proposals"), type=choices["scale"], tickformat=TICKS)
     figure.update_layout(
@@ -151,7 +155,7 @@ FIGURES = {
     "proposals": Figure(
         *("Number of proposals", "6"),
         "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right).",
-        *(by_proposals, {"scale": "linear"}, ("num_proposals", "ms")),
+        *(by_proposals, {"scale": "linear"}, ("num_proposals",), False, ("mAP", "ms")),
     ),
     "time": Figure(
         *("Time in parts", "7"),
