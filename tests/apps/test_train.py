@@ -191,14 +191,6 @@ def test_a_refused_run_leaves_no_folder(data: Path, tmp_path: Path):
     assert not (tmp_path / "refused").exists()
 
 
-def test_times_taken_beside_other_work_are_doubted():
-    steady = {"1": {"disturbed": False}}
-    assert report.doubt_about({}) is None
-    assert report.doubt_about({"batches": steady, "other_load": 0.05}) is None
-    assert "took 40% of the processor" in report.doubt_about({"batches": steady, "other_load": 0.4})
-    assert "spread over more" in report.doubt_about({"batches": {"1": {"disturbed": True}}, "other_load": None})
-
-
 def test_the_same_command_again_changes_nothing(data: Path, finished: Path, record: Record, capsys):
     before = files(finished)
     assert run(data, finished, "measure=true") == record.accuracy["summary"]["mAP"]

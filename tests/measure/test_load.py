@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tradeoffs.measure.load import STAT, OtherLoad, reading, share_of_others
+from tradeoffs.measure.load import STAT, OtherLoad, doubt_about, reading, share_of_others
 
 
 def test_share_is_what_others_worked_of_all_cores():
@@ -34,3 +34,11 @@ def test_another_process_shows():
         stop.set()
         other.join()
     assert load.share > 0.02 and reading() is not None
+
+
+def test_times_taken_beside_other_work_are_doubted():
+    steady = {"1": {"disturbed": False}}
+    assert doubt_about({}) is None
+    assert doubt_about({"batches": steady, "other_load": 0.05}) is None
+    assert "took 40% of the processor" in doubt_about({"batches": steady, "other_load": 0.4})
+    assert "spread over more" in doubt_about({"batches": {"1": {"disturbed": True}}, "other_load": None})

@@ -18,7 +18,7 @@ from rich import print as print_pretty
 from tradeoffs.apps.run_folder import data_name, save_config, without_neutral
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
-from tradeoffs.measure.load import was_busy
+from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.metrics.matches import Matches
@@ -194,12 +194,3 @@ def cost_summary(cost: Outcome) -> Outcome:
         "images/s, batch 8": cost["images_per_second"],
         "peak MB": large["peak_memory_bytes"] / 1e6 if large["peak_memory_bytes"] else "-",
     }
-
-
-def doubt_about(cost: Outcome) -> str | None:
-    """Why the times are not to be trusted, if so."""
-    if was_busy(cost):
-        return f"these times are disturbed: other programs took {cost['other_load']:.0%} of the processor"
-    if any(batch["disturbed"] for batch in cost.get("batches", {}).values()):
-        return "these times are disturbed: they spread over more than a tenth"
-    return None

@@ -17,6 +17,15 @@ def was_busy(cost: Mapping[str, Any]) -> bool:
     return (cost.get("other_load") or 0) > BUSY
 
 
+def doubt_about(cost: Mapping[str, Any]) -> str | None:
+    """Why the times of a record are not to be trusted, if so."""
+    if was_busy(cost):
+        return f"these times are disturbed: other programs took {cost['other_load']:.0%} of the processor"
+    if any((batch or {}).get("disturbed") for batch in (cost.get("batches") or {}).values()):
+        return "these times are disturbed: they spread over more than a tenth"
+    return None
+
+
 class OtherLoad:
     """Used as a context manager: the `share` (0 to 1) of all cores that other programs took meanwhile.
 

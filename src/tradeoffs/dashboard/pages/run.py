@@ -16,6 +16,7 @@ from tradeoffs.dashboard.mistakes import Mistakes
 from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
+from tradeoffs.measure.load import doubt_about
 from tradeoffs.results.record import Record
 
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
@@ -73,8 +74,8 @@ def tiles(row: pd.Series) -> Iterator[html.Div]:
 def doubts(record: Record) -> Iterator[str]:
     if record.cost.get("trained") is False:
         yield "Random weights: the network's times count, those of decoding and suppression depend on training."
-    if any((batch or {}).get("disturbed") for batch in (record.cost.get("batches") or {}).values()):
-        yield "These times were disturbed by other work on the machine; evaluate.py with measure=true takes them again."
+    if doubt := doubt_about(record.cost):
+        yield f"{doubt[0].upper()}{doubt[1:]}; evaluate.py with measure=true takes them again."
 
 
 def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
