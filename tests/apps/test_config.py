@@ -11,8 +11,9 @@ from small_configs import write_files
 
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.launch import launch, quote_value
-from tradeoffs.apps.rules import Number, OneOf, check
+from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
+from tradeoffs.apps.values import Number, OneOf
 from tradeoffs.errors import UserError
 
 FILES = {

@@ -21,9 +21,10 @@ from tradeoffs.apps.config import CONF, compose, leaves, parse
 from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.launch import mistakes_answered, quote, read_arguments
 from tradeoffs.apps.mistakes import unknown_setting
-from tradeoffs.apps.rules import check, shown
+from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, find_run, run_name
 from tradeoffs.apps.usage import usage
+from tradeoffs.apps.values import shown
 from tradeoffs.errors import UserError
 
 SINGLE, SAVED = "train", "evaluate"  # the configs of one model: with random weights, of a run

@@ -14,13 +14,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
-from tradeoffs.apps.rules import COUNT, Number
 from tradeoffs.apps.sweep.grid import launch
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import Job, done_record
 from tradeoffs.apps.sweep.search_space import Space, Values, read_space
 from tradeoffs.apps.sweep.search_study import open_study, sampler_for, show_best, sole_search
 from tradeoffs.apps.sweep.share import divide
+from tradeoffs.apps.values import COUNT, Number
 from tradeoffs.errors import UserError
 from tradeoffs.results.columns import ACCURACY, COLUMNS
 
