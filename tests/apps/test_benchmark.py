@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from tradeoffs.apps import benchmark as module
+from tradeoffs.apps.arguments import quote_value
 from tradeoffs.apps.config import compose
 from tradeoffs.apps.grid import read_grid
-from tradeoffs.apps.launch import quote_value
 from tradeoffs.apps.referee import Referee
 from tradeoffs.apps.run_folder import without_neutral
 from tradeoffs.errors import UserError

@@ -9,8 +9,9 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from small_configs import write_files
 
+from tradeoffs.apps.arguments import quote_value
 from tradeoffs.apps.config import CONF, compose
-from tradeoffs.apps.launch import launch, quote_value
+from tradeoffs.apps.launch import launch
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
 from tradeoffs.apps.values import Number, OneOf

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from small_configs import write_files
 
+from tradeoffs.apps.arguments import quote_value
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.grid import Grid, launch_grid, read_grid, require_own_names, split_runs
-from tradeoffs.apps.launch import quote_value
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 

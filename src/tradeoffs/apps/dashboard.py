@@ -10,8 +10,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.arguments import read_arguments
 from tradeoffs.apps.config import CONF, compose
-from tradeoffs.apps.launch import mistakes_answered, read_arguments
+from tradeoffs.apps.launch import mistakes_answered
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.usage import usage
 from tradeoffs.dashboard.address import FILTERS, View, write

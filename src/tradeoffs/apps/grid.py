@@ -17,9 +17,10 @@ from typing import NamedTuple
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.arguments import quote, read_arguments
 from tradeoffs.apps.config import CONF, compose, leaves, parse
 from tradeoffs.apps.decisive import key_of
-from tradeoffs.apps.launch import mistakes_answered, quote, read_arguments
+from tradeoffs.apps.launch import mistakes_answered
 from tradeoffs.apps.mistakes import unknown_setting
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, find_run, run_name

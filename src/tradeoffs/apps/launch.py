@@ -6,7 +6,6 @@ Nothing here imports torch: a command line is composed and checked first, and on
 from __future__ import annotations
 
 import os
-import re
 import select
 import sys
 import traceback
@@ -16,14 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from tradeoffs.apps.arguments import read_arguments
 from tradeoffs.apps.config import CONF, compose, compose_with_axes, parse, settle_names
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
@@ -33,10 +31,6 @@ from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
 CRASH, MISTAKE, INTERRUPTED, UNREAD = 1, 2, 130, 141  # exit codes; a shell's for Ctrl-C and for a closed pipe
-# Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
-PATHS = ("run", "checkpoint", "source", "output", "runs", "export", "resume", "data.root", "backbone.weights")
-LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
-
 
 FailureHook = Callable[[DictConfig, BaseException], None]
 
@@ -91,39 +85,6 @@ def reader_is_gone() -> bool:
     except (AttributeError, OSError):  # not on every system, and not every stdout is a file
         return False
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-def read_arguments() -> Namespace:
-    """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
-    parser = get_args_parser()
-    parser.error = fail_to_read
-    arguments, unknown = parser.parse_known_intermixed_args()
-    if unknown:
-        raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
-    arguments.options = [word for word in sys.argv[1:] if word not in arguments.overrides]
-    if not arguments.multirun:
-        arguments.overrides = [quote_value(override) for override in arguments.overrides]
-    sys.argv[1:] = arguments.options + arguments.overrides
-    return arguments
-
-
-def fail_to_read(message: str) -> NoReturn:
-    raise UserError(f"{message}; --help shows what there is")
-
-
-def quote_value(override: str) -> str:
-    """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
-    key, _, value = override.partition("=")
-    if key in LISTS and "," in value and not value.startswith("["):
-        return f"{key}=[{value}]"
-    if key.lstrip("+") not in PATHS or value.startswith(('"', "'", "$")):
-        return override
-    return f"{key}={quote(value)}"
-
-
-def quote(text: str) -> str:
-    """A value for Hydra's parser, in quotes if it needs them."""
-    return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
 
 
 def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bool) -> None:

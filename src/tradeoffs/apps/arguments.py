@@ -1,0 +1,49 @@
+"""The words of a command line, as Hydra's parser needs them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import Namespace
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from tradeoffs.errors import UserError
+
+# Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
+PATHS = ("run", "checkpoint", "source", "output", "runs", "export", "resume", "data.root", "backbone.weights")
+LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
+
+
+def read_arguments() -> Namespace:
+    """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
+    parser = get_args_parser()
+    parser.error = fail_to_read
+    arguments, unknown = parser.parse_known_intermixed_args()
+    if unknown:
+        raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
+    arguments.options = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    if not arguments.multirun:
+        arguments.overrides = [quote_value(override) for override in arguments.overrides]
+    sys.argv[1:] = arguments.options + arguments.overrides
+    return arguments
+
+
+def fail_to_read(message: str) -> NoReturn:
+    raise UserError(f"{message}; --help shows what there is")
+
+
+def quote_value(override: str) -> str:
+    """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
+    key, _, value = override.partition("=")
+    if key in LISTS and "," in value and not value.startswith("["):
+        return f"{key}=[{value}]"
+    if key.lstrip("+") not in PATHS or value.startswith(('"', "'", "$")):
+        return override
+    return f"{key}={quote(value)}"
+
+
+def quote(text: str) -> str:
+    """A value for Hydra's parser, in quotes if it needs them."""
+    return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
