@@ -78,6 +78,17 @@ def test_numbers_of_proposals_with_what_there_is(runs, score, ms, dashes):
     assert figure.timed(figure.choices)
 
 
+def test_sizes_are_compared_with_the_most_proposals(runs):
+    for size, proposals in ((64, 10), (64, 50), (128, 10), (128, 50)):
+        write_run(runs, f"s/{size}-{proposals}", 0.3 + 0.001 * proposals, image_size=size, proposals=proposals)
+    write_run(runs, "s/none", 0.2, model="fcos")
+    figure, rows = FIGURES["resolution"], Store(runs).table()
+    usable = figure.drawable(rows, figure.choices)
+    assert set(usable.index) == {"s/64-50", "s/128-50", "s/none"}
+    lines = [trace for trace in figure.draw(usable, rows, figure.choices).data if trace.mode == "lines+markers+text"]
+    assert [list(line.text) for line in lines] == [["64 px", "128 px"]]
+
+
 def test_whiskers_are_the_bounds(grid):
     rows = filters.shown(grid.table(), {"sweep": ["points"]})
     trace = FIGURES["frontier"].draw(rows, grid.table(), FIGURES["frontier"].choices).data[0]

@@ -22,7 +22,8 @@ SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": Fa
 class Figure(NamedTuple):
     """`needs` are columns beside those chosen as x and y, `shows` those that it can do without.
 
-    `choices` are what can be chosen, with the default.
+    `choices` are what can be chosen, with the default. `of_most_proposals`: of runs that differ in the number of
+    proposals alone it has one.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Figure(NamedTuple):
     needs: tuple[str, ...] = ()
     barred: bool = False  # a bar for each run, so only some fit
     shows: tuple[str, ...] = ()
+    of_most_proposals: bool = False
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
@@ -41,9 +43,17 @@ class Figure(NamedTuple):
         """Whether what it shows depends on the device."""
         return any(name in TIMED for name in (*self.columns(choices), *self.shows))
 
+    def among(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows that it is about."""
+        if not self.of_most_proposals:
+            return rows
+        alike = ["backbone", "model", "image_size", "data", "device", "sweep"]
+        most = rows.groupby(alike, dropna=False)["num_proposals"].transform("max")
+        return rows[most.isna() | (rows["num_proposals"] == most)]
+
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         """The rows that have all it needs; what failed or was stopped early is no result."""
-        rows = rows[rows["status"] == "finished"]
+        rows = self.among(rows[rows["status"] == "finished"])
         return rows[np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)]
 
 
@@ -52,7 +62,7 @@ def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[
 
     Sweeps are not joined with each other, since they may have trained in other ways.
     """
-    apart = [name for name in ("backbone", "model", "image_size", "num_proposals", "sweep") if name != along]
+    apart = ["backbone", "model", "sweep", *(["image_size"] if along == "num_proposals" else [])]
     for keys, group in rows.groupby(apart, sort=True, dropna=False):
         best = group.sort_values("mAP", na_position="first").drop_duplicates(along, keep="last")
         path = best[[along, *columns]].sort_values(along)
@@ -140,27 +150,34 @@ FIGURES = {
         "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
         "the paper; other backbones are left out.",
         *(scatter, {"x": "backbone_accuracy", "y": "mAP", **LOOKS, "size": "", "scale": "linear"}),
+        of_most_proposals=True,
     ),
     "objects": Figure(
         *("Size of objects", "4"),
         "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
-        *(by_object_size, {}, ("mAP", *SIZES), True),
+        *(by_object_size, {}, ("mAP", *SIZES)),
+        barred=True,
+        of_most_proposals=True,
     ),
     "resolution": Figure(
         *("Resolution", "5"),
         "The same model with images of several sizes, joined by a line: what a larger image gives on small objects "
-        "and on large ones.",
+        "and on large ones. Two-stage models have the most proposals that they were run with.",
         *(by_resolution, {"x": "AP_large", "y": "AP_small", "scale": "linear"}, ("image_size",)),
+        of_most_proposals=True,
     ),
     "proposals": Figure(
         *("Number of proposals", "6"),
         "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right).",
-        *(by_proposals, {"scale": "linear"}, ("num_proposals",), False, ("mAP", "ms")),
+        *(by_proposals, {"scale": "linear"}, ("num_proposals",)),
+        shows=("mAP", "ms"),
     ),
     "time": Figure(
         *("Time in parts", "7"),
         "What the time of an image is spent on, the fastest model first.",
-        *(time_bars, {}, ("ms", *PARTS), True),
+        *(time_bars, {}, ("ms", *PARTS)),
+        barred=True,
+        of_most_proposals=True,
     ),
     "arithmetic": Figure(
         *("FLOPs and time", "8"),
@@ -170,7 +187,9 @@ FIGURES = {
     "memory": Figure(
         *("Memory", "9"),
         "The most memory that a large batch takes, the leanest model first.",
-        *(memory_bars, {"x": "memory"}, (), True),
+        *(memory_bars, {"x": "memory"}),
+        barred=True,
+        of_most_proposals=True,
     ),
     "memory_time": Figure(
         *("Memory and time", "10"),

@@ -100,7 +100,7 @@ def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.F
     """Remarks, and a drawing for each group of runs that compare, by its title."""
     figure = chosen_figure(view)
     choices = choices_of(figure, view)
-    rows = filters.shown(table, view)
+    rows = figure.among(filters.shown(table, view))
     usable = figure.drawable(rows, choices)
     groups = filters.panels(usable, figure.timed(choices))
     said = remarks(figure, choices, rows, usable)
