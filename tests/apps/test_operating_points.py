@@ -67,7 +67,7 @@ def test_training_ends_with_the_same_scores(run: Path):
 
 def test_a_finished_run_says_how_to_score_others(data: Path, run: Path, capsys):
     train_with(data, run, "operating_points=[3,7,9]")
-    assert f"python evaluate.py run={run} num_proposals=7,9\n" in capsys.readouterr().out
+    assert f"python evaluate.py run={run} num_proposals=7,9 measure=true\n" in capsys.readouterr().out
 
 
 def test_more_operating_points_than_proposals():

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tradeoffs.apps.run_folder import existing_runs, find_run
+from tradeoffs.apps.config import compose
+from tradeoffs.apps.run_folder import existing_runs, find_run, save_config, without_neutral
 from tradeoffs.errors import UserError
 
 
@@ -54,8 +55,7 @@ def test_what_is_no_run(runs, run, line):
 
 
 def test_a_sweep_is_no_run_but_has_some(runs):
-    Path("runs/sweep/model=fcos,seed=9").mkdir(parents=True)
-    Path("runs/sweep/model=fcos,seed=9/config.yaml").touch()
+    make("sweep/model=fcos,seed=9", seconds=9)
     with pytest.raises(UserError, match=r"run=sweep is a folder of runs; give run=sweep/ and .*: model=fcos,seed=9$"):
         find_run("sweep")
     with pytest.raises(UserError, match=r"did you mean sweep/model=fcos,seed=9\? in runs/ there are: sweep/model=fcos"):
@@ -73,3 +73,12 @@ def test_the_newest_of_many_runs_are_named(runs):
         make(f"run{number}", seconds=number)
     names = "run13 | run12 | run11 | run10 | bccd,seed=2 | and 2 older ones"
     assert existing_runs() == f"in runs/ there are: {names}"
+
+
+@pytest.mark.parametrize("words", [[], ["backbone.weights=some.safetensors"], ["trainer=ddp", "trainer.devices=2"]])
+def test_an_evaluation_that_changes_nothing_is_of_the_run_itself(runs, words):
+    trained = compose("train", [*words, "name=trained"])
+    make("trained", seconds=9)
+    save_config(trained, runs / "trained")
+    assert without_neutral(compose("evaluate", ["run=trained"])) == without_neutral(trained)
+    assert without_neutral(compose("evaluate", ["run=trained", "image_size=64"])) != without_neutral(trained)

@@ -44,6 +44,11 @@ def test_times_of_two_devices_do_not_compare(table):
     assert found["mAP"] == []  # a single seed, and no images
 
 
+def test_times_beside_other_work_do_not_compare(table, runs):
+    table.loc["b0", "busy"] = True
+    assert verdicts(table, "a0", "b0")["ms"] == ["taken beside other work, which does not compare"]
+
+
 def test_welch():
     from scipy.stats import ttest_ind
 

@@ -7,6 +7,7 @@ import pytest
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.__main__ import main
+from tradeoffs.results.print import told_apart
 from tradeoffs.results.record import Identity, Record, write_record
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.table import read_table
@@ -16,30 +17,34 @@ def write_run(
     runs: Path,
     name: str,
     score: float | None = 0.3,
-    ms: float = 20.0,
+    ms: float | None = 20.0,
     disturbed: bool = False,
     load: float = 0.0,
     **who,
 ) -> None:
     identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
     identity |= {"seed": 1, "config_hash": name, "recipe_hash": name, **who}
+    record = Record(
+        Identity(name=name, **identity),
+        status="failed" if score is None else "finished",
+        error="out of memory" if score is None else None,
+        accuracy={} if score is None else accuracy(score),
+        cost={} if ms is None else cost(ms, disturbed, load),
+        config={"model": {"num_proposals": 50}},
+        where={"cpu": "a processor", "threads": 2},
+    )
+    (runs / name).mkdir(parents=True)
+    write_record(runs / name / "result.json", record)
+
+
+def cost(ms: float, disturbed: bool, load: float) -> dict:
     batch = {
         "total_ms": {"median": ms, "confidence_low": ms - 1, "confidence_high": ms + 1, "p90": ms + 3},
         "images_per_second": 1000 / ms,
         "peak_memory_bytes": 5e6,
         "disturbed": disturbed,
     }
-    record = Record(
-        Identity(name=name, **identity),
-        status="failed" if score is None else "finished",
-        error="out of memory" if score is None else None,
-        accuracy={} if score is None else accuracy(score),
-        cost={"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6, "other_load": load},
-        config={"model": {"num_proposals": 50}},
-        where={"cpu": "a processor", "threads": 2},
-    )
-    (runs / name).mkdir(parents=True)
-    write_record(runs / name / "result.json", record)
+    return {"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6, "other_load": load}
 
 
 def accuracy(score: float) -> dict:
@@ -117,6 +122,35 @@ def test_two_records_of_one_run_are_one_seed(runs):
     assert rows["seeds"].tolist() == [1, 1, 1]
 
 
+def test_several_records_of_one_run_complete_each_other(tmp_path):
+    """Scored without times, timed beside other work, and timed again in quiet."""
+    same = {"config_hash": "one", "recipe_hash": "one"}
+    write_run(tmp_path, "a-benchmark", None, ms=20, **same)
+    write_run(tmp_path, "b", 0.4, ms=50, load=0.5, **same)
+    write_run(tmp_path, "b/evaluations/default", 0.4, ms=None, **same)
+    finish(tmp_path / "a-benchmark/result.json")
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.mAP, row.ms, row.ms_low, row.busy, row.seeds) == (0.4, 20, 19, False, 1)
+
+
+def finish(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "finished", "error": None}))
+
+
+def test_a_seed_of_something_else_stays_in_the_name(tmp_path):
+    for seed in (1, 2):
+        write_run(tmp_path, f"data.source.seed=3,seed={seed}", recipe_hash="one")
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert row.name == "data.source.seed=3"
+
+
+def test_times_beside_other_work_beat_nobody_for_sure(tmp_path, capsys):
+    write_run(tmp_path, "good", 0.4, ms=10)
+    write_run(tmp_path, "bad", 0.2, ms=20, load=0.5, model="fcos")
+    main([str(tmp_path)])
+    assert "~" in capsys.readouterr().out
+
+
 def test_a_record_of_an_odd_form_is_said(runs):
     odd = json.loads((runs / "fast/result.json").read_text()) | {"cost": None}
     (runs / "fast/result.json").write_text(json.dumps(odd))
@@ -139,15 +173,33 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
     assert len((runs / "all.csv").read_text().splitlines()) == 5
 
 
-def test_rows_that_look_alike_are_told_apart_by_their_settings(tmp_path, capsys):
-    write_run(tmp_path, "model=ssd,optimizer.lr=0.01", 0.2)
-    write_run(tmp_path, "model=ssd,optimizer.lr=0.1,seed=2", 0.3)
+@pytest.mark.parametrize(
+    ("folders", "settings"),
+    [
+        (
+            ("model=ssd,optimizer.lr=0.01", "model=ssd,optimizer.lr=0.1,seed=2"),
+            ("optimizer.lr=0.01", "optimizer.lr=0.1,seed=2"),
+        ),
+        (("low/model=ssd", "high/model=ssd"), ("low", "high")),  # two sweeps
+        (("lr=1", "lr=1/evaluations/nms=0.3"), ("", "nms=0.3")),
+    ],
+)
+def test_rows_that_look_alike_are_told_apart_by_their_folders(tmp_path, folders, settings):
+    for number, folder in enumerate(folders):
+        write_run(tmp_path, folder, 0.1 * (number + 1))
+    rows = over_seeds_table(read_table([tmp_path]).table)
+    assert dict(zip(rows.index, told_apart(rows), strict=True)) == dict(
+        zip((str(tmp_path / folder) for folder in folders), settings, strict=True)
+    )
+
+
+def test_that_column_is_there_only_where_it_is_needed(tmp_path, capsys):
+    write_run(tmp_path, "optimizer.lr=0.01", 0.2)
+    write_run(tmp_path, "optimizer.lr=0.1", 0.3)
     main([str(tmp_path)])
-    out = capsys.readouterr().out
-    assert "│ optimizer.lr=0.01 " in out
-    assert "│ optimizer.lr=0.1," in out
-    assert "model=ssd" not in out
-    write_run(tmp_path / "others", "model=fcos,optimizer.lr=0.1", 0.3, model="fcos")
+    assert "│ optimizer.lr=0.1 " in capsys.readouterr().out
+    write_run(tmp_path / "others", "optimizer.lr=0.01", 0.2)
+    write_run(tmp_path / "others", "optimizer.lr=0.1", 0.3, model="fcos")
     main([str(tmp_path / "others")])
     assert "optimizer" not in capsys.readouterr().out
 

@@ -82,7 +82,7 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
             if override.is_interval_sweep():
                 raise UserError(f"{text} is no list of values, as a grid needs it; to search add hydra/sweeper=optuna")
         (batch,) = BasicSweeper.split_arguments([override for _, override in parsed], max_batch_size=None)
-    several = [text for text, override in swept.items() if not _is_one_choice(override)]
+    several = [text for text, override in swept.items() if not is_single(override)]
     keys = {text.partition("=")[0] for text in axes + several}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
     return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
@@ -114,7 +114,8 @@ def only_for_training(key: str) -> bool:
     return any(key == training or key.startswith(f"{training}.") for training in TRAINING)
 
 
-def _is_one_choice(override: Override) -> bool:
+def is_single(override: Override) -> bool:
+    """Whether it is an axis with one value."""
     values = override.value()
     return isinstance(values, ChoiceSweep) and len(values.list) == 1
 

@@ -26,7 +26,8 @@ from tradeoffs.apps.config import CONF, compose, compose_with_axes, parse, settl
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.sweep.failures import record_failure
-from tradeoffs.apps.sweep.plan import engine_of, in_own_folder, plan_sweep, require_engine
+from tradeoffs.apps.sweep.optional import as_axes
+from tradeoffs.apps.sweep.plan import Plan, described, engine_of, in_own_folder, plan_sweep, require_engine
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
 
@@ -49,7 +50,10 @@ def launch(
             print(usage(config_name, conf, arguments.overrides))
             return
         if arguments.multirun:
-            prepare_sweep(config_name, arguments, conf, sweeps)
+            plan = prepare_sweep(config_name, arguments, conf, sweeps)
+            if arguments.cfg:
+                print(*described(plan), sep="\n")
+                return
         elif arguments.cfg:
             compose(config_name, arguments.overrides, conf)
         elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
@@ -87,15 +91,15 @@ def reader_is_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bool) -> None:
+def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bool) -> Plan:
     """Gives the sweep its folder. Composes and checks every job before the first one starts."""
     if not sweeps:
         raise UserError(f"-m is for train.py; start {config_name}.py once for each")
     require_engine(arguments.overrides)
     warnings.filterwarnings("ignore", "\\s*'hydra/launcher/ray' is validated")  # its plugin has one of that name, too
-    arguments.overrides = in_own_folder(config_name, arguments.overrides, conf)
+    arguments.overrides = as_axes(config_name, in_own_folder(config_name, arguments.overrides, conf), conf)
     sys.argv[1:] = arguments.options + arguments.overrides
-    plan_sweep(config_name, tuple(arguments.overrides), conf)
+    return plan_sweep(config_name, tuple(arguments.overrides), conf)
 
 
 def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps: bool) -> None:

@@ -66,7 +66,8 @@ def report(
         if config.measure and not (stopped and training):
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
-        show(record, folder, config.get("run"))
+        run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
+        show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
     return task.scores.summary["mAP"]
 
 
@@ -155,14 +156,15 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
     )
 
 
-def show(record: Record, folder: Path, run: str | None = None) -> float:
-    """Prints the tables and where everything is; returns the mAP. `run` is what was scored, by default in `folder`."""
+def show(record: Record, folder: Path, what: str | None = None) -> float:
+    """Prints the tables and where everything is; returns the mAP. `what` makes evaluate.py score the same again."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if record.error:
         print(f"{record.status}: {record.error}")
     if doubt := doubt_about(record.cost):
-        print(f"{doubt}; on a quiet machine: python evaluate.py run={shlex.quote(run or str(folder))} measure=true")
+        what = what or shlex.quote(f"run={folder}")
+        print(f"{doubt}; on a quiet machine: python evaluate.py {what} measure=true")
     print(f"{folder}/ holds")
     for name, what in CONTENTS.items():
         if (folder / name).exists():

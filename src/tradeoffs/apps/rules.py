@@ -125,7 +125,11 @@ def check_paths(config: DictConfig) -> None:
     source = config.get("source")
     if source is not None and next(search_images(str(source)), None) is None:
         raise nothing_found(source)
-    name = str(config.get("name", "unnamed"))
+    check_name(str(config.get("name", "unnamed")))
+
+
+def check_name(name: str) -> None:
+    """Of a run or a sweep."""
     if not name.strip("/. "):
         raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
     if ".." in Path(name).parts or Path(name).is_absolute():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -30,6 +31,9 @@ NEUTRAL = (
 
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself.
 AS_TRAINED = (("checkpoint", "best"), ("num_proposals", None))
+
+# Settings of a training that whatever is done with the run replaces: its record is one of the run itself all the same.
+OF_TRAINING = ("backbone.weights", "trainer.strategy", "trainer.num_nodes")
 
 
 def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
@@ -84,6 +88,21 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 
+def unscored_points(config: DictConfig) -> str | None:
+    """The command that scores a finished run with the operating points that were no setting when it was trained."""
+    if "num_proposals" not in config.model or not config.get("operating_points"):
+        return None
+    folder, points = Path(config.runs) / config.name, config.operating_points
+    places = [folder / "evaluations", *folder.glob("evaluations/num_proposals=*")]
+    counts = [
+        str(count)
+        for count in ([points] if isinstance(points, int) else points)
+        if not any((place / f"num_proposals={count}/result.json").exists() for place in places)
+    ]
+    run = shlex.quote(f"run={folder}")
+    return f"python evaluate.py {run} num_proposals={','.join(counts)} measure=true" if counts else None
+
+
 def find_run(run: str, runs: Path = RUNS) -> Path:
     """The folder of a run, given that folder or its name under `runs`. Raises UserError if there is none."""
     places = (Path(run), runs / run)
@@ -103,7 +122,7 @@ def no_run(run: str, path: Path, runs: Path) -> UserError:
         weights = path.stem if path.stem in ("best", "last") else path
         use = f" checkpoint={weights}" if path.suffix == ".ckpt" else ""
         return UserError(f"run={run} is a {kind} inside a run; give run={around}{use}")
-    if inner := _names(path):
+    if inner := [name for name in _names(path) if (path / name / "checkpoints").is_dir()]:
         return UserError(f"run={run} is a folder of runs; give run={run.rstrip('/')}/ and one of them: {listed(inner)}")
     if kind == "folder":
         return UserError(f"run={run} is no run: it has no config.yaml; {existing_runs(runs)}")
@@ -170,6 +189,9 @@ def _similar(run: str, runs: Path) -> str:
 def without_neutral(config: DictConfig) -> dict[str, object]:
     """The settings that make a run what it is, dotted and resolved."""
     settings = dict(flat(OmegaConf.to_container(config, resolve=True)))
+    if run := config.get("run"):
+        trained = OmegaConf.load(find_run(str(run)) / "config.yaml")
+        settings |= {key: value for key in OF_TRAINING if (value := OmegaConf.select(trained, key)) is not None}
     return {key: value for key, value in settings.items() if matters(key) and (key, value) not in AS_TRAINED}
 
 

@@ -26,7 +26,7 @@ from tradeoffs.apps.resume import (
     require_same_settings,
     unfinished_record,
 )
-from tradeoffs.apps.run_folder import finished_record
+from tradeoffs.apps.run_folder import finished_record, unscored_points
 from tradeoffs.apps.siblings import Siblings
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
@@ -59,15 +59,9 @@ def train(config: DictConfig) -> float:
             return train_in(folder, config)
         require_same_settings(config, folder, "a finished", "overwrite=true")
         print(f"{folder} is finished already; overwrite=true trains it anew")
-        if points := unscored_points(config, folder):
-            print(f"to score it with others: python evaluate.py run={folder} num_proposals={','.join(points)}")
+        if remedy := unscored_points(config):
+            print(f"it was not scored with operating_points={config.operating_points}: {remedy}")
         return show(record, folder)
-
-
-def unscored_points(config: DictConfig, folder: Path) -> list[str]:
-    """Operating points that were no setting when the run was trained."""
-    counts = map(str, rising(config.operating_points) if "num_proposals" in config.model else [])
-    return [count for count in counts if not any(folder.glob(f"evaluations/**/num_proposals={count}/result.json"))]
 
 
 def train_in(folder: Path, config: DictConfig) -> float:

@@ -50,6 +50,9 @@ def verdicts(
     if name in TIMED and one["device"] != other["device"]:
         yield "on different devices, which do not compare"
         return
+    if name in TIMED and (one["busy"] == True or other["busy"] == True):  # noqa: E712 (None is not known)
+        yield "taken beside other work, which does not compare"
+        return
     if name in NO_CHANCE:
         yield "counted, not measured"
         return

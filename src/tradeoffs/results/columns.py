@@ -148,6 +148,7 @@ ASIDE = {
     "name": inside("who", "name"),
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
+    "busy": lambda record: was_busy(record.cost) if record.cost else None,
     "mAP_low": inside("accuracy", "intervals", "mAP", 0),
     "mAP_high": inside("accuracy", "intervals", "mAP", 1),
     "ms_low": inside(*ONE, "total_ms", "confidence_low"),

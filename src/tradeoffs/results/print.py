@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from rich.console import Console
@@ -11,10 +16,12 @@ from rich.table import Table
 
 from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, TIMES, TOGETHER
 from tradeoffs.results.frontier import on_frontier, surely_beaten
-from tradeoffs.results.seeds import over_seeds_table
+from tradeoffs.results.seeds import SEED, over_seeds_table
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
-IN_COLUMNS = r",?\b(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*"  # in the name of a run
+IN_COLUMNS = (
+    r",?(?<![\w.])(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*"  # in the name of a run
+)
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 WIDE = 1000  # characters, more than any table has
@@ -48,7 +55,7 @@ def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str)
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
-        columns["other settings"] = list(rows["name"].str.replace(IN_COLUMNS, "", regex=True).str.lstrip(","))
+        columns["other settings"] = list(told_apart(rows))
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
     columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
     table = Table(title=title, title_justify="left", caption_justify="left")
@@ -59,6 +66,16 @@ def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str)
     for row in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, row))
     return table
+
+
+def told_apart(rows: pd.DataFrame) -> Iterator[str]:
+    """Of the folders of rows, what they do not share and no column says."""
+    folders = list(map(os.path.abspath, rows.index))
+    shared = os.path.commonpath(folders)
+    for folder, seeds in zip(folders, rows["seeds"], strict=True):
+        said = f"{IN_COLUMNS}|{SEED}" if seeds > 1 else IN_COLUMNS
+        parts = (re.sub(said, "", part).strip(",") for part in Path(folder).relative_to(shared).parts)
+        yield "/".join(part for part in parts if part not in ("", "evaluations"))
 
 
 def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
@@ -72,13 +89,16 @@ def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
 def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
     """Low, estimate, high of a column for every row; turned around where the other direction is better.
 
-    What is counted, not measured, is its own bounds; other bounds that are not known are nan.
+    What is counted, not measured, is its own bounds; other bounds that are not known are nan. So are those
+    of times that were taken beside other work: they hold for that time only.
     """
     value = rows[name].to_numpy(float)
     unknown = value if name in COUNTED else np.full_like(value, np.nan)
     low, high = (
         rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else unknown for end in ("low", "high")
     )
+    if name in TIMES:
+        low, high = (np.where(rows["busy"] == True, np.nan, bound) for bound in (low, high))  # noqa: E712
     columns = np.stack([low, value, high], axis=1)
     return columns if COLUMNS[name].better == better else -columns[:, ::-1]
 

@@ -7,8 +7,9 @@ import pytest
 from omegaconf import DictConfig
 
 from tradeoffs.apps.config import compose
+from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.report import identity
-from tradeoffs.apps.sweep.failures import record_failure
+from tradeoffs.apps.sweep.failures import outdate, record_failure
 from tradeoffs.results.record import Record, read_record, write_record
 
 
@@ -42,3 +43,18 @@ def test_the_scores_of_an_earlier_failure_are_forgotten(config):
     path = write(config, status="failed", error="an earlier one")
     record_failure(config, RuntimeError("again"))
     assert (read_record(path).error, read_record(path).accuracy) == ("RuntimeError: again", {})
+
+
+def test_a_run_that_fails_to_be_trained_anew_has_failed(config):
+    path = write(config, cost={"parameters": 1})
+    outdate(config)
+    assert (read_record(path).status, read_record(path).accuracy) == ("failed", {"summary": {"mAP": 0.3}})
+    record_failure(config, RuntimeError("broken data"))
+    assert (read_record(path).error, read_record(path).accuracy) == ("RuntimeError: broken data", {})
+
+
+def test_what_another_process_trains_is_left_to_it(config):
+    path = write(config, cost={"parameters": 1})
+    with lock_of(path.parent):
+        outdate(config)
+    assert read_record(path).status == "finished"

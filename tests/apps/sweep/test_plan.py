@@ -3,7 +3,9 @@
 import pytest
 from small_configs import SWEEPS, write_files
 
-from tradeoffs.apps.sweep.plan import in_own_folder, plan_sweep, require_engine
+from tradeoffs.apps.arguments import quote
+from tradeoffs.apps.sweep.optional import as_axes
+from tradeoffs.apps.sweep.plan import described, in_own_folder, plan_sweep, require_engine
 from tradeoffs.errors import UserError
 
 FILES = SWEEPS | {
@@ -94,17 +96,33 @@ def test_a_setting_that_some_models_lack_leaves_those_out(planned):
 
 
 def test_so_does_one_that_is_the_same_for_all(conf):
-    words = in_own_folder("train", ["model=ssd,rfcn", "model.num_proposals=10", "seed=1,2"], conf)
-    plan = plan_sweep("train", tuple(words), conf)
+    plan = plan_sweep(
+        "train", tuple(as_axes("train", ["model=ssd,rfcn", "model.num_proposals=10", "seed=1,2"], conf)), conf
+    )
     assert names(plan) == ["model=rfcn,seed=1", "model=rfcn,seed=2"]
     assert plan.jobs[0].config.model.num_proposals == 10
     assert plan.skipped["model=ssd model.num_proposals=10 seed=1"].startswith("model.num_proposals is not a setting")
 
 
 def test_one_that_no_model_has_is_a_mistake(conf):
-    words = in_own_folder("train", ["model=ssd,rfcn", "model.num_props=10"], conf)
+    words = as_axes("train", ["model=ssd,rfcn", "model.num_props=10"], conf)
     with pytest.raises(UserError, match="2 of 2 jobs cannot run"):
         plan_sweep("train", tuple(words), conf)
+
+
+@pytest.mark.parametrize(
+    ("words", "axes"),
+    [
+        (["model=ssd,rfcn", "model.num_proposals=10"], ["model.num_proposals=choice(10)"]),
+        (["experiment=pair", "model.num_proposals=10"], ["model.num_proposals=choice(10)"]),
+        (["model=rfcn", "model.num_proposals=10", "seed=1,2"], []),
+        (["model=ssd,rfcn", "model.num_proposals=null", "seed=1"], []),
+        (["model=ssd,rfcn", "trainer.devices=2", "hydra.job.chdir=false"], []),  # launchers need them
+    ],
+)
+def test_only_what_some_choices_may_lack_is_hidden_from_hydra(conf, words, axes):
+    changed = as_axes("train", words, conf)
+    assert [new for new, old in zip(changed, words, strict=True) if new != old] == axes
 
 
 @pytest.mark.parametrize(
@@ -144,8 +162,22 @@ def test_with_a_mistake_nothing_starts(planned, words, lines):
 )
 def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
     *kept, last = in_own_folder("train", words, conf)
-    assert last == f"runs='{folder}'"
+    assert last == f"runs={quote(folder)}"
     assert kept == [word for word in words if not word.startswith(("name=", "runs="))]
+
+
+@pytest.mark.parametrize(("name", "line"), [("../x", "leads out of the folder of runs"), (".", "name= is empty")])
+def test_a_sweep_has_a_name_of_its_own(conf, name, line):
+    with pytest.raises(UserError, match=line):
+        in_own_folder("train", ["seed=1,2", f"name={name}"], conf)
+
+
+def test_what_would_run_can_be_seen_before(planned):
+    lines = list(described(planned("model=ssd,fcn", "seed=1", "runs=r")))
+    assert lines == [
+        "r/model=ssd",
+        "skipped model=fcn seed=1: model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd",
+    ]
 
 
 def test_jobs_elsewhere_begin_in_other_folders(conf, tmp_path, monkeypatch):

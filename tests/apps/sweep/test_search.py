@@ -119,6 +119,13 @@ def test_axes_are_written_as_for_a_grid(conf):
     assert (job.config.optimizer.lr, job.config.seed, job.config.epochs) == (0.00342, 3, 3)
 
 
+def test_an_axis_with_one_value_is_a_setting(conf):
+    space = read_space("train", ["model=ssd,rfcn", "model.num_proposals=choice(50)"], conf=conf)
+    assert (list(space.axes), space.fixed) == (["model"], ("model.num_proposals=50",))
+    assert space.job({"model": "rfcn"}).config.model.num_proposals == 50
+    space.require_possible()  # though SSD has no proposals
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -1,7 +1,8 @@
-"""What is left of a job that failed: a record that says so."""
+"""Records of jobs that failed, or are to be done again."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def record_failure(config: DictConfig, error: Exception | str) -> None:
         return
     except OSError as problem:  # a full disk must not stop the other jobs
         print(f"the failure of {folder} cannot be recorded: {problem}")
+
+
+def outdate(config: DictConfig) -> None:
+    """Makes a run that is done one that is not, because it is to be trained anew; its scores stay until that begins.
+
+    One that another process trains is left to it.
+    """
+    path = Path(config.runs) / config.name / "result.json"
+    if (record := record_or_none(path)) is None:
+        return
+    with suppress(Timeout), lock_of(path.parent).acquire(timeout=0):
+        write_record(path, replace(record, status="failed", error="to be trained anew: overwrite=true"))
 
 
 def scored_record(folder: Path) -> Record | None:

@@ -12,6 +12,8 @@ from omegaconf import DictConfig
 
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
+from tradeoffs.apps.run_folder import unscored_points
+from tradeoffs.apps.sweep.failures import outdate
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import Job, done_record, plan_sweep
 from tradeoffs.errors import MismatchError, UserError
@@ -22,9 +24,14 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
     plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
-    waiting = [job for job in plan.jobs if job.config.overwrite or not done_record(job)]
+    for job in plan.jobs:
+        if job.config.overwrite:
+            outdate(job.config)
+    waiting = [job for job in plan.jobs if not done_record(job)]
     if finished := len(plan.jobs) - len(waiting):
         print(f"{finished} of {len(plan.jobs)} runs are finished already")
+        for remedy in filter(None, (unscored_points(job.config) for job in plan.jobs if job not in waiting)):
+            print(f"one was not scored with these operating_points: {remedy}")
     jobs, skipped = list(plan.jobs), dict(plan.skipped)
     try:
         senseless = launch(launcher, waiting) if waiting else {}

@@ -29,7 +29,7 @@ class Overview:
 
     def __init__(self, total: int):
         self.total = total
-        self._seconds: list[float] = []  # of each job that ended
+        self._seconds: list[float] = []  # of each job that finished
         live = sys.stdout.isatty()
         self._bar = tqdm(total=total, file=sys.stdout, bar_format=BAR, leave=False) if live else None
         self._shown_at = 0.0
@@ -39,16 +39,17 @@ class Overview:
         counts = Counter(outcome.status for outcome in outcomes.values())
         left = self.left(len(jobs) - len(outcomes) - len(running), running)
         failed = f", {counts['failed']} failed" if counts["failed"] else ""
+        done = len(outcomes) - counts["failed"]
         text = f"{len(running)} running{failed}{f', {tqdm.format_interval(left)} left' if left else ''}"
         if self._bar is not None:
-            self._bar.n = len(outcomes)
+            self._bar.n = done
             self._bar.set_postfix_str(text)
         elif time.monotonic() - self._shown_at > QUIET_SECONDS:
-            print(f"{len(outcomes)} of {self.total} jobs done, {text}")
+            print(f"{done} of {self.total} jobs done, {text}")
             self._shown_at = time.monotonic()
 
     def left(self, waiting: int, running: Sequence[JobProcess]) -> float | None:
-        """Seconds, if all jobs take as long as those that have ended did; None before the first one has."""
+        """Seconds, if all jobs take as long as those that have finished did; None before the first one has."""
         if not self._seconds:
             return None
         mean = sum(self._seconds) / len(self._seconds)
@@ -57,7 +58,8 @@ class Overview:
 
     def ended(self, process: JobProcess, outcome: Outcome) -> None:
         """A line for a job, above the one line."""
-        self._seconds.append(process.seconds)
+        if outcome.status == "finished":
+            self._seconds.append(process.seconds)
         interval = tqdm.format_interval(process.seconds)
         what = outcome.error or result_line(record_or_none(process.job.folder / "result.json")) or outcome.status
         line = f"{process.job.name}: {'' if outcome.status == 'finished' else outcome.status + ': '}{what} ({interval})"

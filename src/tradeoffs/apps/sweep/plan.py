@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.arguments import quote
 from tradeoffs.apps.config import CONF, compose, jobs, parse
 from tradeoffs.apps.decisive import key_of
-from tradeoffs.apps.rules import check
+from tradeoffs.apps.rules import check, check_name
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
@@ -65,21 +65,8 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
     name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
-    if given.get("hydra/sweeper", "grid") == "grid":
-        kept = [for_some_jobs(text, override, conf) for text, override in parse(kept)]
-    return [*kept, f"runs='{Path(runs) / str(name)}'"]
-
-
-def for_some_jobs(text: str, override: Override, conf: Path) -> str:
-    """The same override as an axis of one value if it sets something inside a group, which not every choice may have.
-
-    Hydra composes once without the axes, and would refuse it if the default choice does not have it.
-    """
-    group, inside, _ = override.key_or_group.partition(".")
-    if not inside or not (conf / group).is_dir() or override.is_sweep_override() or text[0] in "+~":
-        return text
-    key, _, value = text.partition("=")
-    return f"{key}=choice({value})"
+    check_name(str(name))
+    return [*kept, f"runs={quote(str(Path(runs) / str(name)))}"]
 
 
 @cache
@@ -100,6 +87,14 @@ def plan_sweep(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) 
         if (first := fitting.setdefault(job.folder, job)) is not job:
             skipped[_words(job.overrides)] = f"the same run as {_words(first.overrides)}"
     return Plan(tuple(fitting.values()), skipped)
+
+
+def described(plan: Plan) -> Iterator[str]:
+    """A line for each job."""
+    yield from (f"{job.folder}" for job in plan.jobs)
+    yield from (f"skipped {words}: {reason}" for words, reason in plan.skipped.items())
+    if not plan.jobs:
+        yield "a search chooses its runs by the results of the earlier ones"
 
 
 @cache

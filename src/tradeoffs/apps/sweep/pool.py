@@ -33,7 +33,7 @@ def run_jobs(jobs: Sequence[Job], shares: Sequence[Share], script: Path, overvie
         while waiting or running:
             for job in startable(waiting, len(free)):
                 waiting.remove(job)
-                if done_record(job) and not job.config.overwrite:  # by another sweep, in the meantime
+                if done_record(job):  # by another sweep, in the meantime
                     outcomes[job.folder] = Outcome("finished")
                 else:
                     running.append(JobProcess(job, free.pop(0), script))

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
+from tradeoffs.apps.sweep.failures import outdate
 from tradeoffs.apps.sweep.grid import launch
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import Job, done_record
@@ -52,7 +53,8 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
     Raises JobFailedError at the end if any of them is not finished then, UserError before the first one for mistakes.
     """
     check_settings(settings, config.measure)
-    words = [*overrides, "stop_hopeless=true"] if config.stop_hopeless == "auto" else overrides
+    by_accuracy = config.stop_hopeless == "auto" and "mAP" in settings.objectives
+    words = [*overrides, "stop_hopeless=true"] if by_accuracy else overrides
     space = read_space(config.hydra.job.config_name, words, settings.params, main_folder(config.hydra))
     space.require_possible()
     folder = Path(config.hydra.sweep.dir)
@@ -211,7 +213,10 @@ class Search:
     def run_batch(self, batch: Sequence[tuple[int, Job]]) -> bool:
         """Runs each job once, unless it is finished, and tells what is in the records; whether any job was new."""
         jobs = {job.name: job for _, job in batch if job.name not in self.started}
-        waiting = [job for job in jobs.values() if job.config.overwrite or not done_record(job)]
+        for job in jobs.values():
+            if job.config.overwrite:
+                outdate(job.config)
+        waiting = [job for job in jobs.values() if not done_record(job)]
         self.started |= jobs.keys()
         if waiting:
             for name, reason in launch(self.launcher, waiting, len(self.started)).items():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hydra.core.override_parser.types import Override
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tradeoffs.apps.config import CONF, hydra_for, parse, with_axes
+from tradeoffs.apps.config import CONF, hydra_for, is_single, parse, with_axes
 from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, matters, run_name
 from tradeoffs.apps.sweep.plan import Job, read_job
@@ -78,11 +78,19 @@ def read_space(config_name: str, overrides: Sequence[str], params: Values | None
     words = list(itertools.chain(*with_axes(params, overrides)))
     with hydra_for(config_name, conf):  # glob(*) looks into the groups
         last = {override.get_key_element(): (text, override) for text, override in parse(words)}
-        swept = {key: pair for key, pair in last.items() if pair[1].is_sweep_override()}
-        axes = {key: distribution_of(text, override) for key, (text, override) in swept.items()}
+        single = {key: spelled_out(override) for key, (_, override) in last.items() if is_single(override)}
+        several = {key: pair for key, pair in last.items() if pair[1].is_sweep_override() and key not in single}
+        axes = {key: distribution_of(text, override) for key, (text, override) in several.items()}
     if not axes:
         raise UserError("there is nothing to search; give settings with several values, as in optimizer.lr=0.001,0.01")
-    return Space(axes, tuple(text for key, (text, _) in last.items() if key not in axes), config_name, conf)
+    fixed = tuple(single.get(key, text) for key, (text, _) in last.items() if key not in axes)
+    return Space(axes, fixed, config_name, conf)
+
+
+def spelled_out(axis: Override) -> str:
+    """An axis with one value as the setting that it is."""
+    (value,) = axis.sweep_string_iterator()
+    return f"{axis.get_key_element()}={value}"
 
 
 def distribution_of(text: str, override: Override) -> BaseDistribution:
