@@ -13,7 +13,8 @@ from tradeoffs.apps.arguments import quote_value
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.launch import launch
 from tradeoffs.apps.rules import check
-from tradeoffs.apps.run_folder import LONGEST_NAME, find_run, run_name
+from tradeoffs.apps.run_folder import LONGEST_NAME, run_name
+from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.values import Number, OneOf
 from tradeoffs.errors import UserError
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tradeoffs.apps.config import compose
-from tradeoffs.apps.run_folder import existing_runs, find_run, save_config, without_neutral
+from tradeoffs.apps.run_folder import save_config, without_neutral
+from tradeoffs.apps.saved_runs import existing_runs, find_run
 from tradeoffs.errors import UserError
 
 

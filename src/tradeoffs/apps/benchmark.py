@@ -16,7 +16,7 @@ from tradeoffs.apps.entry import Entry
 from tradeoffs.apps.grid import Grid
 from tradeoffs.apps.photos import Photos, photos_of_data, photos_of_folder
 from tradeoffs.apps.referee import Referee
-from tradeoffs.apps.run_folder import find_run
+from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.trainer import quieten
 from tradeoffs.apps.weights import find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError

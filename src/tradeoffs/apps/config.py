@@ -19,7 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.apps.mistakes import explain, one_line, unknown_choice
-from tradeoffs.apps.run_folder import FIRST_IN_NAMES, existing_runs, load_run_config, register_resolvers, run_name
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, register_resolvers, run_name
+from tradeoffs.apps.saved_runs import existing_runs, load_run_config
 from tradeoffs.errors import UserError
 
 CONF = Path(__file__).resolve().parents[3] / "conf"

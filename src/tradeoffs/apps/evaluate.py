@@ -10,7 +10,7 @@ from pytorch_lightning import LightningDataModule
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.report import compare, report, report_points, save_settings
-from tradeoffs.apps.run_folder import find_run
+from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError

@@ -23,7 +23,8 @@ from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.launch import mistakes_answered
 from tradeoffs.apps.mistakes import unknown_setting
 from tradeoffs.apps.rules import check
-from tradeoffs.apps.run_folder import FIRST_IN_NAMES, find_run, run_name
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, run_name
+from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.usage import usage
 from tradeoffs.apps.values import shown
 from tradeoffs.errors import UserError

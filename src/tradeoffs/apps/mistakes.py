@@ -29,7 +29,8 @@ def unreadable(override: str) -> UserError:
     if "=" not in override:
         return UserError(f"{override} is not understood; settings are written KEY=VALUE")
     key, _, value = override.partition("=")
-    return UserError(f"{override} is not understood; in Hydra's grammar quote it: \"{key}='{value}'\"")
+    escaped = value.replace("'", r"\'")
+    return UserError(f"{override} is not understood; in Hydra's grammar quote it: \"{key}='{escaped}'\"")
 
 
 def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> UserError:

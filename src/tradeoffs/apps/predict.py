@@ -35,7 +35,7 @@ from tradeoffs.apps.prediction_folder import (
     require_free,
     require_writable,
 )
-from tradeoffs.apps.run_folder import find_run
+from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.data.image_file import read_image
 from tradeoffs.data.resize import Resize
