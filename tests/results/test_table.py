@@ -99,13 +99,14 @@ def test_damaged_and_newer_records_are_said_and_older_ones_are_read(runs):
 
 def test_seeds_are_one_row(runs):
     for seed, score in ((2, 0.5), (3, 0.6)):
-        write_run(runs, f"good,seed={seed}", score, ms=30, model="fasterrcnn", seed=seed, recipe_hash="good")
+        write_run(runs, f"good,seed={seed}", score, ms=30 + seed, model="fasterrcnn", seed=seed, recipe_hash="good")
     rows = over_seeds_table(read_table([runs]).table)
     assert rows["seeds"].tolist() == [1, 1, 3]
     row = rows.iloc[-1]
     assert row["mAP"] == pytest.approx(0.5)
     assert row["name"] == "good"
     assert (row["mAP_low"], row["mAP_high"]) == pytest.approx((0.5 - 0.2484, 0.5 + 0.2484), abs=1e-4)
+    assert (row["ms_low"], row["ms_high"]) == (29, 34)  # of the fastest and of the slowest
 
 
 @pytest.mark.parametrize("why", [{"disturbed": True}, {"load": 0.5}])

@@ -13,17 +13,19 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import TIMED, hovers, label, plain
 from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
 from tradeoffs.dashboard.scatter import Choices, Looks, add_legend, scatter
-from tradeoffs.dashboard.style import COLOURS, LAYOUT, TICKS
+from tradeoffs.dashboard.style import COLOURS, LAYOUT, ticks
 
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
 SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False}  # an axis of another unit
+
+ALIKE = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep")
 
 
 class Figure(NamedTuple):
     """`needs` are columns beside those chosen as x and y, `shows` those that it can do without.
 
-    `choices` are what can be chosen, with the default. `of_most_proposals`: of runs that differ in the number of
-    proposals alone it has one.
+    `choices` are what can be chosen, with the default. Of runs that differ in the column `largest` alone, it has that
+    where it is largest.
     """
 
     title: str
@@ -34,7 +36,7 @@ class Figure(NamedTuple):
     needs: tuple[str, ...] = ()
     barred: bool = False  # a bar for each run, so only some fit
     shows: tuple[str, ...] = ()
-    of_most_proposals: bool = False
+    largest: str | None = None
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
@@ -45,11 +47,11 @@ class Figure(NamedTuple):
 
     def among(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows that it is about."""
-        if not self.of_most_proposals:
+        if self.largest is None:
             return rows
-        alike = ["backbone", "model", "image_size", "data", "device", "sweep"]
-        most = rows.groupby(alike, dropna=False)["num_proposals"].transform("max")
-        return rows[most.isna() | (rows["num_proposals"] == most)]
+        alike = [name for name in ALIKE if name != self.largest]
+        most = rows.groupby(alike, dropna=False)[self.largest].transform("max")
+        return rows[most.isna() | (rows[self.largest] == most)]
 
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         """The rows that have all it needs; what failed or was stopped early is no result."""
@@ -88,7 +90,7 @@ def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices
             line={"color": looks.colours[backbone], "width": 1.5},
         )
     add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label(x), type=choices["scale"], tickformat=TICKS)
+    figure.update_xaxes(title_text=label(x), **ticks(rows[x], choices["scale"]))
     figure.update_yaxes(title_text=label(y))
     return figure
 
@@ -110,7 +112,7 @@ def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices)
             if path[name].notna().any():
                 figure.add_scatter(y=path[name], line_color=colour, **drawn, **look)
     add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label("num_proposals"), type=choices["scale"], tickformat=TICKS)
+    figure.update_xaxes(title_text=label("num_proposals"), **ticks(rows["num_proposals"], choices["scale"]))
     figure.update_layout(
         yaxis={"title": f"{label('mAP')}, solid", "rangemode": "nonnegative"},
         yaxis2={"title": f"{label('ms')}, dotted", "rangemode": "tozero", **SECOND},
@@ -150,34 +152,36 @@ FIGURES = {
         "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
         "the paper; other backbones are left out.",
         *(scatter, {"x": "backbone_accuracy", "y": "mAP", **LOOKS, "size": "", "scale": "linear"}),
-        of_most_proposals=True,
+        largest="num_proposals",
     ),
     "objects": Figure(
         *("Size of objects", "4"),
         "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
         *(by_object_size, {}, ("mAP", *SIZES)),
         barred=True,
-        of_most_proposals=True,
+        largest="num_proposals",
     ),
     "resolution": Figure(
         *("Resolution", "5"),
         "The same model with images of several sizes, joined by a line: what a larger image gives on small objects "
         "and on large ones. Two-stage models have the most proposals that they were run with.",
         *(by_resolution, {"x": "AP_large", "y": "AP_small", "scale": "linear"}, ("image_size",)),
-        of_most_proposals=True,
+        largest="num_proposals",
     ),
     "proposals": Figure(
         *("Number of proposals", "6"),
-        "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right).",
+        "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right), each with "
+        "the largest images that it was run with.",
         *(by_proposals, {"scale": "linear"}, ("num_proposals",)),
         shows=("mAP", "ms"),
+        largest="image_size",
     ),
     "time": Figure(
         *("Time in parts", "7"),
         "What the time of an image is spent on, the fastest model first.",
         *(time_bars, {}, ("ms", *PARTS)),
         barred=True,
-        of_most_proposals=True,
+        largest="num_proposals",
     ),
     "arithmetic": Figure(
         *("FLOPs and time", "8"),
@@ -189,7 +193,7 @@ FIGURES = {
         "The most memory that a large batch takes, the leanest model first.",
         *(memory_bars, {"x": "memory"}),
         barred=True,
-        of_most_proposals=True,
+        largest="num_proposals",
     ),
     "memory_time": Figure(
         *("Memory and time", "10"),

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tradeoffs.dashboard.axes import AXES, hovers, label, plain, short_names
-from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, TICKS, assigned
+from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned, ticks
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.frontier import on_frontier
 
@@ -62,13 +62,9 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
     scale = choices.get("scale", "linear")
     if (x in GAINS) != (y in GAINS) and AXES[x].better and AXES[y].better:
         add_frontier(figure, rows, x, y, scale)
-    figure.update_xaxes(title_text=label(x), type=scale, tickformat=TICKS)
-    figure.update_yaxes(
-        title_text=label(y),
-        rangemode="nonnegative",
-        type="log" if y in ("ms", "network_ms") else "linear",
-        tickformat=TICKS,
-    )
+    figure.update_xaxes(title_text=label(x), **ticks(rows[x], scale))
+    upwards = ticks(rows[y], "log" if y in ("ms", "network_ms") else "linear")
+    figure.update_yaxes(title_text=label(y), rangemode="nonnegative", **upwards)
     return figure
 
 

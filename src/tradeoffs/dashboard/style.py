@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 # Okabe and Ito 2008, without the yellow, which is too pale for lines on white; then Tol's "muted", darker.
@@ -30,3 +32,10 @@ LAYOUT = go.Layout(
 def assigned(values: Iterable[object], looks: tuple[str, ...]) -> dict[str, str]:
     """A look for each value as text, by alphabet; after the last the first again."""
     return {value: looks[place % len(looks)] for place, value in enumerate(sorted(set(values)))}
+
+
+def ticks(values: pd.Series, scale: str) -> dict[str, str]:
+    """Of an axis: between one and three decades at 1, 2 and 5, where plotly would write all digits into each other."""
+    positive = values[values > 0].astype(float)
+    decades = np.log10(positive.max() / positive.min()) if scale == "log" and len(positive) else 0
+    return {"type": scale, "tickformat": TICKS} | ({"dtick": "D2"} if 1 <= decades < 3 else {})

@@ -16,8 +16,9 @@ SEED = r",?(?<![\w.])seed=\d+"  # in the name of a run
 def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each recipe: means of what was measured, how many `seeds`, and bounds of mAP and ms.
 
-    The bounds are over the seeds; for a single run over the images and the repeats. Only finished runs count, several
-    records of one run (same settings, same device) as one, and only those of one device are averaged.
+    The bounds of mAP are over the seeds, or over the images for a single run. Those of ms are over the repeats, the
+    widest of all seeds: a seed changes no time. Only finished runs count, several records of one run (same settings,
+    same device) as one, and only those of one device are averaged.
     """
     finished = as_one(runs[runs["status"] == "finished"].assign(device=lambda rows: rows["device"].fillna("")))
     groups = finished.groupby(["recipe", "device"], sort=False)
@@ -28,10 +29,11 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     for name in STATES:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
     several = rows["seeds"] > 1
-    for name in ("mAP", "ms"):
-        margin = half_width(groups[name].std().to_numpy(), groups[name].count().to_numpy())[place]
-        rows.loc[several, f"{name}_low"] = rows[name] - margin
-        rows.loc[several, f"{name}_high"] = rows[name] + margin
+    margin = half_width(groups["mAP"].std().to_numpy(), groups["mAP"].count().to_numpy())[place]
+    rows.loc[several, "mAP_low"] = rows["mAP"] - margin
+    rows.loc[several, "mAP_high"] = rows["mAP"] + margin
+    rows["ms_low"] = groups["ms_low"].min().to_numpy()[place]
+    rows["ms_high"] = groups["ms_high"].max().to_numpy()[place]
     rows["seed"] = rows["seed"].where(~several)
     rows["name"] = rows["name"].mask(several, rows["name"].str.replace(SEED, "", regex=True))
     return rows
