@@ -16,13 +16,14 @@ from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.statistics import difference_over_seeds
 from tradeoffs.results.table import read_table
 
+CSV = Path(__file__).with_name("results-amd-epyc-2-cores.csv")
 WHICH = ["model", "backbone", "image_size"]
 NAMES = {"ssd": "SSD", "rfcn": "R-FCN", "faster_rcnn": "Faster R-CNN"}
 SIZES = ["AP_small", "AP_medium", "AP_large"]
 
 
-def main(runs: Path) -> None:
-    table = read_table([runs]).table
+def main(place: Path) -> None:
+    table = pd.read_csv(place, index_col="folder") if place.suffix == ".csv" else read_table([place]).table
     points = over_seeds_table(table)
     points["batch_ms"] = 1000 / points["images_per_second"]  # of one image in a large batch
     most = points.groupby(WHICH)["num_proposals"].transform("max")
@@ -98,4 +99,4 @@ def rates(full: pd.DataFrame) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else CSV)

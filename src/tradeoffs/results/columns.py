@@ -75,8 +75,8 @@ def scaled(unit: float, read: Callable[[Record], Any]) -> Callable[[Record], flo
 def device(record: Record) -> str | None:
     """What decides about times: the GPU's name, or the processor's with its threads."""
     where = record.where
-    name = where.get("device") or where.get("cpu")
-    return f"{name}, {where.get('threads')} threads" if name and name == where.get("cpu") else name
+    name, threads = where.get("device") or where.get("cpu"), where.get("threads")
+    return f"{name}, {threads} thread{'s' if threads != 1 else ''}" if name and name == where.get("cpu") else name
 
 
 ACCURACY = {

@@ -144,7 +144,7 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
                 "suppression depend on training."
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
-            found.append(f"Disturbed by other work on the machine: {disturbed} of these times.")
+            found.append(f"Disturbed: {disturbed} of these times spread over more than a tenth, or other programs ran.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]
