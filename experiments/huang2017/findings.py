@@ -1,6 +1,7 @@
 """What the runs of the experiment say to each finding of Huang et al. 2017: the numbers of README.md.
 
-python experiments/huang2017/findings.py runs/huang2017
+python experiments/huang2017/findings.py                    # of the CSV beside it
+python experiments/huang2017/findings.py runs/huang2017     # of runs of your own
 """
 
 from __future__ import annotations

@@ -229,7 +229,8 @@ def test_a_run_that_lacks_only_its_record_gets_it(data: Path, copy: Path, record
     assert (copy / "metrics.csv").read_bytes() == before
     again = read_record(copy / "result.json")
     assert again.accuracy == record.accuracy
-    assert again.training["seconds"] == pytest.approx(record.training["seconds"], rel=0.5)
+    before_the_end = checkpoint(copy, "last.ckpt")["callbacks"]["Throughput"]["seconds"]
+    assert again.training["seconds"] >= before_the_end > 0
 
 
 @pytest.mark.parametrize(

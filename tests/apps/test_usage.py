@@ -1,6 +1,5 @@
 """The text behind --help."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -87,9 +86,7 @@ def test_values_of_a_sweep_leave_the_default(conf):
 
 
 def test_the_real_help_names_every_choice_and_setting():
-    began = time.perf_counter()
     shown = usage("train", CONF)
-    assert time.perf_counter() - began < 5
     assert all(file.stem in shown for file in CONF.glob("*/*.yaml") if file.parent.name != "specialization")
     for key in ("optimizer.lr=0.001 ", "data.source.num_train=2000 ", "backbone.weights=none ", "trainer.precision="):
         assert f"\n  {key}" in shown

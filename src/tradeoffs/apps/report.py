@@ -156,15 +156,15 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
     )
 
 
-def show(record: Record, folder: Path, what: str | None = None) -> float:
-    """Prints the tables and where everything is; returns the mAP. `what` makes evaluate.py score the same again."""
+def show(record: Record, folder: Path, again: str | None = None) -> float:
+    """Prints the tables and where everything is; returns the mAP. `again` makes evaluate.py score the same again."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if record.error:
         print(f"{record.status}: {record.error}")
     if doubt := doubt_about(record.cost):
-        what = what or shlex.quote(f"run={folder}")
-        print(f"{doubt}; on a quiet machine: python evaluate.py {what} measure=true")
+        again = again or shlex.quote(f"run={folder}")
+        print(f"{doubt}; on a quiet machine: python evaluate.py {again} measure=true")
     print(f"{folder}/ holds")
     for name, what in CONTENTS.items():
         if (folder / name).exists():

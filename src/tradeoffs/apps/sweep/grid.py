@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hydra.core.utils import JobReturn
@@ -24,10 +24,7 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
     plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
-    for job in plan.jobs:
-        if job.config.overwrite:
-            outdate(job.config)
-    waiting = [job for job in plan.jobs if not done_record(job)]
+    waiting = left_to_do(plan.jobs)
     if finished := len(plan.jobs) - len(waiting):
         print(f"{finished} of {len(plan.jobs)} runs are finished already")
         for remedy in filter(None, (unscored_points(job.config) for job in plan.jobs if job not in waiting)):
@@ -41,6 +38,15 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
         unfinished = show_table(jobs, skipped, Path(config.hydra.sweep.dir))
     if unfinished:
         raise JobFailedError(CRASH)
+
+
+def left_to_do(jobs: Iterable[Job]) -> list[Job]:
+    """Those that are not done; with overwrite=true none is."""
+    jobs = list(jobs)
+    for job in jobs:
+        if job.config.overwrite:
+            outdate(job.config)
+    return [job for job in jobs if not done_record(job)]
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job], first: int = 0) -> dict[str, str]:

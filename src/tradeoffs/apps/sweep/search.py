@@ -14,8 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
-from tradeoffs.apps.sweep.failures import outdate
-from tradeoffs.apps.sweep.grid import launch
+from tradeoffs.apps.sweep.grid import launch, left_to_do
 from tradeoffs.apps.sweep.overview import show_table
 from tradeoffs.apps.sweep.plan import Job, done_record
 from tradeoffs.apps.sweep.search_space import Space, Values, read_space
@@ -213,10 +212,7 @@ class Search:
     def run_batch(self, batch: Sequence[tuple[int, Job]]) -> bool:
         """Runs each job once, unless it is finished, and tells what is in the records; whether any job was new."""
         jobs = {job.name: job for _, job in batch if job.name not in self.started}
-        for job in jobs.values():
-            if job.config.overwrite:
-                outdate(job.config)
-        waiting = [job for job in jobs.values() if not done_record(job)]
+        waiting = left_to_do(jobs.values())
         self.started |= jobs.keys()
         if waiting:
             for name, reason in launch(self.launcher, waiting, len(self.started)).items():
