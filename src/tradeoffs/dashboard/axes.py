@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
 from tradeoffs.results.record import Record
@@ -78,12 +79,17 @@ def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     Plotly reads HTML's entities and a few tags.
     """
     names = [name for name in rows.columns.intersection(list(AXES)) if name not in ("status", "error", "sweep")]
-    texts = pd.DataFrame({name: [html.escape(written(value)) for value in rows[name]] for name in names}, rows.index)
+    texts = pd.DataFrame({name: texts_of(rows[name]) for name in names}, rows.index)
     texts = texts.loc[:, (texts != "-").any()]
     lines = [f"<br>{AXES[name].label}: %{{customdata[{place}]}}" for place, name in enumerate(texts, 2)]
     texts.insert(0, "name", [html.escape(str(name)) for name in rows["name"]])
     texts.insert(0, "run", rows.index)
     return "".join(["<b>%{customdata[1]}</b>", *lines, "<extra></extra>"]), texts
+
+
+def texts_of(values: pd.Series) -> list[str]:
+    texts = map(written, values)
+    return list(texts if is_numeric_dtype(values) else map(html.escape, texts))
 
 
 def short_names(rows: pd.DataFrame) -> list[str]:
