@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from tradeoffs.apps import benchmark as module
 from tradeoffs.apps.arguments import quote_value
+from tradeoffs.apps.benchmark_tables import table_of
 from tradeoffs.apps.config import compose
 from tradeoffs.apps.grid import read_grid
 from tradeoffs.apps.referee import Referee
@@ -97,6 +99,15 @@ def test_what_is_printed(whole):
     assert sum(line.strip().startswith("ssd test_resnet 64*") for line in lines) == 2  # a table for each batch size
     assert "* random weights: compare the network's times; those of decoding and NMS depend on training" in lines
     assert lines[-1].startswith("table    ") and Path(lines[-1].split(maxsplit=1)[1]).is_file()
+
+
+def test_long_names_give_way_to_numbers():
+    table = table_of("Batches of 1", {"model": [30 * "sweep/"], "10 to 90 %": ["38.0 to 40.0"], "turns": ["22"]})
+    console = Console(width=40, file=StringIO())
+    console.print(table)
+    text = console.file.getvalue()
+    assert "38.0 to 40.0" in text and text.count("/") == 30
+    assert max(map(len, text.splitlines())) <= 40
 
 
 def test_rows_of_the_csv_are_the_records(whole):

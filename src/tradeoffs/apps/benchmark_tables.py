@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,31 +104,34 @@ def time_table(size: int, entries: Sequence[Entry], names: dict[str, str]) -> Ta
         "candidates": lambda batch: digits(batch["candidates_per_image"]),
         "turns": lambda batch: str(batch["turns"]),
     }
-    table = new_table(f"Batches of {size}: medians in ms, 10 to 90 % of the total", list(columns))
-    for entry in entries:
-        mark = "" if entry.trained else "*"
-        table.add_row(names[entry.name] + mark, *(write(entry.batch_costs[size]) for write in columns.values()))
-    return table
+    models = [names[entry.name] + ("" if entry.trained else "*") for entry in entries]
+    cells = {name: [write(entry.batch_costs[size]) for entry in entries] for name, write in columns.items()}
+    return table_of(f"Batches of {size}: medians in ms, 10 to 90 % of the total", {"model": models, **cells})
 
 
 def size_table(entries: Sequence[Entry], names: dict[str, str]) -> Table:
     sizes = sorted({size for entry in entries for size in entry.batch_costs})
     heads = ["parameters", "multiply-adds", "activations", *(f"peak, batch {size}" for size in sizes)]
-    table = new_table("Sizes: parameters in millions, multiply-adds in billions, memory in MB", heads)
+    rows = []
     for entry in entries:
         cost = entry.network_cost
         peaks = [entry.batch_costs.get(size, {}).get("peak_memory_bytes") for size in sizes]
         values = [cost["parameters"] / 1e6, cost["multiply_adds"] / 1e9, cost["activation_bytes"] / 1e6]
         values += [None if peak is None else peak / 1e6 for peak in peaks]
-        table.add_row(names[entry.name], *map(digits, values))
-    return table
+        rows.append([names[entry.name], *map(digits, values)])
+    columns = dict(zip(["model", *heads], zip(*rows, strict=True), strict=True))
+    return table_of("Sizes: parameters in millions, multiply-adds in billions, memory in MB", columns)
 
 
-def new_table(title: str, columns: Sequence[str]) -> Table:
+def table_of(title: str, columns: Mapping[str, Sequence[str]]) -> Table:
+    """Where the terminal is narrow the names of models give way, numbers are never cut."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("model", no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right")
+    for head, cells in columns.items():
+        named = head == "model"
+        width = None if named else max(map(len, [*cells, *head.split()]))
+        table.add_column(head, justify="left" if named else "right", overflow="fold", width=width)
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     return table
 
 
