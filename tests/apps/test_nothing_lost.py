@@ -57,6 +57,14 @@ def test_a_folder_that_is_no_run_is_not_cleared(photos: Path, tmp_path: Path):
     assert picture.exists()
 
 
+def test_a_checkpoint_alone_is_no_run(photos: Path, copy: Path):
+    for file in (copy / "config.yaml", copy / "result.json"):
+        file.unlink()
+    with pytest.raises(UserError, match="holds checkpoints and is no run"):
+        run(photos, copy)
+    assert (copy / "checkpoints" / "last.ckpt").exists()
+
+
 def test_a_linked_folder_loses_its_link_alone(photos: Path, copy: Path, tmp_path: Path):
     scratch = Path(shutil.move(copy / "checkpoints", tmp_path / "scratch"))
     (copy / "checkpoints").symlink_to(scratch)

@@ -30,7 +30,7 @@ def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     if config.resume == "never" or (config.overwrite and (folder / "result.json").exists()):
         return None
     checkpoint = find_checkpoint(folder / "checkpoints")
-    if checkpoint is None:
+    if checkpoint is None or not (folder / "config.yaml").is_file():  # no run of ours: `leftovers` says so
         return None
     require_same_settings(config, folder, "an unfinished", "resume=never")
     rank_zero_only(print)(f"going on from {checkpoint}")

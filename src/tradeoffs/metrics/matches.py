@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, fields
 from operator import itemgetter
 from pathlib import Path
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
@@ -58,10 +60,9 @@ class Matches:
         """A compressed file of about ten bytes a detection, written whole or not at all."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         packed = {name: np.packbits(content.pop(name), axis=1) for name in ("true", "ignored")}
-        unfinished = path.with_name(f".{path.name}.tmp")
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **content, **packed)
-        unfinished.replace(path)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **content, **packed)
+        write_whole(path, buffer.getbuffer())
 
     @classmethod
     def load(cls, path: Path) -> Matches:

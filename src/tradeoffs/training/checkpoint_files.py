@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import logging
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 
 from tradeoffs.errors import UserError
+from tradeoffs.files import sync_folder, write_through
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class SafeCheckpointIO(CheckpointIO):
         torch.save(checkpoint, buffer)
         partial = path.with_name(path.name + ".partial")
         try:
-            _write_through(partial, buffer.getbuffer())
+            write_through(partial, buffer.getbuffer())
         except OSError as error:
             partial.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -46,7 +46,7 @@ class SafeCheckpointIO(CheckpointIO):
         if path.name == LAST and path.exists():
             path.replace(path.with_name(PREVIOUS))
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None
@@ -95,24 +95,6 @@ def is_whole(path: str | Path) -> bool:
             return archive.testzip() is None
     except (OSError, EOFError, zipfile.BadZipFile):
         return False
-
-
-def _write_through(path: Path, content: memoryview) -> None:
-    """Returns only when the content is on the disk, not in a cache that a power cut would empty."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the renaming itself durable, where the system can (Windows cannot open folders)."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _full_disk_message(path: Path, size: int) -> str:
