@@ -21,8 +21,8 @@ RESNET = "resnet101"  # which, unlike many, is in the paper's table of backbones
 def write_run(
     runs: Path, name: str, score: float | None = 0.3, ms: float | None = 20.0, trained: bool = True, **changes: Any
 ) -> Path:
-    """A record; `changes` are of who it is, or `device`, `config`, `proposals`, `memory`."""
-    device = changes.pop("device", "a processor")
+    """A record; `changes` are of who it is, or `device`, `config`, `proposals`, `memory`, or `own` of its training."""
+    device, own = changes.pop("device", "a processor"), changes.pop("own", True)
     config = {"batch_size": 8, "model": {"num_proposals": changes.pop("proposals", None)}, **changes.pop("config", {})}
     memory, status = changes.pop("memory", 5e6), changes.pop("status", "finished")
     who = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300, "seed": 1}
@@ -32,7 +32,7 @@ def write_run(
         status,
         accuracy=accuracy(score) if score is not None else {},
         cost=cost(ms, memory, trained) if ms is not None else {},
-        training={"epochs": 3, "seconds": 60.0} if score is not None else {},
+        training={} if score is None or not own else {"epochs": 3, "seconds": 60.0},
         config=config,
         where={"device": device, "cpu": "a processor", "threads": 2},
     )

@@ -164,12 +164,13 @@ def test_the_report_is_one_file_that_works_alone(page, grid_address, tmp_path):
 
 
 def test_the_csv_holds_what_is_shown(page, grid_address, tmp_path):
-    page.goto(f"{grid_address}/?model=ssd")
-    page.wait_for_selector(PLOT)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save CSV").click()
-    download.value.save_as(tmp_path / "runs.csv")
-    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + 4
+    for address, drawn, count in (("/?model=ssd", PLOT, 4), ("/table?model=ssd&search=resnet", "tbody tr", 2)):
+        page.goto(grid_address + address)
+        page.wait_for_selector(drawn)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save CSV").click()
+        download.value.save_as(tmp_path / "runs.csv")
+        assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + count
 
 
 def test_without_runs_it_says_what_to_do(page, runs, serve):

@@ -27,7 +27,7 @@ def table(runs):
 
 
 def verdicts(table, first, second, images=None) -> dict[str, list[str]]:
-    return {row.name: row.verdicts for row in metric_rows(table, first, second, images or {})}
+    return {row.name: row.verdicts for row in metric_rows(table, table.loc[first], table.loc[second], images or {})}
 
 
 def test_what_is_more_than_chance(table):

@@ -5,7 +5,7 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import filters, listing
-from tradeoffs.dashboard.axes import GROUPING
+from tradeoffs.dashboard.axes import GROUPING, choices_in
 from tradeoffs.dashboard.bars import MOST_BARS, bars
 from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
@@ -44,6 +44,31 @@ def test_a_scatter_can_be_grouped_by_anything(grid, name, average):
     rows = filters.shown(grid.table(), average)
     drawn = figure.draw(rows, grid.table(), {**figure.choices, "colour": name, "symbol": name})
     assert sum(len(trace.x) for trace in drawn.data if trace.customdata is not None) == len(rows)
+
+
+@pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if not figure.barred])
+@pytest.mark.parametrize("view", [{"x": ["image_size"]}, {"y": ["image_size"]}, {"x": ["memory"], "scale": ["log"]}])
+def test_any_axis_can_be_chosen_and_marks_tell_their_run(grid, name, view):
+    figure, rows = FIGURES[name], filters.shown(grid.table(), {})
+    choices = choices_in(view, figure.choices)
+    drawn = figure.draw(figure.drawable(rows, choices), grid.table(), choices)
+    marks = [trace for trace in drawn.data if "markers" in trace.mode and trace.x[0] is not None]
+    assert marks
+    assert all(values[0] in rows.index for trace in marks for values in trace.customdata)
+
+
+def test_what_is_not_finished_or_has_no_times_hides_nothing(runs):
+    """Neither a larger image that failed, nor more proposals that were not timed."""
+    for proposals in (10, 50):
+        ms = 20.0 if proposals == 10 else None
+        write_run(runs, f"s/{proposals}", 0.3, ms, model="faster_rcnn", image_size=300, proposals=proposals)
+    write_run(runs, "s/failed", None, model="faster_rcnn", image_size=600, proposals=50, status="failed")
+    write_run(runs, "s/untimed", 0.3, None)
+    rows = Store(runs).table()
+    for name, shown, lacking in (("proposals", {"s/10", "s/50"}, 1), ("time", {"s/10"}, 2)):
+        figure = FIGURES[name]
+        assert set(figure.drawable(rows, figure.choices).index) == shown
+        assert figure.lacking(rows, figure.choices) == lacking
 
 
 def test_what_was_stopped_is_no_result(runs):

@@ -76,12 +76,12 @@ def test_only_what_is_not_usual_enters_the_address(mixed):
 
 def test_kinds_of_records(runs):
     write_run(runs, "own")
-    write_run(runs, "own/evaluations/again", 0.4)
+    write_run(runs, "own/evaluations/again", 0.4, own=False)
     write_run(runs, "benchmark/grid/fast", None)
     table = Store(runs).table()
     assert table["kind"].to_dict() == {
         "own": "training",
-        "own/evaluations/again": "training",
+        "own/evaluations/again": "evaluation",
         "benchmark/grid/fast": "benchmark",
     }
     assert table["sweep"].to_dict() == {"own": "", "own/evaluations/again": "", "benchmark/grid/fast": "benchmark/grid"}

@@ -35,9 +35,20 @@ def test_a_picture_shows_truth_and_detections(client, data):
     assert (np.abs(pixels.astype(int) - original).max(axis=2) > 100).mean() > 0.01
 
 
-def test_a_web_page_cannot_lend_its_name_to_this_machine(client):
-    for host, status in (("localhost:8050", 200), ("127.0.0.1:8050", 200), ("a.page:8050", 400)):
-        assert client.get("/", headers={"Host": host}).status_code == status
+@pytest.mark.parametrize(
+    ("host", "own", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1", 400),
+        ("127.0.0.2", "127.0.0.2", 400),
+        ("LOCALHOST", "localhost", 400),
+        ("::1", "[::1]", 400),
+        ("0.0.0.0", "192.168.0.1", 200),  # whoever opens it to a network has names of his own for it
+    ],
+)
+def test_a_web_page_cannot_lend_its_name_to_this_machine(runs, host, own, status):
+    client = build_app(Store(runs), host).server.test_client()
+    answers = [client.get("/", headers={"Host": f"{name}:8050"}).status_code for name in (own, "localhost", "a.page")]
+    assert answers == [200, 200, status]
 
 
 @pytest.mark.parametrize(

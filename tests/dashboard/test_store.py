@@ -6,6 +6,7 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import store as store_module
+from tradeoffs.dashboard.pages import compare
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 
@@ -20,7 +21,7 @@ def store(runs, monkeypatch) -> Store:
 def test_changes_are_seen_and_nothing_is_read_twice(store, runs, monkeypatch):
     assert list(store.table().index) == ["sweep/one"]
     read = []
-    monkeypatch.setattr(store_module, "read_record", lambda path: read.append(path.parent.name) or original(path))
+    monkeypatch.setattr(store_module, "record_and_row", lambda path: read.append(path.parent.name) or original(path))
     version = store.refresh()
     write_run(runs, "sweep/two", 0.4)
     assert store.refresh() == version + 1 == store.refresh()
@@ -29,7 +30,7 @@ def test_changes_are_seen_and_nothing_is_read_twice(store, runs, monkeypatch):
     assert list(store.table().index) == ["sweep/two"]
 
 
-original = store_module.read_record
+original = store_module.record_and_row
 
 
 def test_damaged_records_are_told_and_left_out(store, runs):
@@ -40,8 +41,13 @@ def test_damaged_records_are_told_and_left_out(store, runs):
     wrong["cost"] = [1]
     (runs / "wrong").mkdir()
     (runs / "wrong/result.json").write_text(json.dumps(wrong))
+    (runs / "loop").mkdir()
+    (runs / "loop/result.json").symlink_to("result.json")
     assert list(store.table().index) == ["sweep/one"]
-    assert len(store.faults()) == 4
+    assert len(store.faults()) == 5
+    with pytest.raises(UserError, match="is damaged: cost is"):
+        store.record_and_row("wrong")
+    assert "is damaged" in str(compare.content(store, "sweep/one", "wrong"))
 
 
 def test_no_folder_and_an_empty_one(tmp_path):
@@ -60,7 +66,7 @@ def test_only_runs_have_files(store, runs, tmp_path, name):
     with pytest.raises(UserError):
         store.file(name, "config.yaml")
     with pytest.raises(UserError):
-        store.record(name)
+        store.record_and_row(name)
 
 
 def test_links_lead_nowhere_else(store, runs, tmp_path):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
+from flask import Flask, abort, request
 
 from tradeoffs.dashboard import address
 from tradeoffs.dashboard.pages import compare, controls, figures, run, saving, table
@@ -13,11 +17,11 @@ from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
 
 PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare}
-LOOPBACK = ("127.0.0.1", "localhost")
+LOOPBACK = "127.0.0.1"
 LOOK_EVERY = 2000  # milliseconds
 
 
-def build_app(store: Store, host: str = LOOPBACK[0]) -> Dash:
+def build_app(store: Store, host: str = LOOPBACK) -> Dash:
     """Everything is served from this machine, and nothing leaves it.
 
     On a loopback address only a browser that asks for that address is answered: else any web page might lend its own
@@ -38,8 +42,23 @@ def build_app(store: Store, host: str = LOOPBACK[0]) -> Dash:
         part.register(app, store)
     register(app, store)
     serve_pictures(app.server, store)
-    app.server.config["TRUSTED_HOSTS"] = [*LOOPBACK] if host in LOOPBACK else None
+    if is_loopback(host):
+        answer_only(app.server, {host.lower(), LOOPBACK, "localhost"})
     return app
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host.lower() == "localhost"
+
+
+def answer_only(server: Flask, names: Collection[str]) -> None:
+    @server.before_request
+    def check() -> None:
+        if urlsplit(f"//{request.host}").hostname not in names:
+            abort(400)
 
 
 def frame(store: Store) -> html.Div:

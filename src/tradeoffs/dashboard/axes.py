@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from tradeoffs.dashboard.address import View, first
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
 from tradeoffs.results.record import Record
 
@@ -65,6 +66,13 @@ def written(value: object) -> str:
 def plain(value: object) -> str:
     """A value as it stands in an address: whole numbers without a point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
+
+
+def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
+    """What the view chooses of a figure's `usual` axes and looks, where it is something that can be chosen."""
+    allowed = {"x": NUMBERS, "y": NUMBERS, "colour": GROUPING, "symbol": GROUPING, "size": ["", *NUMBERS]}
+    allowed["scale"] = ("linear", "log")
+    return {name: value if (value := first(view, name, own)) in allowed[name] else own for name, own in usual.items()}
 
 
 def label(name: str) -> str:

@@ -32,9 +32,8 @@ def different_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> l
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
-def metric_rows(table: pd.DataFrame, first: str, second: str, images: Mapping[str, Interval]) -> list[Row]:
+def metric_rows(table: pd.DataFrame, one: pd.Series, other: pd.Series, images: Mapping[str, Interval]) -> list[Row]:
     """Every measured column that one of both has. `images` are differences over images, by column."""
-    one, other = table.loc[first], table.loc[second]
     names = [name for name, column in AXES.items() if column.better and np.isfinite([one[name], other[name]]).any()]
     return [
         Row(name, one[name], other[name], list(verdicts(table, one, other, name, images.get(name)))) for name in names

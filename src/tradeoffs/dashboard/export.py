@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from tradeoffs.dashboard import filters, listing
-from tradeoffs.dashboard.address import View
-from tradeoffs.dashboard.axes import AXES, written
+from tradeoffs.dashboard.address import View, first
+from tradeoffs.dashboard.axes import AXES, choices_in, written
 from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 
@@ -45,7 +46,11 @@ def report(store: Store, view: View) -> str:
         "Written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
     parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items()]
-    parts += [section(figure, rows, store.table()) for figure in FIGURES.values()]
+    now = first(view, "figure", "frontier")  # whose axes and looks the view may choose
+    parts += [
+        section(figure, rows, store.table(), choices_in(view if name == now else {}, figure.choices))
+        for name, figure in FIGURES.items()
+    ]
     parts += ["<h2>Table</h2>", '<div class="scroll">', table_text(rows), "</div>"]
     return page("\n".join(parts))
 
@@ -72,18 +77,18 @@ def page(body: str) -> str:
     )
 
 
-def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame) -> str:
+def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> str:
     """Nothing where no run has what the figure shows."""
-    usable = figure.drawable(rows, figure.choices)
+    usable = figure.drawable(rows, choices)
     if usable.empty:
         return ""
-    timed = figure.timed(figure.choices)
+    timed = figure.timed(choices)
     head = (
         f"<h2>{escape(figure.title)}</h2><p>{escape(figure.caption)} Figure {figure.number} of Huang et al. 2017.</p>"
     )
     mixed = escape(filters.mixture(usable, timed))
     panels = [
-        f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, figure.choices))}</div>"
+        f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, choices))}</div>"
         for title, group in filters.panels(usable, timed)
     ]
     return "\n".join([head, f"<p class='remark'>{mixed}</p>" if mixed else "", *panels])

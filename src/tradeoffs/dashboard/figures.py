@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import TIMED, hovers, label, plain
+from tradeoffs.dashboard.axes import TIMED, hovers, label
 from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
-from tradeoffs.dashboard.scatter import Choices, Looks, add_legend, scatter
-from tradeoffs.dashboard.style import COLOURS, LAYOUT, ticks
+from tradeoffs.dashboard.lines import by_proposals, by_resolution
+from tradeoffs.dashboard.scatter import Choices, scatter
+from tradeoffs.dashboard.style import COLOURS, LAYOUT
 
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
-SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False}  # an axis of another unit
 
 ALIKE = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep")
 
@@ -45,80 +44,29 @@ class Figure(NamedTuple):
         """Whether what it shows depends on the device."""
         return any(name in TIMED for name in (*self.columns(choices), *self.shows))
 
-    def among(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The rows that it is about."""
+    def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
+        """The rows that it shows."""
+        rows = rows[self.whole(rows, choices)]
         if self.largest is None:
             return rows
-        alike = [name for name in ALIKE if name != self.largest]
-        most = rows.groupby(alike, dropna=False)[self.largest].transform("max")
+        most = rows.groupby(self.alike, dropna=False)[self.largest].transform("max")
         return rows[most.isna() | (rows[self.largest] == most)]
 
-    def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-        """The rows that have all it needs; what failed or was stopped early is no result."""
-        rows = self.among(rows[rows["status"] == "finished"])
-        return rows[np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)]
+    def lacking(self, rows: pd.DataFrame, choices: Choices) -> int:
+        """How many models have no row that could be shown."""
+        whole = self.whole(rows, choices)
+        if self.largest is None:
+            return int((~whole).sum())
+        return int((~whole.groupby([rows[name] for name in self.alike], dropna=False).any()).sum())
 
+    def whole(self, rows: pd.DataFrame, choices: Choices) -> pd.Series:
+        """Which rows have all it needs; what failed or was stopped early is no result."""
+        known = np.isfinite(rows[self.columns(choices)].astype(float)).all(axis=1)
+        return known & (rows["status"] == "finished")
 
-def paths(rows: pd.DataFrame, along: str, columns: list[str]) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Backbone, architecture and the most accurate row for each value of `along`, where there are two or more.
-
-    Sweeps are not joined with each other, since they may have trained in other ways.
-    """
-    apart = ["backbone", "model", "sweep", *(["image_size"] if along == "num_proposals" else [])]
-    for keys, group in rows.groupby(apart, sort=True, dropna=False):
-        best = group.sort_values("mAP", na_position="first").drop_duplicates(along, keep="last")
-        path = best[[along, *columns]].sort_values(along)
-        if len(path) > 1:
-            yield str(keys[0]), str(keys[1]), path
-
-
-def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    x, y = choices["x"], choices["y"]
-    looks = Looks.of(everything)
-    figure = go.Figure(layout=LAYOUT)
-    for backbone, model, path in paths(rows, "image_size", list(dict.fromkeys([x, y]))):
-        figure.add_scatter(
-            x=path[x],
-            y=path[y],
-            text=[f"{plain(size)} px" for size in path["image_size"]],
-            mode="lines+markers+text",
-            textposition="top center",
-            textfont_size=11,
-            hovertext=f"{html.escape(model)} {html.escape(backbone)}",
-            showlegend=False,
-            marker={"color": looks.colours[backbone], "symbol": looks.symbols[model], "size": 11},
-            line={"color": looks.colours[backbone], "width": 1.5},
-        )
-    add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label(x), **ticks(rows[x], choices["scale"]))
-    figure.update_yaxes(title_text=label(y))
-    return figure
-
-
-def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    """Accuracy solid, time dotted with an axis of its own."""
-    looks = Looks.of(everything)
-    figure = go.Figure(layout=LAYOUT)
-    for backbone, model, path in paths(rows, "num_proposals", ["mAP", "ms"]):
-        colour = looks.colours[backbone]
-        look = {
-            "x": path["num_proposals"],
-            "mode": "lines+markers",
-            "marker": {"color": colour, "symbol": looks.symbols[model], "size": 9},
-            "name": f"{html.escape(model)} {html.escape(backbone)}",
-            "showlegend": False,
-        }
-        for name, drawn in {"mAP": {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
-            if path[name].notna().any():
-                figure.add_scatter(y=path[name], line_color=colour, **drawn, **look)
-    add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label("num_proposals"), **ticks(rows["num_proposals"], choices["scale"]))
-    figure.update_layout(
-        yaxis={"title": f"{label('mAP')}, solid", "rangemode": "nonnegative"},
-        yaxis2={"title": f"{label('ms')}, dotted", "rangemode": "tozero", **SECOND},
-        margin_r=64,
-    )
-    return figure
+    @property
+    def alike(self) -> list[str]:
+        return [name for name in ALIKE if name != self.largest]
 
 
 def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:

@@ -54,7 +54,8 @@ def config_of(store: Store, run: str, record: Record) -> dict[str, Any]:
 
 def place_of_data(store: Store, run: str) -> tuple[Path, Path]:
     """Folder of images and annotation file. Raises UserError where the data is not on this machine."""
-    data = config_of(store, run, store.record(run)).get("data")
+    record, _ = store.record_and_row(run)
+    data = config_of(store, run, record).get("data")
     data = data if isinstance(data, dict) else {}
     split = existing_split(data.get("source") or {}, "val")
     if split is None:

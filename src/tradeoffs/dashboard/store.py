@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from threading import Lock
@@ -11,8 +12,8 @@ import pandas as pd
 
 from tradeoffs.dashboard.axes import EXTRA, sweep_of
 from tradeoffs.errors import UserError
-from tradeoffs.results.record import Record, read_record
-from tradeoffs.results.table import RECORD, records_below, row_of, table_of
+from tradeoffs.results.record import Record
+from tradeoffs.results.table import RECORD, record_and_row, records_below, table_of
 
 LOOK_EVERY = 1.0  # seconds between two walks through the folders, however many pages are open
 
@@ -68,11 +69,15 @@ class Store:
             raise UserError(f"there is no run {run} in {self.root}/")
         return self._inside(run, name)
 
-    def record(self, run: str) -> Record:
-        return read_record(self.file(run, RECORD))
+    def record_and_row(self, run: str) -> tuple[Record, pd.Series]:
+        """Raises UserError for a name that is no run's, and for a record that cannot be read."""
+        record, _ = record_and_row(self.file(run, RECORD))
+        if run not in (table := self.table()).index:
+            raise UserError(f"there is no run {run} in {self.root}/ any more")
+        return record, table.loc[run]
 
     def _inside(self, run: str, name: str) -> Path:
-        file = (self._place / run / name).resolve()
+        file = Path(os.path.realpath(self._place / run / name))
         if not file.is_relative_to(self._place):
             raise UserError(f"{name} of {run} lies outside {self.root}/")
         return file
@@ -95,13 +100,10 @@ class Store:
 
     def _entry(self, name: str, time_written: int) -> Entry:
         try:
-            record = read_record(self._inside(name, RECORD))
-            extra = tuple(column.read(record) for column in EXTRA.values())
-            return Entry(time_written, row_of(record), extra)
+            record, row = record_and_row(self._inside(name, RECORD))
         except UserError as fault:
             return Entry(time_written, fault=str(fault))
-        except (TypeError, ValueError, AttributeError, KeyError) as fault:  # JSON, but not as a run writes it
-            return Entry(time_written, fault=f"{name} is damaged: {fault}; run the job again to write it anew")
+        return Entry(time_written, row, tuple(column.read(record) for column in EXTRA.values()))
 
 
 def written(file: Path) -> int:

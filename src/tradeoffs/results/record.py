@@ -7,8 +7,10 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
@@ -62,6 +64,8 @@ def read_record(path: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; a run writes it when it ends") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # neither JSON nor UTF-8
         raise UserError(f"{path} is damaged: {error}; run the job again to write it anew") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -91,7 +95,23 @@ def fault_of(kind: type, content: Any) -> str | None:
         return f"no {', '.join(missing)} in {kind.__name__}"
     if unknown := [name for name in content if name not in known]:
         return f"unknown {', '.join(unknown)} in {kind.__name__}"
-    return None
+    hints = types_of(kind)
+    odd = [name for name, value in content.items() if name != "who" and not fits(value, hints[name])]
+    return f"{odd[0]} is {content[odd[0]]!r}" if odd else None
+
+
+@cache
+def types_of(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value of JSON is of a type, as far as its outermost brackets."""
+    if isinstance(hint, UnionType):
+        return any(fits(value, each) for each in get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    return isinstance(value, get_origin(hint) or hint)
 
 
 def config_hash(config: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS
 from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
+NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
 
@@ -29,25 +30,39 @@ def read_table(places: Iterable[Path]) -> Found:
     rows, faults = {}, []
     for file in find_records(places):
         try:
-            rows[str(file.parent)] = row_of(read_record(file))
+            _, rows[str(file.parent)] = record_and_row(file)
         except UserError as fault:
             faults.append(str(fault))
-        except (TypeError, ValueError, AttributeError, KeyError) as fault:  # JSON, but not as a run writes it
-            faults.append(f"{file} is damaged: {fault}; run the job again to write it anew")
     return Found(table_of(rows), faults)
 
 
 def table_of(rows: dict[str, list]) -> pd.DataFrame:
     """Of `row_of` by folder."""
     table = pd.DataFrame.from_dict(rows, orient="index", columns=[*ASIDE, *COLUMNS])
-    numbers = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
-    table[numbers] = table[numbers].astype(float)  # nan, not None, where there is none
+    table[NUMBERS] = table[NUMBERS].astype(float)  # nan, not None, where there is none
     table["recipe"] = table["recipe"].fillna(pd.Series(table.index, table.index))  # of an older schema: its own
     return table
 
 
+def record_and_row(file: Path) -> tuple[Record, list]:
+    """Raises UserError for a file that is no record, or one that holds other things than a run writes."""
+    record = read_record(file)
+    try:
+        return record, row_of(record)
+    except (TypeError, ValueError, AttributeError, KeyError) as fault:
+        raise UserError(f"{file} is damaged: {fault}; run the job again to write it anew") from None
+
+
 def row_of(record: Record) -> list:
-    return [read(record) for read in ASIDE.values()] + [column.read(record) for column in COLUMNS.values()]
+    """Raises ValueError for a value that no column can hold."""
+    readers = ASIDE | {name: column.read for name, column in COLUMNS.items()}
+    return [cell(name, read(record)) for name, read in readers.items()]
+
+
+def cell(name: str, value: Any) -> Any:
+    if isinstance(value, list | dict) or (value is not None and name in NUMBERS and not isinstance(value, int | float)):
+        raise ValueError(f"{name} is {value!r}")
+    return value
 
 
 def find_records(places: Iterable[Path]) -> Iterator[Path]:
@@ -57,8 +72,8 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         if not place.exists():
             raise UserError(f"{place} does not exist; give folders of runs, or a {RECORD}")
         for file in [place] if place.is_file() else records_below(place):
-            if (resolved := file.resolve()) not in seen:
-                seen.add(resolved)
+            if (place := os.path.realpath(file)) not in seen:  # a link to itself is a file that cannot be read
+                seen.add(place)
                 yield file
 
 

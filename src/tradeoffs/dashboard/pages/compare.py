@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from tradeoffs.dashboard import address, comparison, pictures
@@ -46,7 +47,7 @@ def content(store: Store, one: str, other: str) -> list:
     if not (one and other):
         return [html.P("Choose two runs.", className="caption")]
     try:
-        records = [store.record(run) for run in (one, other)]
+        records, rows = zip(*map(store.record_and_row, (one, other)), strict=True)
         configs = [pictures.config_of(store, run, record) for run, record in zip((one, other), records, strict=True)]
     except UserError as fault:
         return [problem(str(fault))]
@@ -56,7 +57,7 @@ def content(store: Store, one: str, other: str) -> list:
         section(
             "What differs in their numbers",
             html.P(f"Differences are second minus first. {fault}", className="caption"),
-            metrics_table(store, one, other, images),
+            metrics_table(store.table(), *rows, images),
         ),
         *different_images(store, one, other),
     ]
@@ -69,7 +70,7 @@ def settings_table(first_config: dict, second_config: dict) -> Any:
     return rows_table(["setting", "first", "second"], [[key, plain(a), plain(b)] for key, a, b in found])
 
 
-def metrics_table(store: Store, one: str, other: str, images: dict[str, Interval]) -> Any:
+def metrics_table(table: pd.DataFrame, one: pd.Series, other: pd.Series, images: dict[str, Interval]) -> Any:
     rows = [
         [
             label(row.name),
@@ -78,7 +79,7 @@ def metrics_table(store: Store, one: str, other: str, images: dict[str, Interval
             comparison.signed(row.second - row.first),
             [html.Div(text) for text in row.verdicts],
         ]
-        for row in comparison.metric_rows(store.table(), one, other, images)
+        for row in comparison.metric_rows(table, one, other, images)
     ]
     return rows_table(["metric", "first", "second", "difference", "is it more than chance?"], rows)
 

@@ -10,7 +10,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, label
+from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, choices_in, label
 from tradeoffs.dashboard.bars import MOST_BARS
 from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.pages import controls
@@ -49,16 +49,6 @@ def pills(view: View) -> list:
     ]
 
 
-def choices_of(figure: Figure, view: View) -> dict[str, str]:
-    """What the view chooses, where it is something that can be chosen."""
-    allowed = {"x": NUMBERS, "y": NUMBERS, "colour": GROUPING, "symbol": GROUPING, "size": ["", *NUMBERS]}
-    allowed["scale"] = ("linear", "log")
-    return {
-        name: value if (value := first(view, name, usual)) in allowed[name] else usual
-        for name, usual in figure.choices.items()
-    }
-
-
 def choosers(figure: Figure, choices: dict[str, str]) -> html.Div:
     fields = []
     for name, value in choices.items():
@@ -88,7 +78,7 @@ def content(store: Store, view: View) -> list:
         html.Ul(said, className="remark", id={"remarks": 0}),
         *(panel(f"{figure.title}, {title}", title, each) for title, each in drawn.items()),
         html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
-        choosers(figure, choices_of(figure, view)),
+        choosers(figure, choices_in(view, figure.choices)),
     ]
 
 
@@ -99,8 +89,8 @@ def chosen_figure(view: View) -> Figure:
 def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.Figure]]:
     """Remarks, and a drawing for each group of runs that compare, by its title."""
     figure = chosen_figure(view)
-    choices = choices_of(figure, view)
-    rows = figure.among(filters.shown(table, view))
+    choices = choices_in(view, figure.choices)
+    rows = filters.shown(table, view)
     usable = figure.drawable(rows, choices)
     groups = filters.panels(usable, figure.timed(choices))
     said = remarks(figure, choices, rows, usable)
@@ -135,8 +125,8 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     needed = [AXES[name].title.partition(",")[0] for name in figure.columns(choices)]
     if usable.empty:
         found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
-    elif len(usable) < len(rows):
-        found.append(f"Not shown: {len(rows) - len(usable)} of {len(rows)} models, without {listed(needed, 'or')}.")
+    elif lacking := figure.lacking(rows, choices):
+        found.append(f"Not shown: {lacking} of {lacking + len(usable)} models, without {listed(needed, 'or')}.")
     if figure.timed(choices):
         if untrained := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(

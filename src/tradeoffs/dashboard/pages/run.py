@@ -32,9 +32,8 @@ def content(store: Store, run: str) -> list:
     if not run:
         return [problem("The address names no run; choose one in the table.")]
     try:
-        record = store.record(run)
-        row = store.table().loc[run]
-    except (UserError, KeyError) as fault:
+        record, row = store.record_and_row(run)
+    except UserError as fault:
         return [problem(str(fault))]
     return [
         heading(run, record),

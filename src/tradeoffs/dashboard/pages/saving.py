@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dash import Dash, Input, Output, State, dcc, html
 
-from tradeoffs.dashboard import address, filters
+from tradeoffs.dashboard import address, filters, listing
 from tradeoffs.dashboard.export import report
 from tradeoffs.dashboard.store import Store
 
@@ -28,7 +28,8 @@ def register(app: Dash, store: Store) -> None:
         Output("csv-file", "data"), Input("csv", "n_clicks"), State("url", "search"), prevent_initial_call=True
     )
     def save_csv(clicks: int, search: str) -> dict:
-        rows = filters.shown(store.table(), address.read(search))
+        view = address.read(search)
+        rows = listing.searched(filters.shown(store.table(), view), address.first(view, "search"))
         return {"content": rows.to_csv(index_label="folder"), "filename": "runs.csv", "type": "text/csv"}
 
     @app.callback(
