@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tradeoffs.results.seeds import over_seeds_table
+from tradeoffs.results.seeds import as_one, over_seeds_table
 from tradeoffs.results.statistics import difference_over_seeds
 from tradeoffs.results.table import read_table
 
@@ -25,6 +25,7 @@ SIZES = ["AP_small", "AP_medium", "AP_large"]
 
 def main(place: Path) -> None:
     table = pd.read_csv(place, index_col="folder") if place.suffix == ".csv" else read_table([place]).table
+    table = as_one(table[table["status"] == "finished"])
     points = over_seeds_table(table)
     points["batch_ms"] = 1000 / points["images_per_second"]  # of one image in a large batch
     most = points.groupby(WHICH)["num_proposals"].transform("max")

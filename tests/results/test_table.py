@@ -1,6 +1,7 @@
 """Many records as a table, and what the terminal shows of it."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ def write_run(
     ms: float | None = 20.0,
     disturbed: bool = False,
     load: float = 0.0,
+    trained: bool = True,
+    precision: str = "float32",
     **who,
 ) -> None:
     identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
@@ -29,7 +32,7 @@ def write_run(
         status="failed" if score is None else "finished",
         error="out of memory" if score is None else None,
         accuracy={} if score is None else accuracy(score),
-        cost={} if ms is None else cost(ms, disturbed, load),
+        cost={} if ms is None else cost(ms, disturbed, load, trained, precision),
         config={"model": {"num_proposals": 50}},
         where={"cpu": "a processor", "threads": 2},
     )
@@ -37,20 +40,22 @@ def write_run(
     write_record(runs / name / "result.json", record)
 
 
-def cost(ms: float, disturbed: bool, load: float) -> dict:
+def cost(ms: float, disturbed: bool, load: float, trained: bool, precision: str) -> dict:
     batch = {
         "total_ms": {"median": ms, "confidence_low": ms - 1, "confidence_high": ms + 1, "p90": ms + 3},
         "images_per_second": 1000 / ms,
         "peak_memory_bytes": 5e6,
         "disturbed": disturbed,
     }
-    return {"batches": {"1": batch, "8": batch}, "multiply_adds": 2.5e9, "parameters": 5e6, "other_load": load}
+    sizes = {"multiply_adds": 2.5e9, "parameters": 5e6}
+    how = {"other_load": load, "trained": trained, "protocol": {"precision": precision}}
+    return {"batches": {"1": batch, "8": batch}, **sizes, **how}
 
 
 def accuracy(score: float) -> dict:
     return {
         "summary": {"mAP": score, "AP50": 2 * score},
-        "intervals": {"mAP": [score - 0.02, score + 0.02]},
+        "intervals": {"mAP": [score - 0.02, score + 0.02], "AP50": [2 * score - 0.03, 2 * score + 0.03]},
     }
 
 
@@ -134,6 +139,37 @@ def test_several_records_of_one_run_complete_each_other(tmp_path):
     assert (row.mAP, row.ms, row.ms_low, row.busy, row.seeds) == (0.4, 20, 19, False, 1)
 
 
+def test_quiet_times_count_whatever_their_folder_is_called(tmp_path):
+    same = {"config_hash": "one", "recipe_hash": "one"}
+    write_run(tmp_path, "benchmark", None, ms=20, **same)
+    write_run(tmp_path, "own", 0.4, ms=40, disturbed=True, **same)
+    finish(tmp_path / "benchmark/result.json")
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.mAP, row.ms, row.disturbed) == (0.4, 20, False)
+
+
+@pytest.mark.parametrize(("how", "protocol"), [({"trained": False}, "random"), ({"precision": "bfloat16"}, "bfloat16")])
+def test_times_taken_in_another_way_are_a_row_of_their_own(tmp_path, how, protocol):
+    """Of random weights, or in another number format; one of two seeds was not timed at all."""
+    write_run(tmp_path, "seed=1", 0.4, ms=20, recipe_hash="one", load=0.5)
+    write_run(tmp_path, "seed=2", 0.5, ms=None, seed=2, recipe_hash="one")
+    write_run(tmp_path, "zebra", None, ms=5, config_hash="seed=1", recipe_hash="one", **how)
+    finish(tmp_path / "zebra/result.json")
+    scored, other = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (scored.mAP, scored.ms, scored.seeds, scored.protocol) == (0.45, 20, 2, "trained, float32, batch 8")
+    assert (other.ms, other.seeds) == (5, 1)
+    assert math.isnan(other.mAP) and protocol in other.protocol
+
+
+def test_a_single_score_keeps_the_bounds_of_its_images(tmp_path):
+    write_run(tmp_path, "seed=1", None, ms=20, recipe_hash="one")
+    write_run(tmp_path, "seed=2", 0.5, ms=22, seed=2, recipe_hash="one")
+    finish(tmp_path / "seed=1/result.json")
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.seeds, row.ms) == (1, 21)
+    assert (row.mAP_low, row.mAP_high, row.AP50_low) == pytest.approx((0.48, 0.52, 0.97))
+
+
 def finish(path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "finished", "error": None}))
 
@@ -152,12 +188,44 @@ def test_times_beside_other_work_beat_nobody_for_sure(tmp_path, capsys):
     assert "~" in capsys.readouterr().out
 
 
-def test_a_record_of_an_odd_form_is_said(runs):
-    odd = json.loads((runs / "fast/result.json").read_text()) | {"cost": None}
-    (runs / "fast/result.json").write_text(json.dumps(odd))
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ({"cost": None}, "cost is None"),
+        ({"status": ["finished"]}, "status is ['finished']"),
+        ({"accuracy": {"summary": {"mAP": "high"}}}, "mAP is 'high'"),
+        ({"config": {"model": {"num_proposals": [1, 2]}}}, "num_proposals is [1, 2]"),
+    ],
+)
+def test_a_record_of_an_odd_form_is_said(runs, odd, why):
+    content = json.loads((runs / "fast/result.json").read_text()) | odd
+    (runs / "fast/result.json").write_text(json.dumps(content))
     table, (fault,) = read_table([runs])
     assert len(table) == 3
-    assert "fast/result.json is damaged" in fault
+    assert f"fast/result.json is damaged: {why}" in fault
+
+
+def test_a_record_that_cannot_be_read_is_said(runs):
+    (runs / "fast/result.json").unlink()
+    (runs / "fast/result.json").symlink_to("result.json")
+    table, (fault,) = read_table([runs])
+    assert len(table) == 3
+    assert "fast/result.json cannot be read: Too many levels" in fault
+
+
+def test_exact_costs_leave_no_doubt(tmp_path, capsys):
+    """Memory has no bounds, so what needs more and finds less is beaten for sure."""
+    write_run(tmp_path, "good", 0.4)
+    write_run(tmp_path, "bad", 0.2, model="fcos")
+    for y in ("mAP", "AP50"):
+        main([str(tmp_path), "--x", "memory", "--y", y])
+    assert "~" not in capsys.readouterr().out
+
+
+def test_a_file_for_which_there_is_no_folder_is_said_at_once(runs, capsys):
+    assert main([str(runs), "--csv", str(runs / "nowhere/all.csv")]) == 2
+    said = capsys.readouterr()
+    assert not said.out and "nowhere/ does not exist" in said.err
 
 
 def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch):

@@ -3,7 +3,8 @@
     python -m tradeoffs.results [FOLDER ...] [--x ms] [--y mAP] [--csv FILE]
 
 Runs that differ in their seed alone are one row, with the mean; `±` is half the width of a 95 % interval: over the
-seeds, or for a single run over the images. `*` marks the frontier, `~` what no other run beats for sure.
+seeds, or for a single run over the images. `*` marks the frontier, `~` what no other run beats for sure, where bounds
+are known.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def show(places: list[Path], x: str, y: str, csv: Path | None) -> None:
     from tradeoffs.results.print import print_tables  # pandas takes half a second, --help does not need it
     from tradeoffs.results.table import read_table
 
+    if csv is not None and not csv.parent.is_dir():
+        raise UserError(f"{csv.parent}/ does not exist; --csv writes into a folder that does")
     found = read_table(places)
     for fault in found.faults:
         print(fault, file=sys.stderr)

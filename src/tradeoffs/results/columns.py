@@ -79,6 +79,19 @@ def device(record: Record) -> str | None:
     return f"{name}, {threads} thread{'s' if threads != 1 else ''}" if name and name == where.get("cpu") else name
 
 
+def protocol(record: Record) -> str | None:
+    """What decides about times and memory besides model, device and load; None where nothing was timed."""
+    if not (batches := record.cost.get("batches")):
+        return None
+    how = record.cost.get("protocol") or {}
+    parts = [
+        "trained" if record.cost.get("trained") else "random",
+        how.get("precision"),
+        f"batch {max(map(int, batches))}",
+    ]
+    return ", ".join([*map(str, parts), *(name for name in ("compile", "cuda_graphs") if how.get(name))])
+
+
 ACCURACY = {
     "mAP": "mAP",
     "AP50": "AP at IoU 0.5",
@@ -142,15 +155,20 @@ COLUMNS = {
     "precision": Column("precision", "", None, inside("cost", "protocol", "precision")),
     "error": Column("error", "", None, inside("error")),
 }
-BOUNDS = ("mAP_low", "mAP_high", "ms_low", "ms_high")  # of 95 % confidence
+SURE = ("mAP", "AP50", "AP75")  # accuracies whose 95 % bounds over the images a record holds
+BOUNDS = (*(f"{name}_{end}" for name in SURE for end in ("low", "high")), "ms_low", "ms_high")
 # What goes with a run and is shown in no column of its own.
 ASIDE = {
     "name": inside("who", "name"),
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
     "busy": lambda record: was_busy(record.cost) if record.cost else None,
-    "mAP_low": inside("accuracy", "intervals", "mAP", 0),
-    "mAP_high": inside("accuracy", "intervals", "mAP", 1),
+    "protocol": protocol,
+    **{
+        f"{name}_{end}": inside("accuracy", "intervals", name, place)
+        for name in SURE
+        for place, end in enumerate(("low", "high"))
+    },
     "ms_low": inside(*ONE, "total_ms", "confidence_low"),
     "ms_high": inside(*ONE, "total_ms", "confidence_high"),
 }
