@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from reprlib import repr as shortened
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -97,7 +98,7 @@ def fault_of(kind: type, content: Any) -> str | None:
         return f"unknown {', '.join(unknown)} in {kind.__name__}"
     hints = types_of(kind)
     odd = [name for name, value in content.items() if name != "who" and not fits(value, hints[name])]
-    return f"{odd[0]} is {content[odd[0]]!r}" if odd else None
+    return f"{odd[0]} is {shortened(content[odd[0]])}" if odd else None
 
 
 @cache

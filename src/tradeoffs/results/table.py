@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,6 +15,7 @@ from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS
 from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
+READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
@@ -38,7 +40,7 @@ def read_table(places: Iterable[Path]) -> Found:
 
 def table_of(rows: dict[str, list]) -> pd.DataFrame:
     """Of `row_of` by folder."""
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=[*ASIDE, *COLUMNS])
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(READERS))
     table[NUMBERS] = table[NUMBERS].astype(float)  # nan, not None, where there is none
     table["recipe"] = table["recipe"].fillna(pd.Series(table.index, table.index))  # of an older schema: its own
     return table
@@ -55,13 +57,12 @@ def record_and_row(file: Path) -> tuple[Record, list]:
 
 def row_of(record: Record) -> list:
     """Raises ValueError for a value that no column can hold."""
-    readers = ASIDE | {name: column.read for name, column in COLUMNS.items()}
-    return [cell(name, read(record)) for name, read in readers.items()]
+    return [cell(name, read(record)) for name, read in READERS.items()]
 
 
 def cell(name: str, value: Any) -> Any:
     if isinstance(value, list | dict) or (value is not None and name in NUMBERS and not isinstance(value, int | float)):
-        raise ValueError(f"{name} is {value!r}")
+        raise ValueError(f"{name} is {shortened(value)}")
     return value
 
 
