@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from tradeoffs.apps import benchmark as module
+from tradeoffs.apps import benchmark_tables as tables
 from tradeoffs.apps.arguments import quote_value
-from tradeoffs.apps.benchmark_tables import table_of
+from tradeoffs.apps.benchmark_tables import LOG_WIDTH, print_whole, table_of
 from tradeoffs.apps.config import compose
 from tradeoffs.apps.grid import read_grid
 from tradeoffs.apps.referee import Referee
@@ -102,12 +102,21 @@ def test_what_is_printed(whole):
 
 
 def test_long_names_give_way_to_numbers():
-    table = table_of("Batches of 1", {"model": [30 * "sweep/"], "10 to 90 %": ["38.0 to 40.0"], "turns": ["22"]})
-    console = Console(width=40, file=StringIO())
-    console.print(table)
-    text = console.file.getvalue()
-    assert "38.0 to 40.0" in text and text.count("/") == 30
-    assert max(map(len, text.splitlines())) <= 40
+    numbers = {f"number {place}": [f"{place}8.0 to 1040.0"] for place in range(4)}
+    with redirect_stdout(StringIO()) as printed:
+        print_whole(table_of("Batches of 1", {"model": [30 * "sweep/"], **numbers}))
+    text = printed.getvalue()
+    assert all(cell in text for (cell,) in numbers.values()) and text.count("/") == 30
+    assert max(map(len, text.splitlines())) <= LOG_WIDTH
+
+
+def test_a_table_too_wide_for_its_window_is_printed_whole(monkeypatch):
+    monkeypatch.setattr(tables, "LOG_WIDTH", 40)
+    columns = {"model": ["ssd", 30 * "sweep/"], **{f"number {place}": 2 * ["38.0 to 1040.0"] for place in range(4)}}
+    with redirect_stdout(StringIO()) as printed:
+        print_whole(table_of("Batches of 1", columns))
+    text = printed.getvalue()
+    assert text.count("38.0 to 1040.0") == 8 and text.count("/") == 30 and "ssd" in text
 
 
 def test_rows_of_the_csv_are_the_records(whole):

@@ -49,6 +49,14 @@ def test_times_beside_other_work_do_not_compare(table, runs):
     assert verdicts(table, "a0", "b0")["ms"] == ["taken beside other work, which does not compare"]
 
 
+def test_times_taken_in_different_ways_do_not_compare(table):
+    table.loc["b0", "protocol"] = "trained, float32, batch 32"
+    found = verdicts(table, "a0", "b0")
+    said = "timed in different ways (trained, float32, batch 8; trained, float32, batch 32), which do not compare"
+    assert found["ms"] == found["memory"] == [said]
+    assert found["parameters"] == ["counted, not measured"]
+
+
 def test_welch():
     from scipy.stats import ttest_ind
 

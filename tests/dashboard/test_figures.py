@@ -71,6 +71,16 @@ def test_what_is_not_finished_or_has_no_times_hides_nothing(runs):
         assert figure.lacking(rows, figure.choices) == lacking
 
 
+def test_other_recipes_and_seeds_that_lack_something_are_counted(runs):
+    for lr, ms in ((1, 20.0), (2, None)):
+        write_run(runs, f"s/lr={lr}", 0.3, ms)
+    for proposals in (10, 50):
+        write_run(runs, f"s/{proposals}", 0.3, None, model="rfcn", proposals=proposals)
+    figure, rows = FIGURES["time"], Store(runs).table()
+    assert list(figure.drawable(rows, figure.choices).index) == ["s/lr=1"]
+    assert figure.lacking(rows, figure.choices) == 2  # the other recipe, and R-FCN
+
+
 def test_what_was_stopped_is_no_result(runs):
     for name, score in (("whole", 0.2), ("hopeless", 0.4)):
         write_run(runs, name, score, status="finished" if name == "whole" else "stopped")

@@ -36,17 +36,18 @@ def test_a_picture_shows_truth_and_detections(client, data):
 
 
 @pytest.mark.parametrize(
-    ("host", "own", "status"),
+    ("host", "bound", "own", "status"),
     [
-        ("127.0.0.1", "127.0.0.1", 400),
-        ("127.0.0.2", "127.0.0.2", 400),
-        ("LOCALHOST", "localhost", 400),
-        ("::1", "[::1]", 400),
-        ("0.0.0.0", "192.168.0.1", 200),  # whoever opens it to a network has names of his own for it
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1", 400),
+        ("127.1", "127.0.0.1", "127.0.0.1", 400),
+        ("LapTop", "127.0.1.1", "laptop", 400),
+        ("0:0:0:0:0:0:0:1", "::1", "[::1]", 400),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", "[::ffff:7f00:1]", 400),
+        ("0.0.0.0", "0.0.0.0", "192.168.0.1", 200),  # whoever opens it to a network has names of his own for it
     ],
 )
-def test_a_web_page_cannot_lend_its_name_to_this_machine(runs, host, own, status):
-    client = build_app(Store(runs), host).server.test_client()
+def test_a_web_page_cannot_lend_its_name_to_this_machine(runs, host, bound, own, status):
+    client = build_app(Store(runs), host, bound).server.test_client()
     answers = [client.get("/", headers={"Host": f"{name}:8050"}).status_code for name in (own, "localhost", "a.page")]
     assert answers == [200, 200, status]
 

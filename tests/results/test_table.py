@@ -161,12 +161,40 @@ def test_times_taken_in_another_way_are_a_row_of_their_own(tmp_path, how, protoc
     assert math.isnan(other.mAP) and protocol in other.protocol
 
 
+def test_a_run_that_was_not_timed_goes_with_its_seeds_not_with_a_benchmark(tmp_path):
+    write_run(tmp_path, "benchmark", None, ms=19, config_hash="seed=1", recipe_hash="one", precision="bfloat16")
+    write_run(tmp_path, "seed=1", 0.4, ms=20, recipe_hash="one")
+    write_run(tmp_path, "seed=2", 0.5, ms=None, seed=2, recipe_hash="one")
+    finish(tmp_path / "benchmark/result.json")
+    rows = over_seeds_table(read_table([tmp_path]).table)
+    assert [(row.seeds, row.ms) for row in rows.itertuples()] == [(1, 19), (2, 20)]
+    assert rows["mAP"].tolist()[1] == 0.45
+
+
+def test_records_of_an_older_schema_complete_each_other(tmp_path):
+    for name, score, ms in (("own", 0.4, None), ("again", None, 20)):
+        write_run(tmp_path, name, score, ms=ms, config_hash="one", recipe_hash=None)
+    finish(tmp_path / "again/result.json")
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.mAP, row.ms) == (0.4, 20)
+
+
+def test_a_record_without_times_says_nothing_about_load(tmp_path):
+    write_run(tmp_path, "a", 0.4, ms=20, load=0.5, recipe_hash="one", config_hash="one")
+    write_run(tmp_path, "b", 0.4, ms=None, recipe_hash="one", config_hash="one")
+    record = json.loads((tmp_path / "b/result.json").read_text()) | {"cost": {"error": "out of memory"}}
+    (tmp_path / "b/result.json").write_text(json.dumps(record))
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.ms, row.busy, row.disturbed) == (20, True, True)
+
+
 def test_a_single_score_keeps_the_bounds_of_its_images(tmp_path):
     write_run(tmp_path, "seed=1", None, ms=20, recipe_hash="one")
     write_run(tmp_path, "seed=2", 0.5, ms=22, seed=2, recipe_hash="one")
     finish(tmp_path / "seed=1/result.json")
     (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
-    assert (row.seeds, row.ms) == (1, 21)
+    assert (row.seeds, row.ms, row.name) == (1, 21, "seeds")
+    assert row.Index == str(tmp_path / "seed=2")  # who follows it finds the scores
     assert (row.mAP_low, row.mAP_high, row.AP50_low) == pytest.approx((0.48, 0.52, 0.97))
 
 
@@ -194,7 +222,8 @@ def test_times_beside_other_work_beat_nobody_for_sure(tmp_path, capsys):
         ({"cost": None}, "cost is None"),
         ({"status": ["finished"]}, "status is ['finished']"),
         ({"accuracy": {"summary": {"mAP": "high"}}}, "mAP is 'high'"),
-        ({"config": {"model": {"num_proposals": [1, 2]}}}, "num_proposals is [1, 2]"),
+        ({"config": {"model": {"num_proposals": "many"}}}, "num_proposals is 'many'"),
+        ({"training": {"epochs": 10**400}}, "int too large to convert to float"),
     ],
 )
 def test_a_record_of_an_odd_form_is_said(runs, odd, why):
@@ -220,6 +249,8 @@ def test_exact_costs_leave_no_doubt(tmp_path, capsys):
     for y in ("mAP", "AP50"):
         main([str(tmp_path), "--x", "memory", "--y", y])
     assert "~" not in capsys.readouterr().out
+    main([str(tmp_path), "--x", "images_per_second"])  # whose bounds nobody knows
+    assert "~" in capsys.readouterr().out
 
 
 def test_a_file_for_which_there_is_no_folder_is_said_at_once(runs, capsys):

@@ -10,13 +10,14 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from tradeoffs.apps.entry import Entry
 from tradeoffs.measure.load import BUSY
 
 NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
-LOG_WIDTH = 110  # characters
+LOG_WIDTH, WIDEST, LEAST = 110, 1000, 24  # characters: in a file, of any table, of a name
 CLOCKS = {"network": "network_ms", "postprocessing": "postprocessing_ms", "total": "total_ms"}
 STATISTICS = {"ms": "median", "p10": "p10", "p90": "p90", "low": "confidence_low", "high": "confidence_high"}
 IDENTITY = ("model", "backbone", "data", "image_size", "seed")
@@ -72,15 +73,24 @@ def show(entries: Sequence[Entry], csv_path: Path) -> None:
     """Prints what each model takes, what has to be known about it, and where the records are."""
     names = labels(entries)
     timed = [entry for entry in entries if entry.batch_costs]
-    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     for size in sorted({size for entry in timed for size in entry.batch_costs}):
-        console.print(time_table(size, [entry for entry in timed if size in entry.batch_costs], names))
+        print_whole(time_table(size, [entry for entry in timed if size in entry.batch_costs], names))
     if timed:
-        console.print(size_table(timed, names))
+        print_whole(size_table(timed, names))
     for line in remarks(entries, names):
         print(line)
     print(f"records  {csv_path.parent}")
     print(f"table    {csv_path}")
+
+
+def print_whole(table: Table) -> None:
+    """In a window that is narrower than the table its lines are broken, but nothing is left out."""
+    console, names = Console(width=None if sys.stdout.isatty() else LOG_WIDTH), table.columns[0]
+    names.max_width = LEAST
+    least = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+    names.max_width = None
+    console.width = max(console.width, least)
+    console.print(table)
 
 
 def labels(entries: Sequence[Entry]) -> dict[str, str]:

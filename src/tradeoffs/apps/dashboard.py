@@ -69,7 +69,7 @@ def serve(settings: DictConfig, view: View) -> None:
 
     store = Store(Path(settings.runs))
     require_values(store, view)
-    app = build_app(store, settings.host).server
+    app = build_app(store, settings.host, listener.getsockname()[0]).server
     server = make_server(settings.host, settings.port, app, threaded=True, fd=listener.fileno())
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

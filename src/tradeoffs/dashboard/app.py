@@ -21,11 +21,11 @@ LOOPBACK = "127.0.0.1"
 LOOK_EVERY = 2000  # milliseconds
 
 
-def build_app(store: Store, host: str = LOOPBACK) -> Dash:
+def build_app(store: Store, host: str = LOOPBACK, bound: str = LOOPBACK) -> Dash:
     """Everything is served from this machine, and nothing leaves it.
 
-    On a loopback address only a browser that asks for that address is answered: else any web page might lend its own
-    name to it, and read along.
+    If the address to which it is `bound` is a loopback one, only a browser that asks for one, or for the `host` that
+    was typed, is answered: else any web page might lend its own name to it, and read along.
     """
     app = Dash(
         "tradeoffs",
@@ -42,22 +42,24 @@ def build_app(store: Store, host: str = LOOPBACK) -> Dash:
         part.register(app, store)
     register(app, store)
     serve_pictures(app.server, store)
-    if is_loopback(host):
-        answer_only(app.server, {host.lower(), LOOPBACK, "localhost"})
+    if is_loopback(bound):
+        answer_loopback(app.server, {host.lower(), "localhost"})
     return app
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback(text: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(text)
     except ValueError:  # a name
-        return host.lower() == "localhost"
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def answer_only(server: Flask, names: Collection[str]) -> None:
+def answer_loopback(server: Flask, names: Collection[str]) -> None:
     @server.before_request
     def check() -> None:
-        if urlsplit(f"//{request.host}").hostname not in names:
+        name = urlsplit(f"//{request.host}").hostname or ""
+        if name not in names and not is_loopback(name):
             abort(400)
 
 

@@ -52,6 +52,9 @@ def verdicts(
     if name in TIMED and (one["busy"] == True or other["busy"] == True):  # noqa: E712 (None is not known)
         yield "taken beside other work, which does not compare"
         return
+    if name in TIMED and name != "minutes" and one["protocol"] != other["protocol"]:
+        yield f"timed in different ways ({one['protocol']}; {other['protocol']}), which do not compare"
+        return
     if name in NO_CHANCE:
         yield "counted, not measured"
         return
@@ -66,8 +69,9 @@ def verdicts(
 
 
 def of_seeds(table: pd.DataFrame, run: pd.Series, name: str) -> np.ndarray:
-    """The values of all finished runs with the settings of `run` but their seed, on the same device."""
-    alike = (table[["recipe", "kind", "device"]] == run[["recipe", "kind", "device"]]).all(axis=1)
+    """The values of all finished runs with the settings of `run` but their seed, on the same device, timed alike."""
+    same = ["recipe", "kind", "device", *(["protocol"] if name in TIMED and name != "minutes" else [])]
+    alike = (table[same] == run[same]).all(axis=1)
     own = table[alike & (table["status"] == "finished")].drop_duplicates("seed", keep="last")
     return own[name].dropna().to_numpy(float)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import TIMED, hovers, label
+from tradeoffs.dashboard.axes import TIMED, hovers, label, plain
 from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
 from tradeoffs.dashboard.lines import by_proposals, by_resolution
 from tradeoffs.dashboard.scatter import Choices, scatter
@@ -53,11 +53,15 @@ class Figure(NamedTuple):
         return rows[most.isna() | (rows[self.largest] == most)]
 
     def lacking(self, rows: pd.DataFrame, choices: Choices) -> int:
-        """How many models have no row that could be shown."""
+        """How many models have no row that could be shown. A row that differs in `largest` alone is no other model."""
         whole = self.whole(rows, choices)
         if self.largest is None:
             return int((~whole).sum())
-        return int((~whole.groupby([rows[name] for name in self.alike], dropna=False).any()).sum())
+        keys = [rows[name].map(plain) for name in (*self.alike, self.largest)]
+        counts = pd.DataFrame({"whole": whole, "lost": ~whole}).groupby(keys).sum()
+        models = counts.groupby(level=self.alike)
+        elsewhere = models["whole"].transform("sum") - counts["whole"]
+        return int(counts["lost"].where(elsewhere == 0, 0).groupby(level=self.alike).max().sum())
 
     def whole(self, rows: pd.DataFrame, choices: Choices) -> pd.Series:
         """Which rows have all it needs; what failed or was stopped early is no result."""

@@ -105,7 +105,9 @@ ONE = ("cost", "batches", "1")
 
 
 def disturbed(record: Record) -> bool | None:
-    """By jumps, or by a load that lasted, which only makes all slower."""
+    """By jumps, or by a load that lasted, which only makes all slower; None where nothing was timed."""
+    if not record.cost.get("batches"):
+        return None
     return was_busy(record.cost) or inside(*ONE, "disturbed")(record)
 
 
@@ -153,6 +155,7 @@ COLUMNS = {
     "minutes": Column("training", "min", "low", scaled(60, inside("training", "seconds"))),
     "device": Column("device", "", None, device),
     "precision": Column("precision", "", None, inside("cost", "protocol", "precision")),
+    "protocol": Column("timed with", "", None, protocol),
     "error": Column("error", "", None, inside("error")),
 }
 SURE = ("mAP", "AP50", "AP75")  # accuracies whose 95 % bounds over the images a record holds
@@ -162,8 +165,7 @@ ASIDE = {
     "name": inside("who", "name"),
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
-    "busy": lambda record: was_busy(record.cost) if record.cost else None,
-    "protocol": protocol,
+    "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)
         for name in SURE

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from tradeoffs.results.columns import COLUMNS, HEADS, SURE, TIMES, TOGETHER
+from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, SURE, TIMES, TOGETHER
 from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import SEED, over_seeds_table
 
@@ -89,11 +89,12 @@ def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
 def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
     """Low, estimate, high of a column for every row; turned around where the other direction is better.
 
-    What has no bounds, such as memory, is its own; bounds that are not known are nan. So are those of times that were
-    taken beside other work: they hold for that time only.
+    What is counted is its own bounds, as is memory, which hardly changes; other bounds that are not known are nan. So
+    are those of times that were taken beside other work: they hold for that time only.
     """
     value = rows[name].to_numpy(float)
-    low, high = (rows[f"{name}_{end}"].to_numpy(float) if name in (*SURE, "ms") else value for end in ("low", "high"))
+    unknown = value if name in (*COUNTED, "memory") else np.full_like(value, np.nan)
+    low, high = (rows[f"{name}_{end}"].to_numpy(float) if name in (*SURE, "ms") else unknown for end in ("low", "high"))
     if name in TIMES:
         low, high = (np.where(rows["busy"] == True, np.nan, bound) for bound in (low, high))  # noqa: E712
     columns = np.stack([low, value, high], axis=1)

@@ -22,8 +22,10 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     averaged.
     """
     finished = as_one(runs[runs["status"] == "finished"])
-    groups = finished.groupby(["recipe", "device", "protocol"], sort=False)
-    rows = groups.head(1).copy()
+    alike = ["recipe", "device", "protocol"]
+    groups = finished.groupby(alike, sort=False)
+    heads = finished.sort_values("mAP", key=pd.Series.isna, kind="stable").drop_duplicates(alike)  # scored ones, if any
+    rows = finished.loc[finished.index.isin(heads.index)].copy()
     place = groups.ngroup().loc[rows.index]
     rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
     scored = groups["mAP"].count().to_numpy()[place]
@@ -37,9 +39,9 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
             rows[f"{name}_{end}"] = np.where(scored > 1, rows[name] + sign * margin, of_images)
     rows["ms_low"] = groups["ms_low"].min().to_numpy()[place]
     rows["ms_high"] = groups["ms_high"].max().to_numpy()[place]
-    several = rows["seeds"] > 1
+    several = groups.size().to_numpy()[place] > 1
     rows["seed"] = rows["seed"].where(~several)
-    rows["name"] = rows["name"].mask(several, rows["name"].str.replace(SEED, "", regex=True))
+    rows["name"] = rows["name"].mask(several, rows["name"].str.replace(SEED, "", regex=True).replace("", "seeds"))
     return rows
 
 
@@ -47,16 +49,23 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     """A row for each run, device and way of timing: that of its training, with whatever any of its records holds.
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
-    Of several times those count that were neither disturbed nor taken beside other work. A record without times is
-    of the way in which trained weights of its recipe were timed.
+    Of several times those count that were neither disturbed nor taken beside other work.
     """
     records = records.assign(device=records["device"].fillna(""))
-    of_trained = records["protocol"].where(records["trained"] == True)  # noqa: E712 (None is not known)
-    usual = of_trained.groupby([records["recipe"], records["device"]]).transform("first")
-    records["protocol"] = records["protocol"].fillna(usual).fillna("")
+    records["protocol"] = protocols(records)
     keys = ["config_hash", "device", "protocol"]
     quiet_last = records.sort_values([*reversed(STATES)], ascending=False, na_position="first", kind="stable")
     known = quiet_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
     whole = records.assign(**known, trained_here=records["minutes"].notna())
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")
+
+
+def protocols(records: pd.DataFrame) -> pd.Series:
+    """How each record was timed; of one without times, how trained weights of its recipe or run were."""
+    found = records["protocol"].astype(object)
+    of_trained = found.where(records["trained"] == True)  # noqa: E712 (None is not known)
+    own = of_trained.where(records["mAP"].notna())  # of a run that was scored and timed at once
+    for known, key in ((own, "recipe"), (of_trained, "config_hash"), (of_trained, "recipe")):
+        found = found.fillna(known.groupby([records[key], records["device"]]).transform("first"))
+    return found.fillna("")

@@ -17,6 +17,7 @@ from tradeoffs.results.record import Record, read_record
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
+COUNTS = ("image_size", "num_proposals", "epochs")  # may be axes, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
 
@@ -51,7 +52,7 @@ def record_and_row(file: Path) -> tuple[Record, list]:
     record = read_record(file)
     try:
         return record, row_of(record)
-    except (TypeError, ValueError, AttributeError, KeyError) as fault:
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as fault:
         raise UserError(f"{file} is damaged: {fault}; run the job again to write it anew") from None
 
 
@@ -61,8 +62,11 @@ def row_of(record: Record) -> list:
 
 
 def cell(name: str, value: Any) -> Any:
-    if isinstance(value, list | dict) or (value is not None and name in NUMBERS and not isinstance(value, int | float)):
+    odd = not isinstance(value, int | float) if name in (*NUMBERS, *COUNTS) else isinstance(value, list | dict)
+    if value is not None and odd:
         raise ValueError(f"{name} is {shortened(value)}")
+    if isinstance(value, int):
+        float(value)  # raises OverflowError for more digits than any number here has
     return value
 
 
