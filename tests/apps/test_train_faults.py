@@ -20,7 +20,6 @@ from small_runs import annotation_file, checkpoint, curves, files, run, words, w
 from tradeoffs.apps.launch import launch
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.ssd import SSD
-from tradeoffs.training import checkpoint_files
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +245,7 @@ def test_a_full_disk_leaves_the_former_checkpoint(command, data: Path, tmp_path:
     whole, folder = tmp_path / "whole", tmp_path / "runs" / "faulty"
     run(data, whole)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint_files.os, "fsync", full)
+        patch.setattr(os, "fsync", full)
         code, (line,) = command()
     assert code == 2
     assert line.startswith("no space for runs/faulty/checkpoints/")

@@ -52,6 +52,7 @@ def page(chromium) -> Iterator:
     page.asked, page.faults = [], []
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("response", lambda answer: page.faults.append(answer.url) if answer.status >= 500 else None)
     yield page
     assert page.faults == []
     page.close()

@@ -103,7 +103,7 @@ def register(app: Dash, store: Store) -> None:
         *(Output("version", "data"), Output("state", "children")),
         *(Input("tick", "n_intervals"), State("version", "data")),
     )
-    def look(ticks: int, version: int | None) -> tuple:
+    def look(ticks: int | None, version: int | None) -> tuple:
         now = store.refresh()
         return (no_update, no_update) if now == version else (now, state(store))
 

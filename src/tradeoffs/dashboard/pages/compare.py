@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
@@ -135,6 +135,8 @@ def register(app: Dash, store: Store) -> None:
     )
     def show(search: str) -> tuple:
         one, other = (first(address.read(search), name) for name in PAIR)
+        if ctx.triggered_id is None:  # the page has just come with its values, and some other may be chosen by now
+            return content(store, one, other), no_update, no_update
         return content(store, one, other), one or None, other or None
 
     @app.callback(
@@ -150,6 +152,6 @@ def register(app: Dash, store: Store) -> None:
         *(Input("first", "value"), Input("second", "value"), State("url", "search")),
         prevent_initial_call=True,
     )
-    def choose(one: str | None, other: str | None, search: str) -> str:
+    def choose(one: str | None, other: str | None, search: str) -> Any:
         after = address.changed(address.read(search), first=one, second=other)
         return address.write(after) if after != address.read(search) else no_update

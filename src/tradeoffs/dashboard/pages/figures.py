@@ -178,7 +178,7 @@ def register(app: Dash, store: Store) -> None:
         return no_update, [said], list(drawn.values()), [{"height": each.layout.height} for each in drawn.values()]
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)
-    def choose(clicks: list) -> list:
+    def choose(clicks: list) -> Any:
         """Where the mark that was clicked leads."""
         click = next((each["value"] for each in ctx.triggered if each["value"]), None)
         if not click or not (run := click["points"][0].get("customdata", [None])[0]):
