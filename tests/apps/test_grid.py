@@ -164,6 +164,7 @@ def test_names_of_runs_may_hold_commas():
         "[seed=1, a,b,c,default]": ["seed=1", "a,b,c", "default"],
         "['a,b,c',\"seed=1\"]": ["a,b,c", "seed=1"],
         "[a,b]": ["a", "b"],  # names of no runs
+        "[model=ssd,seed=9,default,x/y]": ["model=ssd,seed=9", "default", "x/y"],
     }.items():
         assert split_runs(text, names.__contains__) == expected
 

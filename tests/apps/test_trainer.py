@@ -26,6 +26,8 @@ def machine(monkeypatch):
         (0, "cuda", 1, "trainer.accelerator=cuda, but there is no such GPU here; give auto or cpu"),
         (0, "gpu", 1, "trainer.accelerator=gpu, but there is no such GPU here; give auto or cpu"),
         (0, "auto", 8, "trainer.devices=8, but without GPUs there are 4 cores; give 4 or less"),
+        (0, "auto", -1, "trainer.devices=-1 means all GPUs, and the run is on the CPU; give a number of processes"),
+        (1, "cpu", -1, "trainer.devices=-1 means all GPUs, and the run is on the CPU; give a number of processes"),
         (1, "cpu", 5, "trainer.devices=5, but without GPUs there are 4 cores; give 4 or less"),
         (2, "auto", 3, "trainer.devices=3, but the GPUs here are 2; give 2 or less"),
     ],

@@ -253,6 +253,23 @@ def test_exact_costs_leave_no_doubt(tmp_path, capsys):
     assert "~" in capsys.readouterr().out
 
 
+def test_models_scored_on_other_images_are_said(tmp_path, capsys):
+    for name, count in (("few", 4), ("many", 16), ("again", 16)):
+        write_run(tmp_path, name, 0.4)
+        record = json.loads((tmp_path / name / "result.json").read_text())
+        record["accuracy"]["per_class"] = [{"name": "disc", "AP": 0.4, "instances": count}]
+        (tmp_path / name / "result.json").write_text(json.dumps(record))
+    main([str(tmp_path)])
+    assert "Scored on 2 different sets of images: accuracies do not compare." in capsys.readouterr().out
+    main([str(tmp_path / "many"), str(tmp_path / "again")])
+    assert "different" not in capsys.readouterr().out
+
+
+def test_a_folder_is_no_place_for_a_table(runs, capsys):
+    assert main([str(runs), "--csv", str(runs)]) == 2
+    assert "is a folder; give --csv a file" in capsys.readouterr().err
+
+
 def test_a_file_for_which_there_is_no_folder_is_said_at_once(runs, capsys):
     assert main([str(runs), "--csv", str(runs / "nowhere/all.csv")]) == 2
     said = capsys.readouterr()
@@ -282,6 +299,8 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
         ),
         (("low/model=ssd", "high/model=ssd"), ("low", "high")),  # two sweeps
         (("lr=1", "lr=1/evaluations/nms=0.3"), ("", "nms=0.3")),
+        (("s/lr=1", "s/lr=1/evaluations/num_proposals=5,10/num_proposals=5,lr=2"), ("", "lr=2")),
+        (("lr=1", "benchmark/trained=model=ssd,lr=1,24729edf"), ("lr=1", "benchmark/lr=1,24729edf")),
     ],
 )
 def test_rows_that_look_alike_are_told_apart_by_their_folders(tmp_path, folders, settings):

@@ -74,7 +74,8 @@ def serve(settings: DictConfig, view: View) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for every request
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{server.port}/{write(view)}".removesuffix("/")
-    print(f"Dashboard of {len(store.table())} runs in {settings.runs}/: {address} (Ctrl-C ends it)")
+    missing = "" if store.root.is_dir() else ", a folder that does not exist yet"
+    print(f"Dashboard of {len(store.table())} records in {settings.runs}/{missing}: {address} (Ctrl-C ends it)")
     server.serve_forever()
 
 

@@ -29,6 +29,7 @@ from tradeoffs.apps.usage import usage
 from tradeoffs.apps.values import shown
 from tradeoffs.errors import UserError
 
+SETTING = re.compile(r"[\w.]+=[^/]*$")  # in the name of a run
 SINGLE, SAVED = "train", "evaluate"  # the configs of one model: with random weights, of a run
 EFFORT = ("seconds", "minutes", "attempts")
 
@@ -180,15 +181,25 @@ def alternatives(text: str, override: Override, present: object) -> list[str]:
 
 def split_runs(text: str, is_name: Callable[[str], bool]) -> list[str]:
     """The names in `[a,b]`. A run's own name may hold commas, so what stands between them is joined again as long as
-    that is the name of a run; a name of no run is left for others to complain about.
+    that is the name of a run; a name of no run is left for others to complain about, with the settings that follow it.
     """
     pieces = re.sub(r"""["']""", "", text.strip().removeprefix("[").removesuffix("]")).split(",")
-    names = []
-    while pieces:
-        ends = (end for end in range(len(pieces), 0, -1) if is_name(",".join(pieces[:end]).strip()))
-        end = next(ends, 1)
-        names.append(",".join(pieces[:end]).strip())
-        pieces = pieces[end:]
+
+    def whole(start: int) -> int | None:
+        """Where the longest name that begins there ends."""
+        ends = range(len(pieces), start, -1)
+        return next((end for end in ends if is_name(",".join(pieces[start:end]).strip())), None)
+
+    names, start = [], 0
+    while start < len(pieces):
+        end = whole(start)
+        if end is None:
+            after = (
+                place for place in range(start + 1, len(pieces)) if whole(place) or not SETTING.match(pieces[place])
+            )
+            end = next(after, len(pieces))
+        names.append(",".join(pieces[start:end]).strip())
+        start = end
     return names
 
 

@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
+from tradeoffs.results.print import told_apart
 from tradeoffs.results.record import Record
 
 BACKBONES = Path(__file__).with_name("backbones.csv")
@@ -104,4 +105,7 @@ def short_names(rows: pd.DataFrame) -> list[str]:
     """What tells runs apart, in few words; hovering tells all."""
     varying = [name for name in ("image_size", "num_proposals", "seed") if rows[name].nunique() > 1]
     columns = [rows[name].map(plain) for name in ("model", "backbone", *varying)]
-    return [" ".join(value for value in values if value != "-") for values in zip(*columns, strict=True)]
+    names = [" ".join(value for value in values if value != "-") for values in zip(*columns, strict=True)]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name} {other}".strip() for name, other in zip(names, told_apart(rows), strict=True)]

@@ -46,13 +46,16 @@ def verdicts(
     """Over images, over the turns of the clock, over seeds: whatever is known."""
     if not np.isfinite([one[name], other[name]]).all():
         return
+    if name == "minutes":
+        yield "depends on what else ran"
+        return
     if name in TIMED and one["device"] != other["device"]:
         yield "on different devices, which do not compare"
         return
     if name in TIMED and (one["busy"] == True or other["busy"] == True):  # noqa: E712 (None is not known)
         yield "taken beside other work, which does not compare"
         return
-    if name in TIMED and name != "minutes" and one["protocol"] != other["protocol"]:
+    if name in TIMED and one["protocol"] != other["protocol"]:
         yield f"timed in different ways ({one['protocol']}; {other['protocol']}), which do not compare"
         return
     if name in NO_CHANCE:
@@ -70,7 +73,7 @@ def verdicts(
 
 def of_seeds(table: pd.DataFrame, run: pd.Series, name: str) -> np.ndarray:
     """The values of all finished runs with the settings of `run` but their seed, on the same device, timed alike."""
-    same = ["recipe", "kind", "device", *(["protocol"] if name in TIMED and name != "minutes" else [])]
+    same = ["recipe", "kind", "device", *(["protocol"] if name in TIMED else [])]
     alike = (table[same] == run[same]).all(axis=1)
     own = table[alike & (table["status"] == "finished")].drop_duplicates("seed", keep="last")
     return own[name].dropna().to_numpy(float)

@@ -86,7 +86,7 @@ def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame, choice
     head = (
         f"<h2>{escape(figure.title)}</h2><p>{escape(figure.caption)} Figure {figure.number} of Huang et al. 2017.</p>"
     )
-    mixed = escape(filters.mixture(usable, timed))
+    mixed = escape(" ".join(filter(None, [filters.mixture(usable, timed), filters.other_images(usable)])))
     panels = [
         f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, choices))}</div>"
         for title, group in filters.panels(usable, timed)

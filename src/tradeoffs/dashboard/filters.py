@@ -76,6 +76,13 @@ def mixture(rows: pd.DataFrame, timed: bool) -> str:
     return f"These runs are of {counts}, whose numbers do not compare: each has a figure of its own."
 
 
+def other_images(rows: pd.DataFrame) -> str:
+    """What is said where runs of one data set were scored on several selections of its images; else nothing."""
+    if not len(rows) or rows.groupby(["task", "data"])["images"].nunique().max() < 2:
+        return ""
+    return "Some of these models were scored on other images than the rest: their accuracies do not compare."
+
+
 def panels(rows: pd.DataFrame, timed: bool) -> list[tuple[str, pd.DataFrame]]:
     """Rows that compare with each other, the largest group first, each with its title."""
     texts = [rows[name].map(plain) for name in (TOGETHER if timed else TOGETHER[:-1])]

@@ -12,6 +12,7 @@ USUAL = (
     *("model", "backbone", "image_size", "num_proposals", "seed", "seeds", "mAP", "AP50", "ms"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
+IDENTITY = ("model", "backbone", "image_size", "num_proposals", "seed")
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
 
@@ -23,7 +24,9 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
         for name in ("status", "seeds", "seed")
         if name in rows and (rows[name].astype(str) == plain_one(name)).all()
     }
-    return [name for name in known if name not in alike]
+    shown = [name for name in known if name not in alike]
+    alike_rows = rows.duplicated([name for name in IDENTITY if name in shown]).any()
+    return [*shown[:2], "sweep", *shown[2:]] if alike_rows and rows["sweep"].nunique() > 1 else shown
 
 
 def plain_one(name: str) -> str:

@@ -44,6 +44,8 @@ def show(places: list[Path], x: str, y: str, csv: Path | None) -> None:
 
     if csv is not None and not csv.parent.is_dir():
         raise UserError(f"{csv.parent}/ does not exist; --csv writes into a folder that does")
+    if csv is not None and csv.is_dir():
+        raise UserError(f"{csv}/ is a folder; give --csv a file")
     found = read_table(places)
     for fault in found.faults:
         print(fault, file=sys.stderr)

@@ -79,6 +79,12 @@ def device(record: Record) -> str | None:
     return f"{name}, {threads} thread{'s' if threads != 1 else ''}" if name and name == where.get("cpu") else name
 
 
+def scored_images(record: Record) -> str | None:
+    """What tells sets of validation images apart, as far as a record knows them: how many objects each class has."""
+    rows = record.accuracy.get("per_class") or []
+    return ",".join(f"{row.get('name')}:{row.get('instances')}" for row in rows) or None
+
+
 def protocol(record: Record) -> str | None:
     """What decides about times and memory besides model, device and load; None where nothing was timed."""
     if not (batches := record.cost.get("batches")):
@@ -165,6 +171,7 @@ ASIDE = {
     "name": inside("who", "name"),
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
+    "images": scored_images,
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,20 +21,24 @@ from tradeoffs.results.seeds import SEED, over_seeds_table
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 IN_COLUMNS = (
-    r",?(?<![\w.])(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*"  # in the name of a run
+    # In the name of a run; several numbers of proposals are scored in one pass, and have a folder each.
+    r",?(?<![\w.])(trained=)?(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*((?<=\d),\d+)*"
 )
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
+LOG_WIDTH = 160  # characters, in a file
 WIDE = 1000  # characters, more than any table has
 DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
 
 
 def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
     rows = over_seeds_table(runs)
     for values, group in rows.groupby(list(TOGETHER), dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
         console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
+        if group["images"].nunique() > 1:
+            console.print(f"Scored on {group['images'].nunique()} different sets of images: accuracies do not compare.")
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
@@ -72,7 +77,7 @@ def told_apart(rows: pd.DataFrame) -> Iterator[str]:
     """Of the folders of rows, what they do not share and no column says."""
     folders = list(map(os.path.abspath, rows.index))
     shared = os.path.commonpath(folders)
-    for folder, seeds in zip(folders, rows["seeds"], strict=True):
+    for folder, seeds in zip(folders, rows.get("seeds", [1] * len(rows)), strict=True):
         said = f"{IN_COLUMNS}|{SEED}" if seeds > 1 else IN_COLUMNS
         parts = (re.sub(said, "", part).strip(",") for part in Path(folder).relative_to(shared).parts)
         yield "/".join(part for part in parts if part not in ("", "evaluations"))

@@ -155,6 +155,11 @@ def test_parts_that_do_not_fit_are_left_out_without_a_record(photos, tmp_path):
     assert [path.name for path in (tmp_path / "sweep").glob("b*")] == ["backbone.frozen_stages=0"]
 
 
+def test_an_axis_without_values_is_said(photos, tmp_path):
+    assert ended(start(photos, tmp_path / "runs", "seed=range(1,0)")) == 2
+    assert "this sweep has no runs: one of its axes has no value" in said(tmp_path / "runs")
+
+
 def test_a_folder_with_other_settings_is_left_alone(finished, photos, tmp_path):
     runs = tmp_path / "sweeps"
     shutil.copytree(finished, runs)

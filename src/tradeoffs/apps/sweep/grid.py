@@ -22,6 +22,8 @@ from tradeoffs.errors import MismatchError, UserError
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
     """Runs with `launcher` what is not finished. Raises JobFailedError at the end if any job is not finished then."""
     plan = plan_sweep(config.hydra.job.config_name, tuple(overrides), main_folder(config.hydra))
+    if not plan.jobs:
+        raise UserError("this sweep has no runs: one of its axes has no value")
     for words, reason in plan.skipped.items():
         print(f"skipped {words}: {reason}")
     waiting = left_to_do(plan.jobs)

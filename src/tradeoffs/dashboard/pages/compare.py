@@ -46,6 +46,8 @@ def offered(store: Store, view: View) -> list[str]:
 def content(store: Store, one: str, other: str) -> list:
     if not (one and other):
         return [html.P("Choose two runs.", className="caption")]
+    if one == other:
+        return [html.P("Choose two different runs.", className="caption")]
     try:
         records, rows = zip(*map(store.record_and_row, (one, other)), strict=True)
         configs = [pictures.config_of(store, run, record) for run, record in zip((one, other), records, strict=True)]

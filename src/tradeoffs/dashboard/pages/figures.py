@@ -121,7 +121,7 @@ def panel(name: str, title: str, drawn: go.Figure) -> html.Section:
 
 def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable: pd.DataFrame) -> list[str]:
     """All that has to be known before the figure is believed."""
-    found = [filters.mixture(usable, figure.timed(choices))]
+    found = [filters.mixture(usable, figure.timed(choices)), filters.other_images(usable)]
     needed = [AXES[name].title.partition(",")[0] for name in figure.columns(choices)]
     if usable.empty:
         found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
