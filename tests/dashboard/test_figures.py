@@ -5,7 +5,7 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import filters, listing
-from tradeoffs.dashboard.axes import GROUPING, choices_in
+from tradeoffs.dashboard.axes import GROUPING, choices_in, short_names
 from tradeoffs.dashboard.bars import MOST_BARS, bars
 from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
@@ -160,6 +160,13 @@ def test_no_more_bars_than_can_be_read(grid):
     drawn = bars(rows, {"memory": "memory"}, "MB")
     assert len(drawn.data[0].x) == MOST_BARS
     assert list(drawn.data[0].x) == sorted(drawn.data[0].x)
+
+
+def test_names_that_look_alike_tell_their_sweep(runs):
+    for sweep in ("low", "high"):
+        write_run(runs, f"{sweep}/model=ssd")
+    write_run(runs, "low/model=fcos", model="fcos")
+    assert sorted(short_names(Store(runs).table())) == ["fcos mobilenet", "ssd mobilenet high", "ssd mobilenet low"]
 
 
 def test_names_are_no_markup(runs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import math
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -106,6 +107,8 @@ def short_names(rows: pd.DataFrame) -> list[str]:
     varying = [name for name in ("image_size", "num_proposals", "seed") if rows[name].nunique() > 1]
     columns = [rows[name].map(plain) for name in ("model", "backbone", *varying)]
     names = [" ".join(value for value in values if value != "-") for values in zip(*columns, strict=True)]
-    if len(set(names)) == len(names):
+    counts = Counter(names)
+    if len(counts) == len(names):
         return names
-    return [f"{name} {other}".strip() for name, other in zip(names, told_apart(rows), strict=True)]
+    folders = zip(names, told_apart(rows), strict=True)
+    return [f"{name} {folder}".strip() if counts[name] > 1 else name for name, folder in folders]
