@@ -245,6 +245,8 @@ def test_run_names_are_file_names_and_stay_different():
     deep = [run_name([f"data.root={root}"]) for root in ("/a/photos", "/b/photos", "photos")]
     assert len(set(deep)) == 3
     assert all(name.startswith("data.root=photos") and "/" not in name for name in deep)
+    several = run_name(["trained=[sweep/model=ssd,seed=1,other/default]"])
+    assert several.startswith("trained=model=ssd,seed=1,default,")
     long = [run_name([f"key{place}={value}" for place in range(50)]) for value in "ab"]
     assert long[0] != long[1]
     assert max(map(len, long)) == LONGEST_NAME

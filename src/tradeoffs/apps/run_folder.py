@@ -45,12 +45,16 @@ def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
     rank = {group: place for place, group in enumerate(groups)}
     keys = sorted(filter(matters, chosen), key=lambda key: (rank.get(key.split(".")[0], len(rank)), key))
     exact = ",".join(f"{key}={chosen[key]}" for key in keys)
-    short = ",".join(f"{key}={chosen[key].rpartition('/')[2]}" for key in keys)
+    short = ",".join(f"{key}={_without_folders(chosen[key])}" for key in keys)
     name = re.sub(r"[^\w.,=~+-]", "-", short)
     if name == exact and len(name) <= LONGEST_NAME:
         return name or "default"
     mark = hashlib.sha256(exact.encode()).hexdigest()[:8]
     return f"{name[: LONGEST_NAME - len(mark) - 1]},{mark}"
+
+
+def _without_folders(values: str) -> str:
+    return ",".join(value.rpartition("/")[2] for value in values.split(","))
 
 
 def _split(override: str) -> tuple[str, str]:
