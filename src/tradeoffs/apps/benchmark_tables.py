@@ -10,14 +10,14 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
 from tradeoffs.apps.entry import Entry
 from tradeoffs.measure.load import BUSY
+from tradeoffs.results.terminal import fill, least_width
 
 NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
-LOG_WIDTH, WIDEST, LEAST = 110, 1000, 24  # characters: in a file, of any table, of a name
+LOG_WIDTH, LEAST = 110, 24  # characters: in a file, of a name
 CLOCKS = {"network": "network_ms", "postprocessing": "postprocessing_ms", "total": "total_ms"}
 STATISTICS = {"ms": "median", "p10": "p10", "p90": "p90", "low": "confidence_low", "high": "confidence_high"}
 IDENTITY = ("model", "backbone", "data", "image_size", "seed")
@@ -87,9 +87,8 @@ def print_whole(table: Table) -> None:
     """In a window that is narrower than the table its lines are broken, but nothing is left out."""
     console, names = Console(width=None if sys.stdout.isatty() else LOG_WIDTH), table.columns[0]
     names.max_width = LEAST
-    least = Measurement.get(console, console.options.update(max_width=WIDEST), table).minimum
+    console.width = max(console.width, least_width(table, console))
     names.max_width = None
-    console.width = max(console.width, least)
     console.print(table)
 
 
@@ -134,15 +133,7 @@ def size_table(entries: Sequence[Entry], names: dict[str, str]) -> Table:
 
 
 def table_of(title: str, columns: Mapping[str, Sequence[str]]) -> Table:
-    """Where the terminal is narrow the names of models give way, numbers are never cut."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for head, cells in columns.items():
-        named = head == "model"
-        width = None if named else max(map(len, [*cells, *head.split()]))
-        table.add_column(head, justify="left" if named else "right", overflow="fold", width=width)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
-    return table
+    return fill(Table(title=title, title_justify="left", box=box.SIMPLE_HEAD), columns, words=("model",))
 
 
 def digits(value: float | None) -> str:

@@ -39,11 +39,11 @@ def require_devices(accelerator: str, devices: int | str) -> None:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if accelerator in ("gpu", "cuda") and not count and not (accelerator == "gpu" and mps_is_there()):
         raise UserError(f"trainer.accelerator={accelerator}, but there is no such GPU here; give auto or cpu")
-    if devices == -1 and (accelerator == "cpu" or not (count or mps_is_there())):
-        raise UserError("trainer.devices=-1 means all GPUs, and the run is on the CPU; give a number of processes")
     if not isinstance(devices, int) or accelerator not in ("auto", "cpu", "gpu", "cuda"):
         return
     if accelerator == "cpu" or not (count or mps_is_there()):
+        if devices == -1:
+            raise UserError("trainer.devices=-1 means all GPUs, and the run is on the CPU; give a number of processes")
         cores = max(2, cores_here())
         if devices > cores:  # two processes are let through anywhere, to try how it is with several
             raise UserError(

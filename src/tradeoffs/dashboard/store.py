@@ -12,7 +12,7 @@ import pandas as pd
 
 from tradeoffs.dashboard.axes import EXTRA, sweep_of
 from tradeoffs.errors import UserError
-from tradeoffs.results.record import Record
+from tradeoffs.results.record import Record, read_record
 from tradeoffs.results.table import RECORD, record_and_row, records_below, table_of
 
 LOOK_EVERY = 1.0  # seconds between two walks through the folders, however many pages are open
@@ -71,10 +71,10 @@ class Store:
 
     def record_and_row(self, run: str) -> tuple[Record, pd.Series]:
         """Raises UserError for a name that is no run's, and for a record that cannot be read."""
-        record, _ = record_and_row(self.file(run, RECORD))
-        if run not in (table := self.table()).index:
-            raise UserError(f"there is no run {run} in {self.root}/ any more")
-        return record, table.loc[run]
+        file, table, entry = self.file(run, RECORD), self.table(), self._entries.get(run)
+        if run not in table.index:
+            raise UserError((entry and entry.fault) or f"there is no run {run} in {self.root}/ any more")
+        return read_record(file), table.loc[run]
 
     def _inside(self, run: str, name: str) -> Path:
         file = Path(os.path.realpath(self._place / run / name))

@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
 from rich.table import Table
 
-from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, SURE, TIMES, TOGETHER
+from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, TIMES, TOGETHER
 from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import SEED, over_seeds_table
+from tradeoffs.results.terminal import fill, least_width
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 IN_COLUMNS = (
@@ -27,7 +26,6 @@ IN_COLUMNS = (
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 LOG_WIDTH = 160  # characters, in a file
-WIDE = 1000  # characters, more than any table has
 DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
 
 
@@ -49,7 +47,7 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
     numbers = list(dict.fromkeys([y, *known]))
     spare = [name for name in DISPENSABLE if name in numbers and name not in (x, y)]
     table = table_of(rows, numbers, title, x, y)
-    while spare and Measurement.get(console, console.options.update(max_width=WIDE), table).minimum > console.width:
+    while spare and least_width(table, console) > console.width:
         numbers.remove(spare.pop(0))
         table = table_of(rows, numbers, title, x, y)
         table.caption = "A wider terminal shows more; --csv FILE has all."
@@ -64,13 +62,7 @@ def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str)
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
     columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
     table = Table(title=title, title_justify="left", caption_justify="left")
-    for name, cells in columns.items():
-        head, words = HEADS.get(name, name), name in WORDS
-        width = None if words else max(map(len, [*cells, *head.split()]))  # numbers are never cut
-        table.add_column(head, justify="left" if words else "right", overflow="fold", width=width)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*map(escape, row))
-    return table
+    return fill(table, {HEADS.get(name, name): cells for name, cells in columns.items()}, WORDS)
 
 
 def told_apart(rows: pd.DataFrame) -> Iterator[str]:
@@ -99,7 +91,9 @@ def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
     """
     value = rows[name].to_numpy(float)
     unknown = value if name in (*COUNTED, "memory") else np.full_like(value, np.nan)
-    low, high = (rows[f"{name}_{end}"].to_numpy(float) if name in (*SURE, "ms") else unknown for end in ("low", "high"))
+    low, high = (
+        rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else unknown for end in ("low", "high")
+    )
     if name in TIMES:
         low, high = (np.where(rows["busy"] == True, np.nan, bound) for bound in (low, high))  # noqa: E712
     columns = np.stack([low, value, high], axis=1)

@@ -17,7 +17,7 @@ from tradeoffs.results.record import Record, read_record
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
-COUNTS = ("image_size", "num_proposals", "epochs")  # may be axes, too
+NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs"}  # which may be axes, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
 
@@ -62,7 +62,7 @@ def row_of(record: Record) -> list:
 
 
 def cell(name: str, value: Any) -> Any:
-    odd = not isinstance(value, int | float) if name in (*NUMBERS, *COUNTS) else isinstance(value, list | dict)
+    odd = not isinstance(value, int | float) if name in NUMERIC else isinstance(value, list | dict)
     if value is not None and odd:
         raise ValueError(f"{name} is {shortened(value)}")
     if isinstance(value, int):
@@ -77,8 +77,8 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
         if not place.exists():
             raise UserError(f"{place} does not exist; give folders of runs, or a {RECORD}")
         for file in [place] if place.is_file() else records_below(place):
-            if (place := os.path.realpath(file)) not in seen:  # a link to itself is a file that cannot be read
-                seen.add(place)
+            if (resolved := os.path.realpath(file)) not in seen:  # a link to itself is a file that cannot be read
+                seen.add(resolved)
                 yield file
 
 

@@ -137,9 +137,9 @@ def register(app: Dash, store: Store) -> None:
     )
     def show(search: str) -> tuple:
         one, other = (first(address.read(search), name) for name in PAIR)
-        if ctx.triggered_id is None:  # the page has just come with its values, and some other may be chosen by now
-            return content(store, one, other), no_update, no_update
-        return content(store, one, other), one or None, other or None
+        # A page that has just come has its values, and some other may be chosen by now.
+        values = (no_update, no_update) if ctx.triggered_id is None else (one or None, other or None)
+        return content(store, one, other), *values
 
     @app.callback(
         *(Output("first", "options"), Output("second", "options")),
