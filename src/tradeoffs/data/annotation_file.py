@@ -61,6 +61,11 @@ def is_box(value: object) -> bool:
     return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
 
 
+def are_keypoints(value: object, joints: int) -> bool:
+    """Whether it is `x, y, visibility` of each joint, or nothing at all."""
+    return not value or (isinstance(value, list) and len(value) == 3 * joints and all(map(is_number, value)))
+
+
 def area_fault(area: object, largest: float = float("inf")) -> str | None:
     """Why it is the area of no object in an image of `largest` square pixels; None if it is one."""
     if area is None:
