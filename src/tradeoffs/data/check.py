@@ -178,6 +178,6 @@ def _file_faults(content: dict, folder: Path, file: str) -> Iterator[Fault]:
     if turned:
         what = (
             f"{len(turned)} photos with objects have an EXIF orientation, the first is {turned[0]}; boxes are taken to "
-            "be made on the pixels as stored. If they were made on the turned photos, save them turned, without the mark"
+            "be made on the pixels as stored. If they were made on the turned photos, save those turned, without mark"
         )
         yield Fault("warning", file, what)

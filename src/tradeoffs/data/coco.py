@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from pycocotools import mask as rle
 from torch import Tensor
 
@@ -87,6 +87,20 @@ class CocoDataset:
     def num_objects(self) -> int:
         """Without crowds."""
         return int((~self._crowd).sum())
+
+    @property
+    def most_objects(self) -> int:
+        """In one image, without crowds."""
+        return int(np.bincount(self._image_of_each()[~self._crowd], minlength=1).max())
+
+    def count_smaller(self, sides: Float64[np.ndarray, "M 2"]) -> int:
+        """Objects, without crowds, that are lower or narrower than what is given for each image: height, width."""
+        extent = self._boxes[:, [3, 2]] - self._boxes[:, [1, 0]]
+        return int(((extent < sides[self._image_of_each()]).any(axis=1) & ~self._crowd).sum())
+
+    def _image_of_each(self) -> Int64[np.ndarray, " N"]:
+        """The index of each annotation's image."""
+        return np.repeat(np.arange(len(self)), np.diff(self._starts))
 
     def read_image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         """The pixels as RGB, without EXIF rotation; see `image_file.read_image`.
