@@ -129,8 +129,8 @@ class CocoDataModule(LightningDataModule):
         if small:
             size = f"image_size={self.resize.image_size}, resize={self.resize.mode}"
             log.warning(
-                f"warning: {dataset.annotations_path.name}: {small} of {count} objects are narrower or lower than a pixel "
-                f"of the network's input ({size}): nothing is learned from them, and they count as not found; "
+                f"warning: {dataset.annotations_path.name}: {small} of {count} objects are narrower or lower than a "
+                f"pixel of the network's input ({size}): nothing is learned from them, and they count as not found; "
                 "a larger image_size helps"
             )
 
