@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from functools import partial
 from pathlib import Path
 
@@ -174,7 +173,7 @@ class Limited(Oracle):
         (150, 150, None, 1),
     ],
 )
-def test_more_objects_than_detections_are_said(tmp_path: Path, caplog, scored, made, remedy, mAP):
+def test_more_objects_than_detections_are_said(tmp_path: Path, capsys, scored, made, remedy, mAP):
     places = [(10 * (k % 15), 10 * (k // 15)) for k in range(150)]
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
@@ -187,8 +186,11 @@ def test_more_objects_than_detections_are_said(tmp_path: Path, caplog, scored, m
         content = {"images": [image], "annotations": objects, "categories": [{"id": 1, "name": "seed"}]}
         (tmp_path / f"{split}.json").write_text(json.dumps(content))
     task = DetectionTask(Limited(made), max_detections=scored)
-    with caplog.at_level(logging.WARNING):
-        make_trainer(tmp_path).validate(task, datamodule=make_data(tmp_path), verbose=False)
-    said = [line for line in caplog.messages if "has 150 objects, of which at most 100 can be found" in line]
+    make_trainer(tmp_path).validate(task, datamodule=make_data(tmp_path), verbose=False)
+    said = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if "has 150 objects, of which at most 100 can be found" in line
+    ]
     assert [remedy in line for line in said] == ([True] if remedy else [])
     assert (task.scores.summary["mAP"], task.scores.max_detections) == (pytest.approx(mAP), scored)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -20,8 +20,6 @@ from tradeoffs.metrics.official import MOST_DETECTIONS
 from tradeoffs.structures import Batch, to_original
 from tradeoffs.training.limited import sees_a_part
 from tradeoffs.training.schedule import parameter_groups
-
-log = logging.getLogger(__name__)
 
 
 class DetectionTask(LightningModule):
@@ -54,17 +52,18 @@ class DetectionTask(LightningModule):
         data = self.trainer.datamodule
         if self.metric is None:  # not again for the validation after training
             self.metric = CocoMetric(data.val.ground_truth(), data.category_ids, max_detections=self.max_detections)
-            self._warn_of_limits(data.val.most_objects)
+            self._say_limits(data.val.most_objects)
 
-    def _warn_of_limits(self, most: int) -> None:
+    @rank_zero_only
+    def _say_limits(self, most: int) -> None:
         """Objects of one image beyond the numbers of detections that are made and scored cannot be found."""
         made = getattr(self.model, "max_detections", None)
         limits = {"task.max_detections": self.max_detections, "model.max_detections": made}
         low = [name for name, limit in limits.items() if limit is not None and limit < most]
         if low:
             remedy = " ".join(f"{name}={most}" for name in low)
-            log.warning(
-                f"warning: an image of the validation split has {most} objects, of which at most "
+            print(
+                f"an image of the validation split has {most} objects, of which at most "
                 f"{min(limits[name] for name in low)} can be found. COCO's protocol scores the {MOST_DETECTIONS} best "
                 f"detections of an image; {remedy} allows more, for scores that compare with such alone"
             )
