@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tradeoffs.ops.boxes import iou
 from tradeoffs.pictures.plates import least_hiding
-from tradeoffs.pictures.style import BLACK, PALETTE, WHITE, Colour, font_of, letter_size, line_width, readable_on
+from tradeoffs.pictures.style import PALETTE, WHITE, Colour, font_of, letter_size, line_width, readable_on
 
 SAME_OBJECT = 0.5  # intersection over union from which on a found box names the true one as well
 
