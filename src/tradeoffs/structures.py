@@ -71,8 +71,12 @@ class Batch(TensorFields):
 
 def to_original(detections: Detections, batch: Batch) -> Detections:
     """Boxes in the pixels of the original images, cut at their borders."""
-    scale, offset = batch.geometry.to(detections.boxes.dtype)[:, None].split(2, dim=-1)
-    corners = (detections.boxes.unflatten(-1, (2, 2)) - offset[:, :, None]) / scale[:, :, None]
+    return Detections(originals(detections.boxes, batch), detections.scores, detections.labels, detections.valid)
+
+
+def originals(boxes: Float[Tensor, "B N 4"], batch: Batch) -> Float[Tensor, "B N 4"]:
+    """The same for boxes alone."""
+    scale, offset = batch.geometry.to(boxes.dtype)[:, None].split(2, dim=-1)
+    corners = (boxes.unflatten(-1, (2, 2)) - offset[:, :, None]) / scale[:, :, None]
     limits = batch.original_sizes.flip(-1)[:, None, None].to(corners.dtype)
-    boxes = corners.clamp(min=0).minimum(limits).flatten(-2)
-    return Detections(boxes, detections.scores, detections.labels, detections.valid)
+    return corners.clamp(min=0).minimum(limits).flatten(-2)

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from pycocotools.coco import COCO
 
 from tradeoffs.apps.config import CONF, compose
 from tradeoffs.apps.evaluate import evaluate
-from tradeoffs.apps.predict import ahead, predict, progress
+from tradeoffs.apps.predict import predict, progress
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
@@ -119,9 +117,9 @@ def test_boxes_are_those_of_the_upright_image(predicted, tmp_path):
         image.save(tmp_path / "turned.webp", exif=turned, lossless=True)
     expected = predicted(tmp_path / "upright.png")
     assert (expected["images"][0]["width"], expected["images"][0]["height"]) == (50, 80)
-    for name in ("turned.jpg", "turned.webp"):
+    for name, picture in (("turned.jpg", "turned.jpg"), ("turned.webp", "turned.webp.jpg")):
         content = predicted(tmp_path / name)
-        assert content["images"] == [expected["images"][0] | {"file_name": name}]
+        assert content["images"] == [expected["images"][0] | {"file_name": name, "picture": picture}]
         assert content["annotations"] == expected["annotations"]
 
 
@@ -199,21 +197,6 @@ def test_mistakes(predicted, photos, override, line):
 def test_without_source(finished_run):
     with pytest.raises(UserError, match="source is missing; add source=FILE, FOLDER or 'GLOB'"):
         check(compose("predict", [f"run={finished_run}"]))
-
-
-def test_the_pool_works_ahead_but_not_far():
-    asked = []
-
-    def numbers() -> Iterator[int]:
-        for number in range(6):
-            asked.append(number)
-            yield number
-
-    with ThreadPoolExecutor(2) as pool:
-        squares = ahead(pool, lambda number: number**2, numbers(), 2)
-        assert next(squares) == 0
-        assert asked == [0, 1, 2]
-        assert list(squares) == [1, 4, 9, 16, 25]
 
 
 def test_a_log_file_gets_a_line_now_and_then(capsys):

@@ -74,10 +74,10 @@ def test_a_file_of_others_is_refused(tmp_path, text):
 
 def test_a_picture_of_others_is_refused(folder):
     earlier = earlier_pictures(folder)
-    require_free(folder, [Path("a.jpg"), Path("sub/b.png"), Path("new.jpg")], earlier)
+    require_free(folder, [Path("a.jpg"), Path("sub/b.png.jpg"), Path("new.jpg")], earlier)
     (folder / "pictures" / "new.png.jpg").symlink_to("nowhere")
     with pytest.raises(UserError, match=r"would overwrite .*/pictures/new\.png\.jpg, which predict\.py did not write"):
-        require_free(folder, [Path("a.jpg"), Path("new.png")], earlier)
+        require_free(folder, [Path("a.jpg"), Path("new.png.jpg")], earlier)
 
 
 @pytest.mark.parametrize("output", ["afile", "afile/deeper/still"])

@@ -1,9 +1,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from tradeoffs.training.pictures import PredictionPictures
+from tradeoffs.data.resize import Resize
+from tradeoffs.data.samples import collate, unlabelled
+from tradeoffs.structures import Detections
+from tradeoffs.training.pictures import PredictionPictures, draw_predictions, photo_of
 
 TILE = 480
 
@@ -34,3 +38,25 @@ def test_only_the_first_process_draws(tmp_path, tiny_train):
         use_distributed_sampler=False,
     )
     assert sheets(tmp_path) == ["epoch_000.jpg"]
+
+
+@pytest.mark.parametrize("mode", ["warp", "letterbox", "shorter_edge"])
+def test_a_photo_keeps_its_shape_and_boxes_their_place(mode):
+    """A black square on white, beside a larger photo of another shape in the same batch."""
+    photo = torch.full((3, 60, 180), 255, dtype=torch.uint8)
+    photo[:, 15:45, 105:135] = 0
+    resize = Resize(mode, 120)
+    batch = collate([unlabelled(image, resize) for image in (photo, photo.mT)], resize.multiple)
+    seen, scale = photo_of(batch, 0, TILE)
+    assert seen.shape == (3, TILE // 3, TILE) and scale == TILE / 180
+    dark = (seen[0] < 128).nonzero()
+    assert torch.allclose(dark.float().aminmax(dim=0)[0], torch.tensor([15, 105]) * scale, atol=4)
+    assert torch.allclose(dark.float().aminmax(dim=0)[1], torch.tensor([45, 135]) * scale, atol=4)
+    scales, offsets = batch.geometry[0].split(2)
+    boxes = (torch.tensor([[105.0, 15.0], [135.0, 45.0]]) * scales + offsets).view(1, 1, 4).expand(2, 1, 4)
+    found = Detections(boxes, torch.ones(2, 1), torch.ones(2, 1, dtype=torch.int64), torch.tensor([[True], [False]]))
+    drawn, empty = draw_predictions(batch, found, ["a", "b"], tile=TILE)
+    assert drawn.shape == seen.shape and torch.equal(empty, photo_of(batch, 1, TILE)[0])
+    changed = (drawn != seen).any(dim=0)
+    line = changed.sum(dim=1).argmax()  # the longest: above or below, at its edge
+    assert min(abs(int(line) - 15 * scale), abs(int(line) - 45 * scale)) <= 4

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
 
 from tradeoffs.apps.prediction_folder import CONTENT, PICTURES
+from tradeoffs.inference.found import Found
 
 
-class Found(NamedTuple):
-    """What is in one image, best first."""
-
-    name: Path
-    size: tuple[int, int]  # height, width
-    boxes: Float[Tensor, "n 4"]  # xyxy in pixels of the image
-    scores: Float[Tensor, " n"]
-    labels: Int64[Tensor, " n"]
-
-
-def coco_content(found: list[Found], class_names: list[str], category_ids: list[int]) -> dict[str, Any]:
+def coco_content(
+    found: list[Found], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
+) -> dict[str, Any]:
     """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
+
+    An image has the name of its picture as well; a frame of a video its time in seconds.
 
     COCO's tools read it as ground truth (to correct labels by hand, say), and its annotations as results.
     """
     ids = count(1)
     return {
         "images": [
-            {"id": image_id, "file_name": each.name.as_posix(), "height": each.size[0], "width": each.size[1]}
+            {
+                "id": image_id,
+                "file_name": each.name.as_posix(),
+                "height": each.size[0],
+                "width": each.size[1],
+                "picture": pictures[each.name].as_posix(),
+                **({} if each.seconds is None else {"seconds": round(each.seconds, 3)}),
+            }
             for image_id, each in enumerate(found, 1)
         ],
         "categories": [{"id": id_, "name": name} for id_, name in zip(category_ids, class_names, strict=True)],
@@ -60,16 +61,33 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def show(output: Path, found: list[Found], class_names: list[str], min_score: float, faults: list[str]) -> None:
-    """Prints what was found, where it is, and which files could not be read."""
-    counts = Counter(class_names[label] for each in found for label in each.labels.tolist())
-    classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
+def show(output: Path, found: list[Found], min_score: float, faults: list[str], videos: list[Path]) -> None:
+    """Prints what was found, where it is, and which files could not be read or were not looked at."""
     total = len(found) + len(faults)
     print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
-    print(f"objects                  {counts.total()} with a score of {min_score} or more{classes}")
+    print(f"objects                  {objects(found, min_score)}")
     print(f"pictures with boxes      {output / PICTURES}")
     print(f"all predictions          {output / CONTENT}", flush=True)
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     if faults:
         print(f"{len(faults)} of {total} files could not be read and were left out", file=sys.stderr)
+    if videos:
+        count = "1 video was" if len(videos) == 1 else f"{len(videos)} videos were"
+        print(f"{count} left out; give one at a time: source={videos[0]}", file=sys.stderr)
+
+
+def show_frames(picture: Path, found: list[Found], min_score: float, seconds: float, faults: list[str]) -> None:
+    """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
+    print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
+    print(f"objects                  {objects(found, min_score)}")
+    print(f"video with boxes         {picture}")
+    print(f"all predictions          {picture.parents[1] / CONTENT}", flush=True)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+
+
+def objects(found: list[Found], min_score: float) -> str:
+    counts = Counter(name for each in found for name in each.names)
+    classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
+    return f"{counts.total()} with a score of {min_score} or more{classes}"

@@ -11,11 +11,10 @@ from omegaconf import DictConfig
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
-from tradeoffs.apps.image_search import ImageFile, find_images
-from tradeoffs.apps.predict import Picture, read_picture
+from tradeoffs.data.image_file import read_image
 from tradeoffs.data.resize import Resize
-from tradeoffs.data.samples import collate
-from tradeoffs.errors import UserError
+from tradeoffs.data.samples import collate, unlabelled
+from tradeoffs.inference.image_search import ImageFile, find_images
 
 
 class Photos(NamedTuple):
@@ -27,14 +26,8 @@ class Photos(NamedTuple):
     def batch(self, config: DictConfig, size: int) -> UInt8[Tensor, "B 3 H W"]:
         """The first `size` images, resized as the model's config says; from the beginning again if they are fewer."""
         resize = Resize(config.resize, config.image_size)
-        pictures = [readable(read_picture(file, resize)) for file in islice(cycle(self.files), size)]
-        return collate([picture.sample for picture in pictures], resize.multiple).images
-
-
-def readable(picture: Picture | str) -> Picture:
-    if isinstance(picture, str):
-        raise UserError(picture)
-    return picture
+        images = (read_image(file.path, upright=True) for file in islice(cycle(self.files), size))
+        return collate([unlabelled(image, resize) for image in images], resize.multiple).images
 
 
 def photos_of_folder(source: str, count: int) -> Photos:

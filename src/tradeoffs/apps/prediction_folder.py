@@ -8,19 +8,53 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from tradeoffs.errors import UserError
 
 PICTURES, CONTENT = "pictures", "predictions.json"
+LONGEST_NAME = 255  # bytes
 UNFINISHED = "predictions.partial"  # in the folder, while a prediction is at work
 
 
-def picture_name(image: Path) -> Path:
-    """A picture is called like its image; of what is no JPEG it gets a further suffix."""
-    return image if image.suffix.lower() in (".jpg", ".jpeg") else Path(f"{image}.jpg")
+def picture_name(image: Path, suffix: str = ".jpg") -> Path:
+    """A picture is called like its image; of one with another ending it gets a further suffix."""
+    endings = (".jpg", ".jpeg") if suffix == ".jpg" else (suffix,)
+    return image if image.suffix.lower() in endings else Path(f"{image}{suffix}")
+
+
+def picture_names(images: Iterable[Path], suffix: str = ".jpg") -> dict[Path, Path]:
+    """A name for the picture of each image, none of which is another's, not even where case makes no difference.
+
+    Where `x.png.jpg` is an image, the picture of `x.png` is `x.png (2).jpg`; nor is one called like a folder.
+    """
+    images = list(images)
+    wanted = {image: picture_name(image, suffix) for image in images}
+    taken = {_key(folder) for name in wanted.values() for folder in name.parents}
+    names = {}
+    for image in sorted(images, key=lambda image: wanted[image] != image):  # those that keep their name go first
+        names[image] = next(name for name in _candidates(wanted[image]) if _key(name) not in taken)
+        taken.add(_key(names[image]))
+    return {image: names[image] for image in images}
+
+
+def _candidates(name: Path) -> Iterator[Path]:
+    """The name itself, if it is not too long for a file; then with numbers."""
+    for number in count(1):
+        ending = (f" ({number})" if number > 1 else "") + name.suffix
+        stem = name.stem
+        while len(f"{stem}{ending}".encode()) > LONGEST_NAME:
+            stem = stem[:-1]
+        yield name.with_name(f"{stem}{ending}")
+
+
+def _key(name: Path) -> str:
+    """Equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name.as_posix()).casefold()
 
 
 def require_writable(folder: Path) -> None:
@@ -47,19 +81,19 @@ def earlier_pictures(folder: Path) -> list[Path]:
         content = json.loads(path.read_text())
         if not all("score" in each for each in content["annotations"]):  # the truth, or labels corrected by hand
             raise ValueError
-        names = [picture_name(Path(image["file_name"])) for image in content["images"]]
-    except (OSError, ValueError, LookupError, TypeError):
+        names = [Path(image.get("picture") or picture_name(Path(image["file_name"]))) for image in content["images"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise UserError(
             f"output={folder} holds a {CONTENT} that predict.py did not write; give another folder"
         ) from None
-    inside = (name for name in names if not name.is_absolute() and ".." not in name.parts)
+    inside = (name for name in dict.fromkeys(names) if not name.is_absolute() and ".." not in name.parts)
     return [path for name in inside if (path := folder / PICTURES / name).is_file()]
 
 
-def require_free(folder: Path, images: Iterable[Path], earlier: Collection[Path]) -> None:
-    """Raises UserError where the picture of one of `images` would overwrite a file that is not one of `earlier`."""
+def require_free(folder: Path, pictures: Iterable[Path], earlier: Collection[Path]) -> None:
+    """Raises UserError where one of `pictures` would overwrite a file that is not one of `earlier`."""
     replaced = set(earlier)
-    for path in (folder / PICTURES / picture_name(image) for image in images):
+    for path in (folder / PICTURES / picture for picture in pictures):
         if path not in replaced and (path.exists() or path.is_symlink()):
             raise UserError(
                 f"output={folder} would overwrite {path}, which predict.py did not write; give another folder"

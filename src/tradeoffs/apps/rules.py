@@ -8,10 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.apps.config import CONF, leaves
-from tradeoffs.apps.image_search import nothing_found, search_images
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.apps.values import check_values
 from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.inference.address import is_address
+from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
@@ -123,9 +124,15 @@ def check_paths(config: DictConfig) -> None:
         fault = "is a file" if Path(root).is_file() else "does not exist"
         raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
     source = config.get("source")
-    if source is not None and next(search_images(str(source)), None) is None:
-        raise nothing_found(source)
+    if source is not None and camera_of(source) is None and not is_address(str(source)):
+        check_source(str(source))
     check_name(str(config.get("name", "unnamed")))
+
+
+def check_source(source: str) -> None:
+    """There is an image, or a video that was named."""
+    if next(search_images(source), None) is None:
+        raise nothing_found(source)
 
 
 def check_name(name: str) -> None:

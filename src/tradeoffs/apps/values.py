@@ -99,6 +99,7 @@ RULES = {
     "compile": SWITCH,
     "cuda_graphs": SWITCH,
     "device": OneOf(("auto", "cpu", "cuda")),
+    "video": OneOf(("mp4", "webm")),
     "seconds": Number(above=0),
     "minutes": Number(above=0),
     "attempts": COUNT,

@@ -129,14 +129,17 @@ def draw(store: Store, run: str, image_id: int) -> bytes:
     boxes[:, 2:] += boxes[:, :2]
     labels = [data.category_ids.index(each["category_id"]) for each in found]
     pixels = data.read_image(place)
+    true = data.objects(place)
     drawn = draw_boxes(
         pixels,
         boxes,
         [data.class_names[label] for label in labels],
         torch.tensor([each["score"] for each in found]),
-        truth=data.objects(place).boxes,
+        truth=true.boxes,
         classes=labels,
         scale=SIDE / max(pixels.shape[1:]),
+        truth_labels=[data.class_names[label] for label in true.labels.tolist()],
+        truth_classes=true.labels.tolist(),
     )
     buffer = io.BytesIO()
     Image.fromarray(drawn.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=88)

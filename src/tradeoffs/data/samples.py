@@ -88,6 +88,22 @@ class Samples(Dataset[Sample]):
         return placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
 
 
+def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize) -> Sample:
+    """A whole image as the network takes it, of which nobody says what is in it."""
+    resized, geometry = resize(image)
+    return Sample(
+        image=resized,
+        boxes=torch.zeros(0, 4),
+        labels=torch.zeros(0, dtype=torch.int64),
+        masks=None,
+        keypoints=None,
+        geometry=geometry,
+        original_size=torch.tensor(image.shape[1:]),
+        image_id=torch.tensor(0),
+        address=torch.zeros(3, dtype=torch.int64),
+    )
+
+
 def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
     """Pads images to one size, a multiple of `multiple`, and targets to one number of rows."""
     return Batch(

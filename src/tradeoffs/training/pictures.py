@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxtyping import UInt8
-from PIL import Image
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2.functional import resize
 
-from tradeoffs.pictures import contact_sheet, draw_boxes
-from tradeoffs.structures import Batch, Detections
+from tradeoffs.pictures import contact_sheet, draw_boxes, save_picture
+from tradeoffs.structures import Batch, Detections, originals, to_original
 from tradeoffs.training.loggers import log_picture
 
 TILE = 480  # pixels of a picture's longer side
@@ -81,25 +82,38 @@ def _is_training(trainer: Trainer) -> bool:
 def draw_predictions(
     batch: Batch, detections: Detections, class_names: Sequence[str], min_score: float = 0.3, tile: int = TILE
 ) -> list[UInt8[Tensor, "3 _h _w"]]:
-    """Each image of the batch, enlarged to `tile` pixels, with its truth and the detections that are sure enough."""
+    """Each photo of the batch in its own shape, its longer side `tile` pixels, with its truth and what is sure enough.
+
+    `detections` are in pixels of the network input, as the truth is.
+    """
+    found, true = to_original(detections, batch), originals(batch.targets.boxes, batch)
     pictures = []
     for i in range(len(batch)):
-        shown = detections.valid[i] & (detections.scores[i] >= min_score)
-        classes = detections.labels[i][shown].tolist()
+        shown, real = detections.valid[i] & (detections.scores[i] >= min_score), batch.targets.valid[i]
+        classes, true_classes = detections.labels[i][shown].tolist(), batch.targets.labels[i][real].tolist()
+        photo, scale = photo_of(batch, i, tile)
         pictures.append(
             draw_boxes(
-                batch.images[i],
-                detections.boxes[i][shown].float(),
+                photo,
+                found.boxes[i][shown].float() * scale,
                 [class_names[label] for label in classes],
                 detections.scores[i][shown].float(),
-                truth=batch.targets.boxes[i][batch.targets.valid[i]],
+                truth=true[i][real] * scale,
                 classes=classes,
-                scale=tile / max(batch.images.shape[-2:]),
+                truth_labels=[class_names[label] for label in true_classes],
+                truth_classes=true_classes,
             )
         )
     return pictures
 
 
-def save_picture(image: UInt8[Tensor, "3 H W"], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).save(path, quality=90)
+def photo_of(batch: Batch, row: int, longer_side: int) -> tuple[UInt8[Tensor, "3 _h _w"], float]:
+    """What the network saw of a photo, without padding and unwarped, and the scale from the original photo to it."""
+    size = batch.original_sizes[row]
+    scale_x, scale_y, offset_x, offset_y = batch.geometry[row].tolist()
+    height, width = size.tolist()
+    left, top = max(0, round(offset_x)), max(0, round(offset_y))
+    seen = batch.images[row, :, top : round(offset_y + height * scale_y), left : round(offset_x + width * scale_x)]
+    scale = longer_side / max(height, width)
+    shape = [max(1, round(height * scale)), max(1, round(width * scale))]
+    return resize(seen, shape, InterpolationMode.BICUBIC, antialias=True), scale

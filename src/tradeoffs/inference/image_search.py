@@ -14,6 +14,7 @@ from typing import NamedTuple
 from tradeoffs.errors import UserError
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))  # in any case
+VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"))
 
 
 class ImageFile(NamedTuple):
@@ -55,7 +56,26 @@ def search_images(source: str) -> Iterator[ImageFile]:
 
 
 def nothing_found(source: str) -> UserError:
-    return UserError(f"source={source} holds no image; looked for files that end in {', '.join(sorted(SUFFIXES))}")
+    videos = videos_beside(source)
+    remedy = f", but videos; give one of them: source={videos[0]}" if videos else ""
+    looked_for = "" if videos else f"; looked for files that end in {', '.join(sorted(SUFFIXES))}"
+    return UserError(f"source={source} holds no image{remedy}{looked_for}")
+
+
+def videos_beside(source: str) -> list[Path]:
+    """The videos among what a folder holds or a pattern matches."""
+    path = Path(source)
+    files = walk(path) if path.is_dir() else match(_fixed_part(path), path.relative_to(_fixed_part(path)).parts)
+    return sorted(file for file in files if is_video(file) and file.is_file())
+
+
+def is_video(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def camera_of(source: str | int) -> int | None:
+    """The number of a camera, unless a file or a folder has that name."""
+    return int(source) if str(source).isdecimal() and not Path(str(source)).exists() else None
 
 
 def walk(folder: Path) -> Iterator[Path]:

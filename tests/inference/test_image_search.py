@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tradeoffs.apps.image_search import find_images
 from tradeoffs.errors import UserError
+from tradeoffs.inference.image_search import find_images
 
 
 @pytest.fixture
