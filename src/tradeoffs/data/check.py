@@ -118,12 +118,12 @@ def _annotation_faults(content: dict, file: str) -> Iterator[Fault]:
 
 
 def _file_faults(entries: list[dict], folder: Path) -> Iterator[Fault]:
-    def fault(entry: dict) -> str | None:
+    def fault(entry: dict) -> tuple[str | None, int]:
         return image_fault(folder / entry["file_name"], entry["width"], entry["height"])
 
     with ThreadPoolExecutor(16) as pool:
         found = list(tqdm(pool.map(fault, entries), "checking images", len(entries), leave=False, delay=1))
-    for entry, what in zip(entries, found, strict=True):
+    for entry, (what, _) in zip(entries, found, strict=True):
         if what:
             yield Fault("error", f"{folder / entry['file_name']} (image {entry['id']})", what, image_id=entry["id"])
 

@@ -6,31 +6,27 @@ from pathlib import Path
 
 from PIL import Image
 
-# What the last bytes of a whole file hold. Entropy-coded JPEG data cannot contain its end marker by chance.
-END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
-TAIL = 32
-
-NOT_DECODABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+from tradeoffs.data.pixels import END_MARKERS, NOT_DECODABLE, TAIL, ImageSize, refusal_of, size_of
 
 
-def image_fault(path: Path, width: int, height: int) -> str | None:
-    """What is wrong with the file that should hold `width` x `height` stored pixels; None where nothing is.
+def image_fault(path: Path, width: int, height: int) -> tuple[str | None, int]:
+    """What is wrong with the file that should hold `width` x `height` stored pixels, or None; its EXIF orientation.
 
     Only a file without an end marker, because it is cut off or followed by other bytes, is decoded to be sure.
     """
     try:
         with path.open("rb") as file, Image.open(file) as image:
-            if not _has_end(file, image.format):
+            size, refusal = size_of(image), refusal_of(image)
+            if not refusal and not _has_end(file, image.format):
                 file.seek(0)
                 image.load()
-            size = image.size
     except FileNotFoundError:
-        return "there is no such file"
+        return "there is no such file", 1
     except Image.UnidentifiedImageError:
-        return "is not an image"
+        return "is not an image", 1
     except NOT_DECODABLE as error:
-        return f"cannot be decoded: {error}"
-    return None if size == (width, height) else _size_fault(size, (width, height))
+        return f"cannot be decoded: {error}", 1
+    return refusal or _size_fault(size, (width, height)), size.orientation
 
 
 def _has_end(file, image_format: str | None) -> bool:
@@ -40,6 +36,15 @@ def _has_end(file, image_format: str | None) -> bool:
     return marker is not None and marker in file.read()
 
 
-def _size_fault(found: tuple[int, int], expected: tuple[int, int]) -> str:
-    hint = "; annotations must be those of the pixels before EXIF rotation" if found == expected[::-1] else ""
-    return f"is {found[0]} x {found[1]} pixels where the annotation file says {expected[0]} x {expected[1]}{hint}"
+def _size_fault(size: ImageSize, stated: tuple[int, int]) -> str | None:
+    found = (size.width, size.height)
+    if found == stated:
+        return None
+    difference = f"is {found[0]} x {found[1]} pixels where the annotation file says {stated[0]} x {stated[1]}"
+    if size.orientation > 1 and size.upright == stated:
+        return (
+            f"{difference}, its size when its EXIF orientation ({size.orientation}) is followed: boxes were made on the "
+            "turned photo; save the photo turned and without that mark, or give boxes of the stored pixels"
+        )
+    hint = "; annotations must be those of the pixels before EXIF rotation" if found == stated[::-1] else ""
+    return difference + hint
