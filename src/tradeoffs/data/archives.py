@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from tradeoffs.data.convert.voc import read_voc, write_splits
+from tradeoffs.data.convert.split import write_splits
+from tradeoffs.data.convert.voc import read_voc
 from tradeoffs.data.download import fetch
 from tradeoffs.errors import UserError
 

@@ -19,10 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = vars(_parser().parse_args(arguments))
         convert = options.pop("convert")
-        for summary in convert(**options):
-            print(summary)
+        for line in convert(**options):
+            print(line)
     except UserError as error:
-        return _complain(f"error: {error}", 2)
+        return _complain("\n  ".join((f"error: {error}", *error.details)), 2)
     except OSError as error:  # no permission, no space
         return _complain(f"error: {error.filename or 'cannot read or write'}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
@@ -67,6 +67,13 @@ def _subparser(formats, name: str, what: str, convert) -> argparse.ArgumentParse
     parser.add_argument("--copy", action="store_true", help="copy the images; default: DEST/images is a link to them")
     parser.add_argument("--overwrite", action="store_true", help="replace another data set that DEST holds")
     return parser
+
+
+def _random_split(parser: argparse.ArgumentParser) -> None:
+    """What `partition` takes, for sources that may have no splits."""
+    parser.add_argument("--val", type=float, help="share of the photos for validation where there is no split: 0.2")
+    parser.add_argument("--seed", type=int, default=0, help="another number draws another split (default: 0)")
+    parser.add_argument("--group", help="photos with equal text in this pattern's group stay together: '^(.*)_'")
 
 
 class _Pairs(argparse.Action):

@@ -12,7 +12,7 @@ from pycocotools import mask as rle
 from tradeoffs.data.annotation_file import write_annotation_file
 from tradeoffs.errors import UserError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 @dataclass
@@ -59,6 +59,13 @@ def write_split(pictures: list[Picture], class_names: list[str], path: Path) -> 
     categories = [{"id": number, "name": name} for name, number in category.items()]
     write_annotation_file({"images": images, "annotations": annotations, "categories": categories}, path)
     return Summary(path.stem, len(images), counts, [line for picture in pictures for line in picture.without_area])
+
+
+def write_splits(pictures: dict[str, list[Picture]], folder: Path) -> list[Summary]:
+    """One file per split, with the classes of all of them, by name."""
+    everything = (thing for part in pictures.values() for picture in part for thing in picture.objects)
+    class_names = sorted({thing["name"] for thing in everything})
+    return [write_split(part, class_names, folder / f"{split}.json") for split, part in pictures.items()]
 
 
 def require_folder(source: Path) -> None:

@@ -18,7 +18,7 @@ from tradeoffs.data.convert.split import (
     image_size,
     read_index_png,
     require_folder,
-    write_split,
+    write_splits,
 )
 from tradeoffs.errors import UserError
 
@@ -50,13 +50,6 @@ def convert_voc(
     pictures = {split: read_voc(source, name, lists) for split, name in chosen.items()}
     place_images(source / "JPEGImages", dest, copy)
     return write_splits(pictures, dest / "annotations")
-
-
-def write_splits(pictures: dict[str, list[Picture]], folder: Path) -> list[Summary]:
-    """One file per split, with the classes of all of them, by name."""
-    everything = (thing for part in pictures.values() for picture in part for thing in picture.objects)
-    class_names = sorted({thing["name"] for thing in everything})
-    return [write_split(part, class_names, folder / f"{split}.json") for split, part in pictures.items()]
 
 
 def read_voc(source: Path, name: str, lists: str = "Main", prefix: str = "") -> list[Picture]:
