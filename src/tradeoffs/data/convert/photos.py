@@ -1,0 +1,118 @@
+"""Photos of a data set to convert: those of a folder, and one with what is marked in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tradeoffs.data.annotation_check import BORDER_TOLERANCE
+from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.split import IMAGE_SUFFIXES
+from tradeoffs.data.pixels import TURNS, ImageSize, image_size
+from tradeoffs.errors import UserError
+
+Point = tuple[float, float]
+
+DECIMALS = 3  # of a pixel: finer is noise of the tools' percentages
+
+
+@dataclass
+class Photo:
+    """A photo and its objects, each a COCO annotation without ids, with the class's `name`.
+
+    `upright` says that what is marked was marked on the photo as its EXIF orientation shows it.
+    """
+
+    path: Path
+    size: ImageSize
+    upright: bool = False
+    objects: list[dict] = field(default_factory=list)
+    without_area: list[str] = field(default_factory=list)
+
+    @property
+    def marked_size(self) -> tuple[int, int]:
+        """Width and height of the photo that was marked."""
+        return self.size.upright if self.upright else (self.size.width, self.size.height)
+
+    def add(self, name: str, points: Sequence[Point], findings: Findings, polygon: bool = False, **more) -> None:
+        """Marks the upright box around `points`, in pixels of the marked photo, cut at its border.
+
+        Two opposite corners are enough, or the points are a `polygon` and kept as one. `more` goes into the annotation.
+        """
+        width, height = self.size.width, self.size.height
+        places = [self._stored(point) for point in points]
+        cut = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in places]
+        if any(abs(a - b) > BORDER_TOLERANCE for old, new in zip(places, cut, strict=True) for a, b in zip(old, new, strict=True)):
+            findings.note("objects that reach over the border, cut there", self.path.name)
+        cut = [(round(x, DECIMALS), round(y, DECIMALS)) for x, y in cut]
+        left, top = (min(values) for values in zip(*cut, strict=True))
+        right, bottom = (max(values) for values in zip(*cut, strict=True))
+        box = [left, top, round(right - left, DECIMALS), round(bottom - top, DECIMALS)]
+        if not box[2] or not box[3]:
+            self.without_area.append(f"{self.path.name} {name} {box}")
+            return
+        area = box[2] * box[3]
+        shape = {}
+        if polygon and (inside := _polygon_area(cut)):
+            area, shape = inside, {"segmentation": [[value for point in cut for value in point]]}
+        self.objects.append({"name": name, "bbox": box, "area": round(area, DECIMALS), "iscrowd": 0, **shape, **more})
+
+    def _stored(self, point: Point) -> Point:
+        """In pixels as they are stored: what EXIF's orientation does is undone."""
+        x, y = point
+        if not self.upright:
+            return x, y
+        width, height = self.size.upright
+        swap, rows, columns = TURNS.get(self.size.orientation, (0, 0, 0))
+        x, y = width - x if columns else x, height - y if rows else y
+        return (y, x) if swap else (x, y)
+
+
+def read_sizes(paths: Sequence[Path], findings: Findings) -> dict[Path, ImageSize]:
+    """Of the photos that can be read; the others are faults."""
+
+    def read(path: Path) -> ImageSize | str:
+        try:
+            return image_size(path)
+        except UserError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = dict(zip(paths, pool.map(read, paths), strict=True))
+    for size in found.values():
+        if isinstance(size, str):
+            findings.fault(size)
+    return {path: size for path, size in found.items() if isinstance(size, ImageSize)}
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """All photos in the folder and the folders in it, sorted."""
+    return sorted(path for path in files_below(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Follows links, into each folder once. Hidden files are none, such as macOS leaves beside photos (`._a.jpg`)."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(place)
+        folders[:] = [] if here in seen else sorted(name for name in folders if not _is_hidden(name))
+        if here not in seen:
+            seen.add(here)
+            yield from (Path(place, name) for name in files if not _is_hidden(name))
+
+
+def common_folder(paths: Iterable[Path]) -> Path:
+    return Path(os.path.commonpath([path.parent for path in paths]))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _polygon_area(points: Sequence[Point]) -> float:
+    """By the shoelace formula."""
+    turned = [*points[1:], points[0]]
+    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, turned, strict=True))) / 2

@@ -1,0 +1,87 @@
+"""From YOLO's text files, one beside each photo or in a folder `labels` beside `images`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.photos import Photo, read_sizes
+from tradeoffs.data.convert.reading import Reading
+from tradeoffs.data.convert.yolo_labels import mark, numbers_in
+from tradeoffs.data.convert.yolo_layout import NAME_LISTS, read_layout
+from tradeoffs.errors import UserError
+
+TURNED = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
+
+# Text files beside photos that label none of them.
+OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {"train", "val", "valid", "test", "notes", "requirements"}
+
+
+def read_yolo(source: Path, findings: Findings) -> Reading:
+    """Of the layouts of `read_layout`. Numbers are parts of the upright photo: Ultralytics follows EXIF first."""
+    layout = read_layout(source, findings)
+    paths = list(dict.fromkeys(path for part in layout.splits.values() for path in part))
+    labels = _label_files(paths, source, findings)
+    names = layout.names or _numbers_as_names(labels.values(), findings)
+    photos = {}
+    for path, size in read_sizes(paths, findings).items():
+        photos[path] = Photo(path, size, upright=True)
+        if size.orientation > 1:
+            findings.note(TURNED, path.name)
+        if path in labels:
+            mark(photos[path], labels[path], names, layout.keypoints, findings)
+    splits = {split: [photos[path] for path in part if path in photos] for split, part in layout.splits.items()}
+    return Reading(list(names.values()), splits)
+
+
+def _label_files(paths: list[Path], source: Path, findings: Findings) -> dict[Path, Path]:
+    """Photo -> its text file, for those that have one."""
+    found, users = {}, defaultdict(list)
+    for path in paths:
+        folder = next((folder for folder in _label_folders(path.parent) if path.stem in _texts(folder)), None)
+        if folder is None:
+            findings.note("photos without a label file, taken for photos without objects", path.name)
+        else:
+            found[path] = folder / f"{path.stem}.txt"
+            users[found[path]].append(path)
+    if not found:
+        raise UserError(f"{source} has no label file (PHOTO.txt) for any of {len(paths)} photos")
+    for file, sharing in users.items():
+        if len(sharing) > 1:
+            findings.fault(f"{file} may belong to {' or '.join(path.name for path in sharing)}; rename one of them")
+    _tell_unused(found, findings)
+    return found
+
+
+def _tell_unused(labels: dict[Path, Path], findings: Findings) -> None:
+    stems = defaultdict(set)  # label folder -> stems of all files beside its photos, also of those in no split
+    for folder, place in {(path.parent, file.parent) for path, file in labels.items()}:
+        stems[place] |= {path.stem for path in folder.iterdir() if path.suffix != ".txt"}
+    for place, known in stems.items():
+        for stem in sorted(_texts(place) - known - OTHER_TEXTS):
+            findings.note("label files without a photo, left out", f"{stem}.txt")
+
+
+@cache
+def _label_folders(images: Path) -> list[Path]:
+    """Where the labels of a folder of photos may be, the likeliest first."""
+    parts = images.parts
+    places = [images, images.parent / "labels" / images.name, images.parent.parent / "labels" / images.name]
+    places += [images.parent / "labels", images / "labels"]
+    if "images" in parts:
+        last = len(parts) - 1 - parts[::-1].index("images")
+        places.insert(0, Path(*parts[:last], "labels", *parts[last + 1 :]))
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+@cache
+def _texts(folder: Path) -> frozenset[str]:
+    return frozenset(path.stem for path in folder.glob("*.txt") if not path.name.startswith("."))
+
+
+def _numbers_as_names(files, findings: Findings) -> dict[int, str]:
+    numbers = set().union(*map(numbers_in, files))
+    findings.note("no names of classes (data.yaml, classes.txt); they are called by their numbers")
+    return {number: f"class_{number}" for number in range(max(numbers, default=-1) + 1)}
