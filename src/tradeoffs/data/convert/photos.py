@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -110,19 +110,18 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield from (Path(place, name) for name in files if not _is_hidden(name))
 
 
-def equal_photos(splits: dict[str, list[Path]]) -> Iterator[tuple[str, str, Path, Path]]:
+def equal_photos(splits: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, str, Path, Path]]:
     """Of each two splits the photos that are in both: the same file, or one of equal content."""
-    sizes: dict[str, dict[int, list[Path]]] = {}
-    for split, paths in splits.items():
-        sizes[split] = defaultdict(list)
-        for path in paths:
-            sizes[split][path.stat().st_size].append(path)
+    size = cache(lambda path: path.stat().st_size)
     digest = cache(lambda path: hashlib.sha256(path.read_bytes()).digest())
     for one, other in combinations(splits, 2):
-        for size in sizes[one].keys() & sizes[other].keys():
-            twins = {digest(path): path for path in sizes[one][size]}
-            found = ((twins.get(digest(path)), path) for path in sizes[other][size])
-            yield from ((one, other, twin, path) for twin, path in found if twin)
+        of_size = defaultdict(list)
+        for path in splits[one]:
+            of_size[size(path)].append(path)
+        for path in splits[other]:
+            twins = (twin for twin in of_size.get(size(path), ()) if digest(twin) == digest(path))
+            if twin := next(twins, None):
+                yield one, other, twin, path
 
 
 def common_folder(paths: Iterable[Path]) -> Path:
