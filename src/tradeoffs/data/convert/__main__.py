@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from tradeoffs.data.convert.masks import convert_masks
+from tradeoffs.data.convert.reading import convert
 from tradeoffs.data.convert.voc import convert_voc
+from tradeoffs.data.convert.yolo import read_yolo
 from tradeoffs.errors import UserError
 
 
@@ -57,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     voc.add_argument("--lists", help="folder in ImageSets (default: Main); Segmentation for images with masks")
     _exif(voc)
     _random_split(voc)
+    _random_split(
+        _subparser(formats, "yolo", "YOLO text files, with data.yaml or without", partial(convert, read_yolo))
+    )
     masks = _subparser(formats, "masks", "instance-mask PNGs as Penn-Fudan's", convert_masks)
     masks.add_argument("--class-name", default="person", help="what the objects are (default: person)")
     masks.add_argument(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 
 from tradeoffs.data.annotation_check import BORDER_TOLERANCE
@@ -45,7 +49,9 @@ class Photo:
         width, height = self.size.width, self.size.height
         places = [self._stored(point) for point in points]
         cut = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in places]
-        if any(abs(a - b) > BORDER_TOLERANCE for old, new in zip(places, cut, strict=True) for a, b in zip(old, new, strict=True)):
+        if max(abs(a - b) for old, new in zip(places, cut, strict=True) for a, b in zip(old, new, strict=True)) > (
+            BORDER_TOLERANCE
+        ):
             findings.note("objects that reach over the border, cut there", self.path.name)
         cut = [(round(x, DECIMALS), round(y, DECIMALS)) for x, y in cut]
         left, top = (min(values) for values in zip(*cut, strict=True))
@@ -102,6 +108,20 @@ def files_below(folder: Path) -> Iterator[Path]:
         if here not in seen:
             seen.add(here)
             yield from (Path(place, name) for name in files if not _is_hidden(name))
+
+
+def equal_photos(splits: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, str, Path, Path]]:
+    """Of each two splits the photos that are in both: the same file, or one of equal content."""
+    size = cache(lambda path: path.stat().st_size)
+    digest = cache(lambda path: hashlib.sha256(path.read_bytes()).digest())
+    for one, other in combinations(splits, 2):
+        of_size = defaultdict(list)
+        for path in splits[one]:
+            of_size[size(path)].append(path)
+        for path in splits[other]:
+            twins = (twin for twin in of_size.get(size(path), ()) if digest(twin) == digest(path))
+            if twin := next(twins, None):
+                yield one, other, twin, path
 
 
 def common_folder(paths: Iterable[Path]) -> Path:

@@ -118,8 +118,10 @@ def _same(one: list[Photo], other: list[Photo]) -> bool:
 
 def _tell_equal_photos(splits: dict[str, list[Photo]], findings: Findings) -> None:
     """A photo that was trained on scores too well."""
-    for one, other, names in equal_photos({name: [photo.path for photo in part] for name, part in splits.items()}):
-        findings.note(f"photos that {one} and {other} both hold, so that scores are too good", names)
+    paths = {name: [photo.path for photo in part] for name, part in splits.items()}
+    for one, other, path, twin in equal_photos(paths):
+        names = path.name if path == twin else f"{path.name} and {twin.name}"
+        findings.note(f"photos that are in {one} and in {other}, so that scores are too good", names)
 
 
 def picture_of(photo: Photo, root: Path) -> Picture:

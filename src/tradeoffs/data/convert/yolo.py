@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from tradeoffs.errors import UserError
 TURNED = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
 
 # Text files beside photos that label none of them.
-OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {"train", "val", "valid", "test", "notes", "requirements"}
+OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
+    "train",
+    "val",
+    "valid",
+    "test",
+    "notes",
+    "README.roboflow",
+    "README.dataset",
+}
 
 
 def read_yolo(source: Path, findings: Findings) -> Reading:
@@ -38,25 +47,26 @@ def read_yolo(source: Path, findings: Findings) -> Reading:
 
 def _label_files(paths: list[Path], source: Path, findings: Findings) -> dict[Path, Path]:
     """Photo -> its text file, for those that have one."""
+    folders_of, stems_in = cache(_label_folders), cache(_texts)
     found, users = {}, defaultdict(list)
     for path in paths:
-        folder = next((folder for folder in _label_folders(path.parent) if path.stem in _texts(folder)), None)
+        folder = next((folder for folder in folders_of(path.parent) if path.stem in stems_in(folder)), None)
         if folder is None:
             findings.note("photos without a label file, taken for photos without objects", path.name)
         else:
             found[path] = folder / f"{path.stem}.txt"
-            users[found[path]].append(path)
+            users[found[path]].append(path.name)
     if not found:
         raise UserError(f"{source} has no label file (PHOTO.txt) for any of {len(paths)} photos")
-    for file, sharing in users.items():
-        if len(sharing) > 1:
-            findings.fault(f"{file} may belong to {' or '.join(path.name for path in sharing)}; rename one of them")
+    for file, names in users.items():
+        if len(names) > 1:
+            findings.fault(f"{file} may belong to {' or '.join(names)}; rename one of them")
     _tell_unused(found, findings)
     return found
 
 
 def _tell_unused(labels: dict[Path, Path], findings: Findings) -> None:
-    stems = defaultdict(set)  # label folder -> stems of all files beside its photos, also of those in no split
+    stems = defaultdict(set)  # label folder -> stems of the files in its photos' folders, also of those in no split
     for folder, place in {(path.parent, file.parent) for path, file in labels.items()}:
         stems[place] |= {path.stem for path in folder.iterdir() if path.suffix != ".txt"}
     for place, known in stems.items():
@@ -64,7 +74,6 @@ def _tell_unused(labels: dict[Path, Path], findings: Findings) -> None:
             findings.note("label files without a photo, left out", f"{stem}.txt")
 
 
-@cache
 def _label_folders(images: Path) -> list[Path]:
     """Where the labels of a folder of photos may be, the likeliest first."""
     parts = images.parts
@@ -76,12 +85,10 @@ def _label_folders(images: Path) -> list[Path]:
     return [place for place in dict.fromkeys(places) if place.is_dir()]
 
 
-@cache
 def _texts(folder: Path) -> frozenset[str]:
     return frozenset(path.stem for path in folder.glob("*.txt") if not path.name.startswith("."))
 
 
-def _numbers_as_names(files, findings: Findings) -> dict[int, str]:
-    numbers = set().union(*map(numbers_in, files))
-    findings.note("no names of classes (data.yaml, classes.txt); they are called by their numbers")
-    return {number: f"class_{number}" for number in range(max(numbers, default=-1) + 1)}
+def _numbers_as_names(files: Iterable[Path], findings: Findings) -> dict[int, str]:
+    findings.note("there are no names of classes (data.yaml, classes.txt); classes are called by their numbers")
+    return {number: f"class_{number}" for number in sorted(set().union(*map(numbers_in, files)))}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import Photo, Point
+from tradeoffs.data.convert.texts import read_text
 
 SLIGHT = 0.1  # by which numbers may lie outside 0 to 1: a box over the border, not a box in pixels
 
@@ -32,7 +33,7 @@ def mark(photo: Photo, file: Path, names: Mapping[int, str], keypoints: int, fin
     """Adds what the label file says to the photo; `keypoints` is how many numbers of a line belong to keypoints."""
     width, height = photo.marked_size
     seen = set()
-    for number, line in enumerate(_lines(file, findings), 1):
+    for number, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip():
             continue
         try:
@@ -47,7 +48,7 @@ def mark(photo: Photo, file: Path, names: Mapping[int, str], keypoints: int, fin
             continue
         if label.note:
             findings.note(label.note, f"{file.name}, line {number}")
-        if (key := str(label)) in seen:
+        if (key := str(label[:2])) in seen:
             findings.note("label lines that stand twice in a file, counted once", f"{file.name}, line {number}")
             continue
         seen.add(key)
@@ -56,7 +57,7 @@ def mark(photo: Photo, file: Path, names: Mapping[int, str], keypoints: int, fin
 
 def numbers_in(file: Path) -> set[int]:
     """The class numbers of a file, as far as there are any; `mark` says what is wrong."""
-    found = re.findall(r"^\s*(\d+)(?:\.0*)?[\s,;]", _text(file), re.MULTILINE)
+    found = re.findall(r"^\s*(\d+)(?:\.0*)?[\s,;]", read_text(file), re.MULTILINE)
     return set(map(int, found))
 
 
@@ -110,16 +111,3 @@ def _number(word: str, what: str = "") -> float:
     if not math.isfinite(value):
         raise ValueError(f"{what}{word} is not a number")
     return value
-
-
-def _lines(file: Path, findings: Findings) -> list[str]:
-    try:
-        return _text(file).splitlines()
-    except UnicodeDecodeError:
-        findings.fault(f"{file} is not a text file")
-        return []
-
-
-def _text(file: Path) -> str:
-    """Without the mark that Windows' editors put first."""
-    return file.read_text(encoding="utf-8-sig")

@@ -14,6 +14,7 @@ import yaml
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import photos_below
 from tradeoffs.data.convert.reading import SPLITS, split_of
+from tradeoffs.data.convert.texts import read_text
 from tradeoffs.errors import UserError
 
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "predefined_classes.txt", "classes.names", "data.names")
@@ -51,7 +52,9 @@ def description(folder: Path) -> Path | None:
     found = [path for path in sorted(folder.glob("*.y*ml")) if path.suffix in (".yaml", ".yml") and _describes(path)]
     found = [path for path in found if path.stem == "data"] or found or sorted(folder.glob("*.data"))
     if len(found) > 1:
-        raise UserError(f"{folder} has {', '.join(path.name for path in found)}; give one of them instead of the folder")
+        raise UserError(
+            f"{folder} has {', '.join(path.name for path in found)}; give one of them instead of the folder"
+        )
     return found[0] if found else None
 
 
@@ -64,10 +67,10 @@ def _describes(path: Path) -> bool:
 
 
 def _read_yaml(file: Path) -> dict:
-    """By YAML's base loader: it makes nothing but texts, lists and dictionaries, and takes the class `no` for no False."""
+    """By the base loader, which makes texts, lists and dictionaries alone: the class `no` is not taken for False."""
     try:
-        content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(file), Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         raise UserError(f"{file} is broken YAML{f', line {place.line + 1}' if place else ''}") from None
     if not isinstance(content, dict):
@@ -77,13 +80,13 @@ def _read_yaml(file: Path) -> dict:
 
 def _read_data(file: Path) -> dict:
     """darknet's `key = value` lines."""
-    lines = (line.partition("=") for line in file.read_text(encoding="utf-8-sig").splitlines() if "=" in line)
+    lines = (line.partition("=") for line in read_text(file).splitlines() if "=" in line)
     content = {key.strip(): value.strip() for key, _, value in lines}
     return content | {"nc": content.get("classes")}
 
 
 def _read_names(file: Path) -> list[str]:
-    return [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    return [line.strip() for line in read_text(file).splitlines() if line.strip()]
 
 
 def _numbered(names: object, file: Path) -> dict[int, str]:
@@ -155,10 +158,10 @@ def _inside(folder: Path, text: str) -> Path | None:
     parts = [part for part in PurePosixPath(text.strip().replace("\\", "/")).parts if part not in ("/", ".")]
     inner = [part for part in parts if part != ".."]
     exact = Path(text.strip())
-    for path in (folder.joinpath(*inner), folder / exact, *(folder.joinpath(*inner[n:]) for n in range(1, len(inner)))):
-        if inner and path.exists():
-            return path
-    return None
+    if not inner:
+        return folder
+    shorter = (folder.joinpath(*inner[skipped:]) for skipped in range(1, len(inner)))
+    return next((path for path in (folder.joinpath(*inner), folder / exact, *shorter) if path.exists()), None)
 
 
 def _require(path: Path | None, what: str) -> Path:
