@@ -34,7 +34,9 @@ def voc_xml(*parts: str, size: tuple | None = (100, 50)) -> str:
     return f"<annotation>{stated}{''.join(parts)}</annotation>"
 
 
-def write_voc(root: Path, xml: str | bytes, train: str | bytes = "a\nb", stems: tuple = ("a", "b", "c"), **photo) -> Path:
+def write_voc(
+    root: Path, xml: str | bytes, train: str | bytes = "a\nb", stems: tuple = ("a", "b", "c"), **photo
+) -> Path:
     """Pascal VOC's folders; `xml` is that of the photo `a`, the others hold a sound cat; `c` is in the list val."""
     for stem in stems:
         write_photo(root / "JPEGImages" / f"{stem}.png", **(photo if stem == "a" else {}))

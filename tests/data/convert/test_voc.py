@@ -124,7 +124,7 @@ def test_boxes_at_the_border_and_beyond(convert, tmp_path, box, expected, line):
     assert [text.startswith(line) for text in converted.lines[:-2]] == ([True] if line else [])
 
 
-def test_what_has_no_box_is_left_out_and_said(convert, refusal, tmp_path):
+def test_what_has_no_box_is_left_out_and_said(convert, tmp_path):
     root = write_voc(tmp_path / "voc", voc_xml("<object><name>dog</name></object>", voc_object((5, 5, 5, 9))))
     converted = convert("voc", root)
     assert converted.lines[0] == "objects without <bndbox>, left out: 1 (first: a dog)"
