@@ -20,6 +20,8 @@ from tradeoffs.errors import UserError
 
 Point = tuple[float, float]
 
+UPRIGHT = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
+AS_STORED = "photos with an EXIF orientation; labels are taken for those of the pixels as they are stored"
 DECIMALS = 3  # of a pixel: finer is noise of the tools' percentages
 
 
@@ -41,30 +43,33 @@ class Photo:
         """Width and height of the photo that was marked."""
         return self.size.upright if self.upright else (self.size.width, self.size.height)
 
-    def add(self, name: str, points: Sequence[Point], findings: Findings, polygon: bool = False, **more) -> None:
+    def add(
+        self, name: str, points: Sequence[Point], findings: Findings, polygons: Sequence[Sequence[Point]] = (), **more
+    ) -> None:
         """Marks the upright box around `points`, in pixels of the marked photo, cut at its border.
 
-        Two opposite corners are enough, or the points are a `polygon` and kept as one. `more` goes into the annotation.
+        Two opposite corners are enough. `polygons` become the segmentation; `more` goes into the annotation.
         """
-        width, height = self.size.width, self.size.height
-        places = [self._stored(point) for point in points]
-        cut = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in places]
-        if max(abs(a - b) for old, new in zip(places, cut, strict=True) for a, b in zip(old, new, strict=True)) > (
-            BORDER_TOLERANCE
-        ):
+        corners = self._inside(points)
+        if max(_distances(map(self._stored, points), corners)) > BORDER_TOLERANCE:
             findings.note("objects that reach over the border, cut there", self.path.name)
-        cut = [(round(x, DECIMALS), round(y, DECIMALS)) for x, y in cut]
-        left, top = (min(values) for values in zip(*cut, strict=True))
-        right, bottom = (max(values) for values in zip(*cut, strict=True))
+        left, top = (min(values) for values in zip(*corners, strict=True))
+        right, bottom = (max(values) for values in zip(*corners, strict=True))
         box = [left, top, round(right - left, DECIMALS), round(bottom - top, DECIMALS)]
         if not box[2] or not box[3]:
             self.without_area.append(f"{self.path.name} {name} {box}")
             return
-        area = box[2] * box[3]
-        shape = {}
-        if polygon and (inside := _polygon_area(cut)):
-            area, shape = inside, {"segmentation": [[value for point in cut for value in point]]}
-        self.objects.append({"name": name, "bbox": box, "area": round(area, DECIMALS), "iscrowd": 0, **shape, **more})
+        cut = [self._inside(polygon) for polygon in polygons]
+        area = sum(map(_polygon_area, cut))
+        shape = {"segmentation": [[value for point in polygon for value in point] for polygon in cut]} if area else {}
+        area = round(area or box[2] * box[3], DECIMALS)
+        self.objects.append({"name": name, "bbox": box, "area": area, "iscrowd": 0, **shape, **more})
+
+    def _inside(self, points: Sequence[Point]) -> list[Point]:
+        """In pixels as they are stored, cut at the border."""
+        limits = (self.size.width, self.size.height)
+        places = map(self._stored, points)
+        return [tuple(round(min(max(v, 0.0), limit), DECIMALS) for v, limit in zip(place, limits, strict=True)) for place in places]
 
     def _stored(self, point: Point) -> Point:
         """In pixels as they are stored: what EXIF's orientation does is undone."""
@@ -75,6 +80,25 @@ class Photo:
         swap, rows, columns = TURNS.get(self.size.orientation, (0, 0, 0))
         x, y = width - x if columns else x, height - y if rows else y
         return (y, x) if swap else (x, y)
+
+
+def stated_photo(
+    path: Path, size: ImageSize, stated: tuple[int, int] | None, upright: bool, findings: Findings
+) -> Photo | None:
+    """The photo of which an annotation states width and height; None, and a fault, where it has another size.
+
+    With an EXIF orientation the size tells whether the stored photo was marked or that as it is shown. Where it fits
+    both or there is none, `upright` says which is likelier.
+    """
+    stored = (size.width, size.height)
+    if stated and stated not in (stored, size.upright):
+        findings.fault(f"{path} is {stored[0]} x {stored[1]} pixels; its annotation is for {stated[0]} x {stated[1]}")
+        return None
+    if stated and stored != size.upright:
+        upright = stated == size.upright
+    if size.orientation > 1:
+        findings.note(UPRIGHT if upright else AS_STORED, path.name)
+    return Photo(path, size, upright)
 
 
 def read_sizes(paths: Sequence[Path], findings: Findings) -> dict[Path, ImageSize]:
@@ -118,9 +142,9 @@ def equal_photos(splits: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, st
         of_size = defaultdict(list)
         for path in splits[one]:
             of_size[size(path)].append(path)
+        twins = cache(lambda size, of_size=of_size: {digest(path): path for path in of_size[size]})
         for path in splits[other]:
-            twins = (twin for twin in of_size.get(size(path), ()) if digest(twin) == digest(path))
-            if twin := next(twins, None):
+            if size(path) in of_size and (twin := twins(size(path)).get(digest(path))):
                 yield one, other, twin, path
 
 
@@ -130,6 +154,10 @@ def common_folder(paths: Iterable[Path]) -> Path:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+def _distances(places: Iterable[Point], others: Iterable[Point]) -> Iterator[float]:
+    return (max(abs(x0 - x1), abs(y0 - y1)) for (x0, y0), (x1, y1) in zip(places, others, strict=True))
 
 
 def _polygon_area(points: Sequence[Point]) -> float:

@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.photos import Photo, read_sizes
+from tradeoffs.data.convert.photos import UPRIGHT, Photo, read_sizes
 from tradeoffs.data.convert.reading import Reading
 from tradeoffs.data.convert.yolo_labels import mark, numbers_in
 from tradeoffs.data.convert.yolo_layout import NAME_LISTS, read_layout
 from tradeoffs.errors import UserError
-
-TURNED = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
 
 # Text files beside photos that label none of them.
 OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
@@ -38,7 +36,7 @@ def read_yolo(source: Path, findings: Findings) -> Reading:
     for path, size in read_sizes(paths, findings).items():
         photos[path] = Photo(path, size, upright=True)
         if size.orientation > 1:
-            findings.note(TURNED, path.name)
+            findings.note(UPRIGHT, path.name)
         if path in labels:
             mark(photos[path], labels[path], names, layout.keypoints, findings)
     splits = {split: [photos[path] for path in part if path in photos] for split, part in layout.splits.items()}
