@@ -50,18 +50,29 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Each format has its own options: python -m tradeoffs.data.convert voc --help",
     )
     formats = parser.add_subparsers(required=True, metavar="FORMAT")
-    voc = _subparser(formats, "voc", "Annotations/*.xml, ImageSets, JPEGImages, SegmentationObject", convert_voc)
+    voc = _subparser(
+        formats, "voc", "Pascal VOC: XML files and photos, with lists in ImageSets or without", convert_voc
+    )
     voc.add_argument(
         "--split-names", dest="splits", nargs="+", type=_split_name, action=_Pairs, metavar="SPLIT[=LIST]",
         help="splits to write and the image lists they take, as train=trainval val=test; default: train val test",
     )  # fmt: skip
-    voc.add_argument("--lists", default="Main", help="folder in ImageSets; Segmentation for images with masks")
+    voc.add_argument("--lists", help="folder in ImageSets (default: Main); Segmentation for images with masks")
+    _exif(voc)
+    _random_split(voc)
     _random_split(
         _subparser(formats, "yolo", "YOLO text files, with data.yaml or without", partial(convert, read_yolo))
     )
     masks = _subparser(formats, "masks", "instance-mask PNGs as Penn-Fudan's", convert_masks)
     masks.add_argument("--class-name", default="person", help="what the objects are (default: person)")
-    masks.add_argument("--validation-every", type=_at_least_two, default=5, help="each n-th image (default: 5)")
+    masks.add_argument(
+        "--validation-every", type=_at_least_two, metavar="N", help="each N-th photo by name, if no --val (default: 5)"
+    )
+    masks.add_argument(
+        "--pieces", choices=("apart", "together"), help="in masks of one number: is each separate piece an object?"
+    )
+    _exif(masks)
+    _random_split(masks)
     return parser
 
 
@@ -73,6 +84,13 @@ def _subparser(formats, name: str, what: str, convert) -> argparse.ArgumentParse
     parser.add_argument("--copy", action="store_true", help="copy the images; default: DEST/images is a link to them")
     parser.add_argument("--overwrite", action="store_true", help="replace another data set that DEST holds")
     return parser
+
+
+def _exif(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--exif", choices=("stored", "upright"), default="stored",
+        help="objects were marked on the photos as stored, or upright as viewers show them (default: stored)",
+    )  # fmt: skip
 
 
 def _random_split(parser: argparse.ArgumentParser) -> None:

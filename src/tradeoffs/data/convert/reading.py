@@ -32,6 +32,7 @@ class Reading:
 
     class_names: list[str]  # in the order of their ids
     splits: dict[str, list[Photo]] = field(default_factory=lambda: defaultdict(list))
+    as_given: bool = False  # splits that were asked for one by one: none is added
 
 
 def convert(
@@ -58,13 +59,15 @@ def convert(
     findings = Findings()
     found = read(source, findings)
     findings.require_none()
-    splits = _complete(found.splits, folder, val, seed, group, findings)
+    splits = found.splits if found.as_given else _complete(found.splits, folder, val, seed, group, findings)
     _tell_equal_photos(splits, findings)
     root = common_folder(photo.path for part in splits.values() for photo in part)
     require_free(dest, root, overwrite, copy)
     place_images(root, dest, copy)
     written = [
-        write_split([_picture(photo, root) for photo in part], found.class_names, dest / "annotations" / f"{name}.json")
+        write_split(
+            [picture_of(photo, root) for photo in part], found.class_names, dest / "annotations" / f"{name}.json"
+        )
         for name, part in splits.items()
     ]
     return [*findings.lines(), *written]
@@ -121,6 +124,7 @@ def _tell_equal_photos(splits: dict[str, list[Photo]], findings: Findings) -> No
         findings.note(f"photos that are in {one} and in {other}, so that scores are too good", names)
 
 
-def _picture(photo: Photo, root: Path) -> Picture:
+def picture_of(photo: Photo, root: Path) -> Picture:
+    """Named by its path from `root`."""
     name = photo.path.relative_to(root).as_posix()
     return Picture(name, photo.size.width, photo.size.height, photo.objects, photo.without_area)

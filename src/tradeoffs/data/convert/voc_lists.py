@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.split import IMAGE_SUFFIXES
+from tradeoffs.data.convert.texts import read_text
 from tradeoffs.errors import UserError
 
 FLAGS = ("-1", "0", "1")  # of the lists of one class: it is absent, only in difficult objects, present
@@ -21,7 +22,7 @@ def read_list(path: Path, photos: dict[str, list[Path]], findings: Findings) -> 
     """
     named: dict[str, list[Path]] = {}
     lacking = []
-    lines = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     for line in lines:
         stem, files, flag = _resolve(line, photos)
         if not files:
@@ -35,7 +36,7 @@ def read_list(path: Path, photos: dict[str, list[Path]], findings: Findings) -> 
             named[stem] = files
     if lacking:
         raise UserError(
-            f"there is no photo for {len(lacking)} of {len(lines)} images of {path.stem}, the first is {lacking[0]}"
+            f"{path} names photos that are not there: {len(lacking)} of {len(lines)}, the first is {lacking[0]}"
         )
     if not named:
         raise UserError(f"{path} names no photo")
@@ -43,7 +44,7 @@ def read_list(path: Path, photos: dict[str, list[Path]], findings: Findings) -> 
 
 
 def _resolve(line: str, photos: dict[str, list[Path]]) -> tuple[str, list[Path], str]:
-    """Stem, files and flag. The longest reading that names a photo wins: its name may hold blanks and end in a number."""
+    """Stem, files and flag. The longest reading that names a photo wins: names may hold blanks and end in a number."""
     for text, flag in _readings(line):
         name = text.replace("\\", "/").rpartition("/")[2]
         stem = name.rpartition(".")[0] if Path(name).suffix.lower() in (*IMAGE_SUFFIXES, ".xml") else name
@@ -60,11 +61,3 @@ def _readings(line: str) -> Iterator[tuple[str, str]]:
     if rest and rest[0] in FLAGS:
         yield head, rest[0]
     yield line.split()[0], ""
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeError:
-        raise UserError(f"{path} is no UTF-8 text; save it as UTF-8") from None
