@@ -20,8 +20,6 @@ from tradeoffs.errors import UserError
 
 Point = tuple[float, float]
 
-UPRIGHT = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
-AS_STORED = "photos with an EXIF orientation; labels are taken for those of the pixels as they are stored"
 DECIMALS = 3  # of a pixel: finer is noise of the tools' percentages
 
 
@@ -80,25 +78,6 @@ class Photo:
         swap, rows, columns = TURNS.get(self.size.orientation, (0, 0, 0))
         x, y = width - x if columns else x, height - y if rows else y
         return (y, x) if swap else (x, y)
-
-
-def stated_photo(
-    path: Path, size: ImageSize, stated: tuple[int, int] | None, upright: bool, findings: Findings
-) -> Photo | None:
-    """The photo of which an annotation states width and height; None, and a fault, where it has another size.
-
-    With an EXIF orientation the size tells whether the stored photo was marked or that as it is shown. Where it fits
-    both or there is none, `upright` says which is likelier.
-    """
-    stored = (size.width, size.height)
-    if stated and stated not in (stored, size.upright):
-        findings.fault(f"{path} is {stored[0]} x {stored[1]} pixels; its annotation is for {stated[0]} x {stated[1]}")
-        return None
-    if stated and stored != size.upright:
-        upright = stated == size.upright
-    if size.orientation > 1:
-        findings.note(UPRIGHT if upright else AS_STORED, path.name)
-    return Photo(path, size, upright)
 
 
 def read_sizes(paths: Sequence[Path], findings: Findings) -> dict[Path, ImageSize]:

@@ -8,11 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.photos import UPRIGHT, Photo, read_sizes
+from tradeoffs.data.convert.photos import Photo, read_sizes
 from tradeoffs.data.convert.reading import Reading
 from tradeoffs.data.convert.yolo_labels import mark, numbers_in
 from tradeoffs.data.convert.yolo_layout import NAME_LISTS, read_layout
 from tradeoffs.errors import UserError
+
+UPRIGHT = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
 
 # Text files beside photos that label none of them.
 OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
