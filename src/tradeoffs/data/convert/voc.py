@@ -55,9 +55,10 @@ def read_voc(
     if pairs is None:
         pairs = pairs_by_folder(source, findings)
     photos = _photos({pair for part in pairs.values() for pair in part}, source, exif, findings)
-    class_names = sorted({thing["name"] for photo in photos.values() for thing in photo.objects})
+    class_names = sorted({thing.name for pair in photos for thing in pair.annotation.objects})
+    findings.require_none()
     if not class_names:
-        findings.fault(f"{source} has no object with a box")
+        raise UserError(f"{source} has no objects: its {len(photos)} XML files name none")
     _tell_alike(class_names, findings)
     found = {split: [photos[pair] for pair in part if pair in photos] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
