@@ -13,7 +13,7 @@ Exif = Literal["stored", "upright"]
 ASSUMED = {"stored": "the pixels as they are stored", "upright": "the photo as it is shown, upright"}
 
 
-def settle(photo: Photo, stated: tuple[int, int] | None, file: Path, exif: Exif, findings: Findings) -> None:
+def settle(photo: Photo, stated: tuple[int, int] | None, file: Path | str, exif: Exif, findings: Findings) -> None:
     """Sets `photo.upright` by the size, width and height, that the annotation `file` states; None if it states none.
 
     Where that size is of both, or none is stated, `exif` decides, with a note. Anything else is a fault.

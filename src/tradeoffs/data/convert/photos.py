@@ -41,30 +41,33 @@ class Photo:
         """Width and height of the photo that was marked."""
         return self.size.upright if self.upright else (self.size.width, self.size.height)
 
-    def add(self, name: str, points: Sequence[Point], findings: Findings, polygon: bool = False, **more) -> None:
+    def add(
+        self, name: str, points: Sequence[Point], findings: Findings, polygons: Sequence[Sequence[Point]] = (), **more
+    ) -> None:
         """Marks the upright box around `points`, in pixels of the marked photo, cut at its border.
 
-        Two opposite corners are enough, or the points are a `polygon` and kept as one. `more` goes into the annotation.
+        Two opposite corners are enough. `polygons` become the segmentation; `more` goes into the annotation.
         """
-        width, height = self.size.width, self.size.height
-        places = [self._stored(point) for point in points]
-        cut = [(min(max(x, 0.0), width), min(max(y, 0.0), height)) for x, y in places]
-        if max(abs(a - b) for old, new in zip(places, cut, strict=True) for a, b in zip(old, new, strict=True)) > (
-            BORDER_TOLERANCE
-        ):
+        corners = self._inside(points)
+        if max(_distances(map(self._stored, points), corners)) > BORDER_TOLERANCE:
             findings.note("objects that reach over the border, cut there", self.path.name)
-        cut = [(round(x, DECIMALS), round(y, DECIMALS)) for x, y in cut]
-        left, top = (min(values) for values in zip(*cut, strict=True))
-        right, bottom = (max(values) for values in zip(*cut, strict=True))
+        left, top = (min(values) for values in zip(*corners, strict=True))
+        right, bottom = (max(values) for values in zip(*corners, strict=True))
         box = [left, top, round(right - left, DECIMALS), round(bottom - top, DECIMALS)]
         if not box[2] or not box[3]:
             self.without_area.append(f"{self.path.name} {name} {box}")
             return
-        area = box[2] * box[3]
-        shape = {}
-        if polygon and (inside := _polygon_area(cut)):
-            area, shape = inside, {"segmentation": [[value for point in cut for value in point]]}
-        self.objects.append({"name": name, "bbox": box, "area": round(area, DECIMALS), "iscrowd": 0, **shape, **more})
+        cut = [self._inside(polygon) for polygon in polygons]
+        area = sum(map(_polygon_area, cut))
+        shape = {"segmentation": [[value for point in polygon for value in point] for polygon in cut]} if area else {}
+        area = round(area or box[2] * box[3], DECIMALS)
+        self.objects.append({"name": name, "bbox": box, "area": area, "iscrowd": 0, **shape, **more})
+
+    def _inside(self, points: Sequence[Point]) -> list[Point]:
+        """In pixels as they are stored, cut at the border."""
+        limits = (self.size.width, self.size.height)
+        places = map(self._stored, points)
+        return [tuple(round(min(max(v, 0.0), limit), DECIMALS) for v, limit in zip(place, limits, strict=True)) for place in places]
 
     def _stored(self, point: Point) -> Point:
         """In pixels as they are stored: what EXIF's orientation does is undone."""
@@ -118,9 +121,9 @@ def equal_photos(splits: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, st
         of_size = defaultdict(list)
         for path in splits[one]:
             of_size[size(path)].append(path)
+        twins = cache(lambda size, of_size=of_size: {digest(path): path for path in of_size[size]})
         for path in splits[other]:
-            twins = (twin for twin in of_size.get(size(path), ()) if digest(twin) == digest(path))
-            if twin := next(twins, None):
+            if size(path) in of_size and (twin := twins(size(path)).get(digest(path))):
                 yield one, other, twin, path
 
 
@@ -130,6 +133,10 @@ def common_folder(paths: Iterable[Path]) -> Path:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+def _distances(places: Iterable[Point], others: Iterable[Point]) -> Iterator[float]:
+    return (max(abs(x0 - x1), abs(y0 - y1)) for (x0, y0), (x1, y1) in zip(places, others, strict=True))
 
 
 def _polygon_area(points: Sequence[Point]) -> float:

@@ -14,7 +14,7 @@ from tradeoffs.data.convert.yolo_labels import mark, numbers_in
 from tradeoffs.data.convert.yolo_layout import NAME_LISTS, read_layout
 from tradeoffs.errors import UserError
 
-TURNED = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
+UPRIGHT = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
 
 # Text files beside photos that label none of them.
 OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
@@ -38,7 +38,7 @@ def read_yolo(source: Path, findings: Findings) -> Reading:
     for path, size in read_sizes(paths, findings).items():
         photos[path] = Photo(path, size, upright=True)
         if size.orientation > 1:
-            findings.note(TURNED, path.name)
+            findings.note(UPRIGHT, path.name)
         if path in labels:
             mark(photos[path], labels[path], names, layout.keypoints, findings)
     splits = {split: [photos[path] for path in part if path in photos] for split, part in layout.splits.items()}

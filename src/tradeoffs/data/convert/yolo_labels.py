@@ -24,10 +24,6 @@ class Label(NamedTuple):
     points: list[Point]  # 0 to 1: two corners of a box, or those of a polygon
     note: str = ""
 
-    @property
-    def is_polygon(self) -> bool:
-        return len(self.points) > 2
-
 
 def mark(photo: Photo, file: Path, names: Mapping[int, str], keypoints: int, findings: Findings) -> None:
     """Adds what the label file says to the photo; `keypoints` is how many numbers of a line belong to keypoints."""
@@ -52,7 +48,8 @@ def mark(photo: Photo, file: Path, names: Mapping[int, str], keypoints: int, fin
             findings.note("label lines that stand twice in a file, counted once", f"{file.name}, line {number}")
             continue
         seen.add(key)
-        photo.add(name, [(x * width, y * height) for x, y in label.points], findings, polygon=label.is_polygon)
+        points = [(x * width, y * height) for x, y in label.points]
+        photo.add(name, points, findings, polygons=[points] if len(points) > 2 else [])
 
 
 def numbers_in(file: Path) -> set[int]:
