@@ -221,7 +221,8 @@ def test_faults_of_a_voc_folder(voc, tmp_path, spoil, message):
 
 
 def test_unknown_voc_lists(voc, tmp_path):
-    with pytest.raises(UserError, match=r"has the lists \['dog_train', 'train', 'val'\]; wanted minival"):
+    lists = r"\['ImageSets/Main/dog_train.txt', 'ImageSets/Main/train.txt', 'ImageSets/Main/val.txt'\]"
+    with pytest.raises(UserError, match=f"has the lists {lists}; wanted minival"):
         convert_voc(voc, tmp_path / "coco", {"val": "minival"})
 
 
@@ -278,7 +279,7 @@ def test_bccd(real_data, tmp_path, capsys):
 
 
 def test_penn_fudan(real_data, tmp_path):
-    train, val = convert_masks(real_data / "penn_fudan", tmp_path)
+    *_, train, val = convert_masks(real_data / "penn_fudan", tmp_path)
     assert (train.images, val.images) == (136, 34)
     assert train.counts["person"] + val.counts["person"] == 423
     content = json.loads((tmp_path / "annotations" / "val.json").read_text())

@@ -60,6 +60,7 @@ def read_voc(
     findings.require_none()
     if not class_names:
         raise UserError(f"{source} has no objects: its {len(photos)} XML files name none")
+    _require_pixels(photos, source)
     if not any(photo.objects for photo in photos.values()):
         lines = (line for photo in photos.values() for line in photo.without_area)
         raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
@@ -141,6 +142,14 @@ def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Mask
         return f"{file} has an object number {beyond[0]}, {annotation.path} {count} objects; they must agree"
     encoded = encode_instances(numbers, list(range(1, count + 1)))
     return [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
+
+
+def _require_pixels(pairs: Iterable[Pair], source: Path) -> None:
+    edges = [edge for pair in pairs for thing in pair.annotation.objects for edge in thing.box or ()]
+    if edges and min(edges) >= 0 and max(edges) <= 1:
+        raise UserError(
+            f"{source}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
+        )
 
 
 def _tell_alike(class_names: list[str], findings: Findings) -> None:

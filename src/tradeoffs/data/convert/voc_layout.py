@@ -11,11 +11,15 @@ from typing import NamedTuple
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import files_below, photos_below
 from tradeoffs.data.convert.reading import split_of
-from tradeoffs.data.convert.voc_lists import read_list
+from tradeoffs.data.convert.voc_lists import normal, read_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, read_annotation
 from tradeoffs.errors import UserError
 
-SPLITS = {"train": ("train", "trainval"), "val": ("val",), "test": ("test",)}  # split -> lists, the first that is there
+SPLITS = {  # split -> its lists, of which the first that is there is taken
+    "train": ("train", "training", "trainval"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 LIST_FOLDERS = ("ImageSets/Main", "ImageSets", ".")
 
 ByStem = dict[str, list[Path]]
@@ -80,10 +84,11 @@ def _list_files(source: Path, splits: dict[str, str] | None, lists: str | None) 
         usual = {split: next((there[name] for name in names if name in there), None) for split, names in SPLITS.items()}
         if not splits and any(usual.values()):
             return {split: path for split, path in usual.items() if path}
-    if splits or lists:
-        folder = source / (folders[0] if (source / folders[0]).is_dir() else "ImageSets")
+    others = sorted(path.relative_to(source).as_posix() for path in (source / "ImageSets").rglob("*.txt"))
+    if splits or lists or others:
         wanted = ", ".join(splits.values() if splits else SPLITS)
-        raise UserError(f"{folder} has the lists {sorted(path.stem for path in folder.glob('*.txt'))}; wanted {wanted}")
+        where = f"ImageSets/{lists}" if lists else "ImageSets/Main"
+        raise UserError(f"{source} has the lists {others}; wanted {wanted} in {where} (--split-names and --lists)")
     return None
 
 
@@ -110,8 +115,8 @@ def _read(file: Path, findings: Findings) -> VocAnnotation | None:
 
 def _photo_of(annotation: VocAnnotation, photos: ByStem, findings: Findings) -> Path | None:
     """That of the XML's own name; only where there is none, that of its <filename>."""
-    own = photos.get(annotation.path.stem, [])
-    other = [path for path in photos.get(Path(annotation.file_name).stem, []) if path not in own]
+    own = photos.get(normal(annotation.path.stem), [])
+    other = [path for path in photos.get(normal(Path(annotation.file_name).stem), []) if path not in own]
     if own and other:
         findings.note(
             "XML whose <filename> names another photo, taken for that of its own name",
@@ -182,5 +187,5 @@ def _xml_files(source: Path) -> list[Path]:
 def _by_stem(paths: Iterable[Path]) -> ByStem:
     found = defaultdict(list)
     for path in paths:
-        found[path.stem].append(path)
+        found[normal(path.stem)].append(path)
     return dict(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,13 +47,18 @@ def read_list(path: Path, photos: dict[str, list[Path]], findings: Findings) -> 
 def _resolve(line: str, photos: dict[str, list[Path]]) -> tuple[str, list[Path], str]:
     """Stem, files and flag. The longest reading that names a photo wins: names may hold blanks and end in a number."""
     for text, flag in _readings(line):
-        name = text.replace("\\", "/").rpartition("/")[2]
+        name = normal(text.replace("\\", "/").rpartition("/")[2])
         stem = name.rpartition(".")[0] if Path(name).suffix.lower() in (*IMAGE_SUFFIXES, ".xml") else name
         for known in (name, stem):
             if known in photos:
-                same = [file for file in photos[known] if file.name == name]
+                same = [file for file in photos[known] if normal(file.name) == name]
                 return known, same or photos[known], flag
     return stem, [], flag
+
+
+def normal(name: str) -> str:
+    """Accents are spelt in two ways: that of macOS's files becomes that of most texts."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _readings(line: str) -> Iterator[tuple[str, str]]:

@@ -102,7 +102,7 @@ def _object_elements(root: ElementTree.Element) -> list[ElementTree.Element]:
 
 
 def _object(element: ElementTree.Element, path: Path, findings: Findings) -> VocObject:
-    name = (element.findtext("name") or "").strip()
+    name = " ".join((element.findtext("name") or "").split())
     if not name:
         raise UserError(f"{path}: an object has no name; give it one, as <name>cat</name>")
     if UNREADABLE in name:
