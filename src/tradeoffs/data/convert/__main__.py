@@ -7,15 +7,25 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from tradeoffs.data.convert.coco import read_coco
+from tradeoffs.data.convert.detect import FORMATS
+from tradeoffs.data.convert.exif import Exif
 from tradeoffs.data.convert.masks import convert_masks
 from tradeoffs.data.convert.reading import convert
 from tradeoffs.data.convert.voc import convert_voc
 from tradeoffs.data.convert.yolo import read_yolo
 from tradeoffs.errors import UserError
+
+# Format -> its reader, and on which photo its tools mark objects where the stated size does not tell.
+READERS: dict[str, tuple[Callable, Exif]] = {
+    "yolo": (read_yolo, "upright"),
+    "coco": (read_coco, "stored"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     voc.add_argument("--lists", help="folder in ImageSets (default: Main); Segmentation for images with masks")
     _exif(voc)
     _random_split(voc)
-    _random_split(
-        _subparser(formats, "yolo", "YOLO text files, with data.yaml or without", partial(convert, read_yolo))
-    )
+    for name, (read, exif) in READERS.items():
+        reader = _subparser(formats, name, FORMATS[name], partial(convert, read))
+        _exif(reader, exif)
+        _random_split(reader)
     masks = _subparser(formats, "masks", "instance-mask PNGs as Penn-Fudan's", convert_masks)
     masks.add_argument("--class-name", default="person", help="what the objects are (default: person)")
     masks.add_argument(
@@ -86,10 +97,10 @@ def _subparser(formats, name: str, what: str, convert) -> argparse.ArgumentParse
     return parser
 
 
-def _exif(parser: argparse.ArgumentParser) -> None:
+def _exif(parser: argparse.ArgumentParser, default: Exif = "stored") -> None:
     parser.add_argument(
-        "--exif", choices=("stored", "upright"), default="stored",
-        help="objects were marked on the photos as stored, or upright as viewers show them (default: stored)",
+        "--exif", choices=("stored", "upright"), default=default,
+        help=f"objects were marked on the photos as stored, or upright as viewers show them (default: {default})",
     )  # fmt: skip
 
 
