@@ -207,7 +207,10 @@ def spoil_image(root):
         (spoil_box, r"one\.xml: an object dog has .*expected four numbers"),
         (spoil_image, r"cannot read the image .*one\.jpg"),
         (lambda root: (root / "Annotations" / "one.xml").unlink(), "there is no annotation"),
-        (lambda root: (root / "JPEGImages" / "one.jpg").unlink(), r"train\.txt names photos that are not there: 1 of 2, the first is one"),
+        (
+            lambda root: (root / "JPEGImages" / "one.jpg").unlink(),
+            r"train\.txt names photos that are not there: 1 of 2, the first is one",
+        ),
         (lambda root: (root / "Annotations").rename(root.parent / "labels"), "there is no annotation"),
     ],
 )

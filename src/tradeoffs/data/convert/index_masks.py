@@ -15,6 +15,7 @@ from tradeoffs.errors import UserError
 
 LOSSLESS = ("PNG", "TIFF", "BMP", "GIF", "PPM")
 VOID = 255  # the border between objects, and what is of no object, in VOC's masks
+MOST_COUNTED = 63  # objects are counted from 1; larger numbers are levels of grey, chosen to be told apart
 
 # Pixels between two values, as a share of all steps: at most 0.014 in index pictures of real photos, 0.055 and more
 # in soft ones. Fewer than the number may be thin objects.
@@ -90,10 +91,10 @@ def _stored(numbers: ndarray, orientation: int) -> ndarray:
 
 
 def object_numbers(numbers: ndarray) -> tuple[list[int], bool]:
-    """The numbers of objects, and whether 255 is there for the border: next to numbers below 128, as in VOC's masks."""
+    """The numbers of objects, and whether 255 is there for the border: where the others count from 1, as in VOC's."""
     found = [int(number) for number in np.unique(numbers) if number]
     others = [number for number in found if number != VOID]
-    has_border = VOID in found and bool(others) and max(others) < 128
+    has_border = VOID in found and bool(others) and max(others) <= MOST_COUNTED
     return (others if has_border else found), has_border
 
 

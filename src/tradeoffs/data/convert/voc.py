@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from tradeoffs.data.convert.exif import Exif, settle
@@ -59,6 +60,9 @@ def read_voc(
     findings.require_none()
     if not class_names:
         raise UserError(f"{source} has no objects: its {len(photos)} XML files name none")
+    if not any(photo.objects for photo in photos.values()):
+        lines = (line for photo in photos.values() for line in photo.without_area)
+        raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
     _tell_alike(class_names, findings)
     found = {split: [photos[pair] for pair in part if pair in photos] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
