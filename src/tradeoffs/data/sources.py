@@ -62,7 +62,7 @@ class MissingSplitError(UserError):
         super().__init__(
             f"no {', no '.join(names)} in {root}{'' if several else f': {looked[0]}'}; "
             f"give {give}, relative to data.root (. is that folder itself)"
-            f"{f', or convert {_told(ways)}' if ways else ''}",
+            f"{f', or convert the {_told(ways)}' if ways else ''}",
             tuple(f"{name}: {places}" for name, places in zip(names, looked, strict=True)) if several else (),
         )
 
@@ -180,7 +180,7 @@ def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
 
 
 def _told(ways: Mapping[str, str]) -> str:
-    return " or ".join(f"{FORMATS[name].partition(',')[0]}: {command}" for name, command in ways.items())
+    return " or ".join(f"{FORMATS[name].partition(',')[0]}; type: {command}" for name, command in ways.items())
 
 
 def _places(given: str | None, usual: Sequence[str], name: str) -> list[str]:

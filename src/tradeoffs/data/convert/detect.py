@@ -15,7 +15,7 @@ FORMATS = {
     "coco": "COCO format as Roboflow, CVAT, Label Studio and others export it",
     "cvat": "CVAT's XML for images",
     "label_studio": "Label Studio's JSON",
-    "voc": "Pascal VOC: XML files and photos, with lists in ImageSets or without",
+    "voc": "Pascal VOC's XML files, with lists in ImageSets or without",
     "masks": "instance-mask PNGs as Penn-Fudan's",
 }
 
