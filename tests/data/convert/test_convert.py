@@ -152,7 +152,7 @@ def test_a_mistake_leaves_the_other_data_set_alone(voc, pedestrians, tmp_path):
 
 def test_a_folder_is_not_converted_into_itself(pedestrians):
     (pedestrians / "PNGImages").rename(pedestrians / "images")
-    with pytest.raises(UserError, match="lies in .*, where nothing is changed; give a folder outside"):
+    with pytest.raises(UserError, match=r"lies in .*, where nothing is changed; give a folder outside"):
         convert_masks(pedestrians, pedestrians, copy=True, overwrite=True)
     assert len(list((pedestrians / "images").iterdir())) == 11
 

@@ -57,7 +57,7 @@ def test_an_edge_that_is_no_number_is_a_fault(read, edge):
 def test_objects_without_a_box_are_told_apart(read):
     polygon = "<object><name>cat</name><polygon><x1>1</x1><y1>2</y1></polygon></object>"
     assert read(voc_xml(polygon))[0].objects == [("cat", None, False)]
-    with pytest.raises(UserError, match="has .*None.* as bndbox"):
+    with pytest.raises(UserError, match=r"has .*None.* as bndbox"):
         read(voc_xml("<object><name>cat</name><bndbox><xmin>1</xmin></bndbox></object>"))
     with pytest.raises(UserError, match="an object cat has 2 <bndbox>; give each box an <object>"):
         read(voc_xml(voc_object(more="<bndbox/>")))
