@@ -35,7 +35,7 @@ def read_coco(source: Path, findings: Findings, exif: Exif = "stored") -> Readin
     for split, content in contents.items():
         photos = _photos(content, files[split], finder, exif, findings)
         _mark(photos, content["annotations"], names[split], files[split], findings)
-        reading.splits[split] = list(photos.values())
+        reading.splits[split] = [photo for photo in photos.values() if photo]
     if not any(reading.splits.values()):
         findings.require_none()
         raise UserError(f"{folder} has none of the photos that {', '.join(path.name for path in files.values())} names")
@@ -79,7 +79,7 @@ def _class_names(content: dict, file: Path, findings: Findings) -> dict[int, str
 
 
 def _umbrella(contents: Collection[dict], findings: Findings) -> str | None:
-    """Roboflow's first category: it never occurs, and is but the heading of the others. It would be a class too many."""
+    """Roboflow's first category, a class too many: it never occurs and is but the heading of the others."""
     categories = [category for content in contents for category in content["categories"]]
     used = {a.get("category_id") for content in contents for a in content["annotations"]}
     headings = {str(category.get("supercategory")) for category in categories if category.get("id") != 0}
@@ -145,7 +145,8 @@ def _add(photo: Photo, name: str, annotation: dict, where: str, findings: Findin
         findings.note("keypoints, left out", where)
     if annotation.get("iscrowd"):
         more["iscrowd"] = 1
-    points = _points(annotation, where, findings) if annotation.get("bbox") else sum(polygons, [])
+    outline = [point for polygon in polygons for point in polygon]
+    points = _points(annotation, where, findings) if annotation.get("bbox") else outline
     if not points:
         findings.fault(f"{where}: the box {annotation.get('bbox')} is not four numbers: left, top, width, height")
     elif annotation.get("bbox") and min(annotation["bbox"][2:]) <= 0:

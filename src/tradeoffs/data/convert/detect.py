@@ -1,4 +1,4 @@
-"""Which format is a folder in? Told by names and by the first bytes of a few files, so that large folders take no time."""
+"""Which format is a folder in? Told by names and the first bytes of a few files: large folders take no time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMATS = {
     "coco": "COCO format as Roboflow, CVAT, Label Studio and others export it",
     "cvat": "CVAT's XML for images",
     "label_studio": "Label Studio's JSON",
-    "voc": "Pascal VOC: XML files and photos, with lists in ImageSets or without",
+    "voc": "Pascal VOC's XML files, with lists in ImageSets or without",
     "masks": "instance-mask PNGs as Penn-Fudan's",
 }
 
@@ -50,8 +50,8 @@ def detect(folder: Path) -> Found:
     return Found(folder, [name for name in FORMATS if name in formats], has_validation)
 
 
-def commands(folder: Path) -> list[str]:
-    """What to type to convert the folder and to train on it, for each format that it may be in."""
+def conversions(folder: Path) -> dict[str, str]:
+    """Format that the folder may be in -> what to type to convert it and to train on it."""
     found = detect(folder)
     source = found.folder
     dest = source.resolve().with_name(f"{source.resolve().name}_coco")
@@ -59,7 +59,7 @@ def commands(folder: Path) -> list[str]:
     share = "" if found.has_validation else " --val 0.2"
     places = f"{shlex.quote(str(source))} {shlex.quote(str(dest))}"
     train = f"python train.py data=coco_folder {shlex.quote(f'data.root={hydra_value(str(dest))}')}"
-    return [f"python -m tradeoffs.data.convert {name} {places}{share} && {train}" for name in found.formats]
+    return {name: f"python -m tradeoffs.data.convert {name} {places}{share} && {train}" for name in found.formats}
 
 
 def hydra_value(text: str) -> str:

@@ -66,8 +66,7 @@ class Photo:
     def _inside(self, points: Sequence[Point]) -> list[Point]:
         """In pixels as they are stored, cut at the border."""
         limits = (self.size.width, self.size.height)
-        places = map(self._stored, points)
-        return [tuple(round(min(max(v, 0.0), limit), DECIMALS) for v, limit in zip(place, limits, strict=True)) for place in places]
+        return [_cut(self._stored(point), limits) for point in points]
 
     def _stored(self, point: Point) -> Point:
         """In pixels as they are stored: what EXIF's orientation does is undone."""
@@ -133,6 +132,11 @@ def common_folder(paths: Iterable[Path]) -> Path:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+def _cut(point: Point, limits: tuple[int, int]) -> Point:
+    x, y = (round(min(max(value, 0.0), limit), DECIMALS) for value, limit in zip(point, limits, strict=True))
+    return x, y
 
 
 def _distances(places: Iterable[Point], others: Iterable[Point]) -> Iterator[float]:

@@ -36,7 +36,7 @@ class Reading:
 
 
 def convert(
-    read: Callable[[Path, Findings], Reading],
+    read: Callable[..., Reading],
     source: Path,
     dest: Path,
     val: float | None = None,
@@ -44,12 +44,14 @@ def convert(
     group: str | None = None,
     copy: bool = False,
     overwrite: bool = False,
+    **options,
 ) -> list[str | Summary]:
     """Writes `dest/annotations/SPLIT.json` and `dest/images`; returns what is to be told, a line each.
 
-    Where the source has no split for validation, the share `val` of its training photos becomes one by chance; see
-    `partition` for `seed` and `group`. Raises UserError, before anything is written, for a source that cannot be
-    read, and where `dest` holds another data set, unless `overwrite` lets it be replaced.
+    What the source holds, `read(source, findings, **options)` says. Where it has no split for validation, the share
+    `val` of its training photos becomes one by chance; see `partition` for `seed` and `group`. Raises UserError,
+    before anything is written, for a source that cannot be read, and where `dest` holds another data set, unless
+    `overwrite` lets it be replaced.
     """
     if not source.exists():
         raise UserError(f"{source} is not there; give the folder that holds the data set to convert")
@@ -57,7 +59,7 @@ def convert(
     if dest.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{dest} lies in {folder}, where nothing is changed; give a folder outside of it")
     findings = Findings()
-    found = read(source, findings)
+    found = read(source, findings, **options)
     findings.require_none()
     splits = found.splits if found.as_given else _complete(found.splits, folder, val, seed, group, findings)
     _tell_equal_photos(splits, findings)

@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import Photo, read_sizes
 from tradeoffs.data.convert.reading import Reading
 from tradeoffs.data.convert.yolo_labels import mark, numbers_in
 from tradeoffs.data.convert.yolo_layout import NAME_LISTS, read_layout
 from tradeoffs.errors import UserError
-
-UPRIGHT = "photos with an EXIF orientation; labels are taken for those of the photo as it is shown, upright"
 
 # Text files beside photos that label none of them.
 OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
@@ -28,7 +27,7 @@ OTHER_TEXTS = {Path(name).stem for name in NAME_LISTS} | {
 }
 
 
-def read_yolo(source: Path, findings: Findings) -> Reading:
+def read_yolo(source: Path, findings: Findings, exif: Exif = "upright") -> Reading:
     """Of the layouts of `read_layout`. Numbers are parts of the upright photo: Ultralytics follows EXIF first."""
     layout = read_layout(source, findings)
     paths = list(dict.fromkeys(path for part in layout.splits.values() for path in part))
@@ -36,9 +35,8 @@ def read_yolo(source: Path, findings: Findings) -> Reading:
     names = layout.names or _numbers_as_names(labels.values(), findings)
     photos = {}
     for path, size in read_sizes(paths, findings).items():
-        photos[path] = Photo(path, size, upright=True)
-        if size.orientation > 1:
-            findings.note(UPRIGHT, path.name)
+        photos[path] = Photo(path, size)
+        settle(photos[path], None, source, exif, findings)
         if path in labels:
             mark(photos[path], labels[path], names, layout.keypoints, findings)
     splits = {split: [photos[path] for path in part if path in photos] for split, part in layout.splits.items()}
