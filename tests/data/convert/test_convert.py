@@ -119,7 +119,9 @@ def test_images_are_linked_or_copied(voc, tmp_path):
     convert_voc(voc, dest)
     convert_voc(voc, dest)
     assert (dest / "images").is_symlink()
+    (voc / "JPEGImages" / "of no list.txt").touch()
     convert_voc(voc, dest, copy=True)
+    assert sorted(path.name for path in (dest / "images").iterdir()) == ["one.jpg", "three.jpg", "two.jpg"]
     assert not (dest / "images").is_symlink() and (dest / "images" / "one.jpg").is_file()
     with pytest.raises(UserError, match=r"images exists and is no link; .* --copy"):
         convert_voc(voc, dest, overwrite=True)

@@ -220,6 +220,14 @@ def test_photos_and_xml_without_lists_are_split_by_chance(convert, tmp_path, pho
     assert len(found) == 10 and set(map(tuple, found.values())) == {(("cat", 10, 5, 30, 15),)}
 
 
+def test_photos_in_a_folder_elsewhere(convert, tmp_path):
+    write_plain(tmp_path, "photos/train", "xml/train", range(2))
+    write_plain(tmp_path, "photos/val", "xml/val", range(2, 4))
+    converted = convert("voc", tmp_path / "xml", "--photos", tmp_path / "photos", "--copy")
+    assert list(converted.boxes("val")) == ["val/2.jpg", "val/3.jpg"]
+    assert not (converted.folder / "images").is_symlink()
+
+
 def test_folders_that_say_the_split(convert, tmp_path):
     root = tmp_path / "export"
     for split, stems in (("train", range(3)), ("valid", range(2)), ("test", range(1))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from tradeoffs.errors import UserError
@@ -26,8 +27,8 @@ def require_free(dest: Path, images: Path, overwrite: bool, copy: bool) -> None:
         raise UserError(f"{target} exists and is no link; remove it, or copy the images with --copy")
 
 
-def place_images(images: Path, dest: Path, copy: bool) -> None:
-    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or a copy.
+def place_images(images: Path, dest: Path, copy: bool, names: Iterable[str]) -> None:
+    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or copies the files of these names in it.
 
     Annotation files of another data set, which `require_free` has let pass, are removed with their images' link.
     """
@@ -39,7 +40,9 @@ def place_images(images: Path, dest: Path, copy: bool) -> None:
         target.unlink()
     dest.mkdir(parents=True, exist_ok=True)
     if copy:
-        shutil.copytree(images, target, dirs_exist_ok=True)
+        for name in names:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(images / name, target / name)
     else:
         target.symlink_to(images.resolve(), target_is_directory=True)
 

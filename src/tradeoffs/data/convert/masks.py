@@ -21,6 +21,7 @@ from tradeoffs.data.convert.index_masks import (
 from tradeoffs.data.convert.photos import Photo, photos_below, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
+from tradeoffs.data.convert.texts import normal
 from tradeoffs.errors import UserError
 
 IMAGE_FOLDERS = ("PNGImages", "JPEGImages", "images", "photos")
@@ -144,19 +145,19 @@ def _judge_one_number(number: int, masks: dict[str, _Mask], pieces: Pieces | Non
 def _masks_of(paths: list[Path], folder: Path, findings: Findings) -> dict[Path, Path]:
     files, photos = defaultdict(list), defaultdict(list)
     for file in photos_below(folder):
-        files[file.stem.removesuffix("_mask")].append(file)
+        files[normal(file.stem).removesuffix("_mask")].append(file)
     for path in paths:
-        photos[path.stem].append(path)
+        photos[normal(path.stem)].append(path)
     for kind, found in (("photos", photos), ("masks", files)):
         for stem, same in found.items():
             if len(same) > 1 and stem in photos:
                 findings.fault(f"{stem} has several {kind}: {', '.join(map(str, same))}; keep one")
     findings.require_none()
-    if lacking := [path.name for path in paths if path.stem not in files]:
+    if lacking := [path.name for path in paths if normal(path.stem) not in files]:
         raise UserError(f"{folder} has no mask for {len(lacking)} of {len(paths)} images, the first is {lacking[0]}")
-    for stem in files.keys() - photos.keys():
+    for stem in sorted(files.keys() - photos.keys()):
         findings.note("masks without a photo, left out", files[stem][0].name)
-    return {path: files[path.stem][0] for path in paths}
+    return {path: files[normal(path.stem)][0] for path in paths}
 
 
 def _split(photos: list[Photo], every: int | None) -> dict[str, list[Photo]]:

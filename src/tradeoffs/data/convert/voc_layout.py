@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import NamedTuple
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import files_below, photos_below
 from tradeoffs.data.convert.reading import split_of
-from tradeoffs.data.convert.voc_lists import normal, read_list
+from tradeoffs.data.convert.texts import normal
+from tradeoffs.data.convert.voc_lists import read_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, read_annotation
 from tradeoffs.errors import UserError
 
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 def pairs_by_list(
-    source: Path, splits: dict[str, str] | None, lists: str | None, findings: Findings
+    source: Path, photos_in: Path, splits: dict[str, str] | None, lists: str | None, findings: Findings
 ) -> dict[str, list[Pair]] | None:
     """Of each split the photos that its list names, in that order; None where `source` has no lists.
 
@@ -43,7 +43,7 @@ def pairs_by_list(
     files = _list_files(source, splits, lists)
     if files is None:
         return None
-    photos, annotations = _photos(source), _by_stem(_xml_files(source))
+    photos, annotations = _photos(photos_in), _by_stem(_xml_files(source))
     found = {}
     pair_of: dict[str, Pair | None] = {}
     for split, file in files.items():
@@ -55,9 +55,9 @@ def pairs_by_list(
     return found
 
 
-def pairs_by_folder(source: Path, findings: Findings) -> dict[str, list[Pair]]:
+def pairs_by_folder(source: Path, photos_in: Path, findings: Findings) -> dict[str, list[Pair]]:
     """All photos with an XML. Folders named train, val or test say which split; otherwise it is `""`."""
-    photos = _photos(source)
+    photos = _photos(photos_in)
     by_photo: dict[Path, list[VocAnnotation]] = defaultdict(list)
     for file in _xml_files(source):
         annotation = _read(file, findings)
@@ -70,8 +70,8 @@ def pairs_by_folder(source: Path, findings: Findings) -> dict[str, list[Pair]]:
         raise UserError(f"{source} has no photo with an XML file of its name; expected a.jpg and a.xml")
     found = defaultdict(list)
     for photo, (annotation, *_) in sorted(by_photo.items()):
-        places = (os.path.relpath(file.parent, source) for file in (photo, annotation.path))
-        found[next(filter(None, map(split_of, map(Path, places))), "")].append(Pair(photo, annotation))
+        places = (photo.parent.relative_to(photos_in), annotation.path.parent.relative_to(source))
+        found[next(filter(None, map(split_of, places)), "")].append(Pair(photo, annotation))
     return found
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.split import IMAGE_SUFFIXES
-from tradeoffs.data.convert.texts import read_text
+from tradeoffs.data.convert.texts import normal, read_text
 from tradeoffs.errors import UserError
 
 FLAGS = ("-1", "0", "1")  # of the lists of one class: it is absent, only in difficult objects, present
@@ -54,11 +53,6 @@ def _resolve(line: str, photos: dict[str, list[Path]]) -> tuple[str, list[Path],
                 same = [file for file in photos[known] if normal(file.name) == name]
                 return known, same or photos[known], flag
     return stem, [], flag
-
-
-def normal(name: str) -> str:
-    """Accents are spelt in two ways: that of macOS's files becomes that of most texts."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _readings(line: str) -> Iterator[tuple[str, str]]:
