@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from tradeoffs.errors import UserError
@@ -27,8 +26,8 @@ def require_free(dest: Path, images: Path, overwrite: bool, copy: bool) -> None:
         raise UserError(f"{target} exists and is no link; remove it, or copy the images with --copy")
 
 
-def place_images(images: Path, dest: Path, copy: bool, names: Iterable[str]) -> None:
-    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or copies the files of these names in it.
+def place_images(images: Path, dest: Path, copy: bool) -> None:
+    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or a copy.
 
     Annotation files of another data set, which `require_free` has let pass, are removed with their images' link.
     """
@@ -40,9 +39,7 @@ def place_images(images: Path, dest: Path, copy: bool, names: Iterable[str]) -> 
         target.unlink()
     dest.mkdir(parents=True, exist_ok=True)
     if copy:
-        for name in names:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(images / name, target / name)
+        shutil.copytree(images, target, dirs_exist_ok=True)
     else:
         target.symlink_to(images.resolve(), target_is_directory=True)
 

@@ -64,11 +64,13 @@ def convert(
     splits = found.splits if found.as_given else _complete(found.splits, folder, val, seed, group, findings)
     _tell_equal_photos(splits, findings)
     root = common_folder(photo.path for part in splits.values() for photo in part)
-    pictures = {name: [picture_of(photo, root) for photo in part] for name, part in splits.items()}
     require_free(dest, root, overwrite, copy)
-    place_images(root, dest, copy, (picture.file_name for part in pictures.values() for picture in part))
+    place_images(root, dest, copy)
     written = [
-        write_split(part, found.class_names, dest / "annotations" / f"{name}.json") for name, part in pictures.items()
+        write_split(
+            [picture_of(photo, root) for photo in part], found.class_names, dest / "annotations" / f"{name}.json"
+        )
+        for name, part in splits.items()
     ]
     return [*findings.lines(), *written]
 
