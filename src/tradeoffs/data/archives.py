@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from tradeoffs.data.convert.voc import read_voc, write_splits
+from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.reading import picture_of
+from tradeoffs.data.convert.split import Picture, write_splits
+from tradeoffs.data.convert.voc import read_voc
 from tradeoffs.data.download import fetch
 from tradeoffs.errors import UserError
 
@@ -97,15 +100,21 @@ def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
         return splits
     for archive in VOC:
         _ensure(archive, host, root, VOC)
+    findings = Findings()
     pictures = {
-        split: [
-            picture for year, name in lists for picture in read_voc(devkit / year, name, prefix=f"{year}/JPEGImages/")
-        ]
+        split: [picture for year, name in lists for picture in _pictures(devkit, year, name, findings)]
         for split, lists in VOC_LISTS.items()
     }
-    for summary in write_splits(pictures, folder):
-        log.info(str(summary))
+    findings.require_none()
+    for line in [*findings.lines(), *write_splits(pictures, folder)]:
+        log.info(str(line))
     return splits
+
+
+def _pictures(devkit: Path, year: str, name: str, findings: Findings) -> list[Picture]:
+    """Sizes are not compared: these files are known by their checksums."""
+    reading = read_voc(devkit / year, findings, {name: name}, "Main", exif=None)
+    return [picture_of(photo, devkit) for photo in reading.splits[name]]
 
 
 def voc_split(root: Path, split: str) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +13,10 @@ from filelock import FileLock
 
 from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.archives import Split, coco_split, ensure_coco, ensure_voc, voc_split
+from tradeoffs.data.convert.detect import FORMATS, conversions
 from tradeoffs.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SplitName = Literal["train", "val"]
 
@@ -25,6 +29,8 @@ ANNOTATION_PLACES = (
     "{split}/_annotations.coco.json",
     "person_keypoints_{split}.json",
 )
+# Other tools' names of a split, the likeliest first.
+OTHER_NAMES = {"train": ("Train",), "val": ("valid", "validation", "Val", "Valid", "Validation", "test", "Test")}
 IMAGE_PLACES = ("{split}", "{split}2017", "images/{split}", "images/{split}2017", "images")
 
 
@@ -37,17 +43,26 @@ class Lacking(NamedTuple):
 
 
 class MissingSplitError(UserError):
-    """A folder lacks images or annotations. `of_all` says at once what several splits lack."""
+    """A folder lacks images or annotations. `of_all` says at once what several splits lack.
+
+    Where annotations lack, it says what to type to convert those of another form, if there are any.
+    """
 
     def __init__(self, root: Path, lacking: Sequence[Lacking]):
         self.root, self.lacking = root, lacking
+        ways = conversions(root) if any(entry.what == "annotations" for entry in lacking) else {}
+        if ways and "coco" not in ways:
+            what = ", no ".join(dict.fromkeys(entry.split for entry in lacking))
+            super().__init__(f"no {what} in COCO format in {root}, but {_told(ways)}")
+            return
         names = [f"{entry.split} {entry.what}" for entry in lacking]
         looked = [f"looked for {', '.join(entry.places)}" for entry in lacking]
         give = ", ".join(f"data.source.{entry.split}_{entry.what}=PATH" for entry in lacking)
         several = len(lacking) > 1
         super().__init__(
             f"no {', no '.join(names)} in {root}{'' if several else f': {looked[0]}'}; "
-            f"give {give}, relative to data.root (. is that folder itself)",
+            f"give {give}, relative to data.root (. is that folder itself)"
+            f"{f', or convert the {_told(ways)}' if ways else ''}",
             tuple(f"{name}: {places}" for name, places in zip(names, looked, strict=True)) if several else (),
         )
 
@@ -95,23 +110,49 @@ def coco_folder(
 ) -> Split:
     """Anybody's data in COCO format; paths are relative to `root`, and the usual ones are tried where none is given.
 
-    `val_name="test"` looks for the split of that name in the usual places and takes it for validation.
+    Validation may be called valid or validation as well; test is taken, with a word, only where there is none of
+    these. `val_name="test"` looks for the split of that name alone.
     """
+    found, name = _find_in_folder(
+        split, root, train_annotations, train_images, val_annotations, val_images, train_name, val_name
+    )
+    if name.lower() == "test" and val_name != name:
+        log.warning("%s has no split for validation; its split test (%s) is taken", root, found.annotations)
+    return found
+
+
+def _find_in_folder(
+    split: SplitName,
+    root: Path | str,
+    train_annotations: str | None = None,
+    train_images: str | None = None,
+    val_annotations: str | None = None,
+    val_images: str | None = None,
+    train_name: str = "train",
+    val_name: str = "val",
+) -> tuple[Split, str]:
+    """See `coco_folder`; with the name under which the split was found."""
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"data.root={root} is no folder; give one with annotations and images in COCO format")
     given = {"train": (train_name, train_images, train_annotations), "val": (val_name, val_images, val_annotations)}
     name, given_images, given_annotations = given[split]
+    names = (name, *OTHER_NAMES[split]) if name == split else (name,)
+    for other in names:
+        annotation_places = _places(given_annotations, ANNOTATION_PLACES, other)
+        if annotations := _first(root, annotation_places):
+            name = other
+            break
     image_places = _places(given_images, IMAGE_PLACES, name)
     annotation_places = _places(given_annotations, ANNOTATION_PLACES, name)
-    images, annotations = _first(root, image_places), _first(root, annotation_places)
+    images = _first(root, image_places)
     if images is None and annotations is not None and not given_images and _holds_images(root, annotations):
         images = root
     lacking = [Lacking(split, "images", image_places)] * (images is None)
     lacking += [Lacking(split, "annotations", annotation_places)] * (annotations is None)
     if lacking:
         raise MissingSplitError(root, lacking)
-    return Split(images, annotations)
+    return Split(images, annotations), name
 
 
 def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
@@ -130,12 +171,16 @@ def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
             case "voc":
                 found = voc_split(root, split)
             case "coco_folder":
-                found = coco_folder(split, root, **options)
+                found, _ = _find_in_folder(split, root, **options)
             case _:
                 return None
     except (UserError, TypeError):  # incomplete, or settings of another version
         return None
     return found if found.images.is_dir() and found.annotations.is_file() else None
+
+
+def _told(ways: Mapping[str, str]) -> str:
+    return " or ".join(f"{FORMATS[name].partition(',')[0]}; type: {command}" for name, command in ways.items())
 
 
 def _places(given: str | None, usual: Sequence[str], name: str) -> list[str]:

@@ -1,18 +1,16 @@
-"""What the converters share: objects of one image, their masks, and a split's COCO-format file."""
+"""What the converters share: objects of one image, and a split's COCO-format file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-from pycocotools import mask as rle
-
 from tradeoffs.data.annotation_file import write_annotation_file
 from tradeoffs.errors import UserError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+MOST_NAMED = 5  # boxes without area
 
 
 @dataclass
@@ -39,7 +37,9 @@ class Summary:
         classes = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         line = f"{self.split}: {self.images} images, {sum(self.counts.values())} objects ({classes})"
         if self.without_area:
-            line += f"; left out {len(self.without_area)} without area: {', '.join(self.without_area)}"
+            first = ", ".join(self.without_area[:MOST_NAMED])
+            more = ", ..." if len(self.without_area) > MOST_NAMED else ""
+            line += f"; left out {len(self.without_area)} without area: {first}{more}"
         return line
 
 
@@ -61,44 +61,13 @@ def write_split(pictures: list[Picture], class_names: list[str], path: Path) -> 
     return Summary(path.stem, len(images), counts, [line for picture in pictures for line in picture.without_area])
 
 
+def write_splits(pictures: dict[str, list[Picture]], folder: Path) -> list[Summary]:
+    """One file per split, with the classes of all of them, by name."""
+    everything = (thing for part in pictures.values() for picture in part for thing in picture.objects)
+    class_names = sorted({thing["name"] for thing in everything})
+    return [write_split(part, class_names, folder / f"{split}.json") for split, part in pictures.items()]
+
+
 def require_folder(source: Path) -> None:
     if not source.is_dir():
         raise UserError(f"{source} is no folder; give the one that holds the data set to convert")
-
-
-def image_names(folder: Path) -> dict[str, str]:
-    """The folder's images: name without suffix -> file name, sorted."""
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    return {Path(name).stem: name for name in names}
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height of the stored pixels, from the file's header."""
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise UserError(f"cannot read the image {path}: {error}") from None
-
-
-def read_index_png(path: Path) -> np.ndarray:
-    """The indices in a grey or palette PNG, `H W`."""
-    try:
-        with Image.open(path) as image:
-            indices = np.array(image)
-    except OSError as error:
-        raise UserError(f"cannot read the mask {path}: {error}") from None
-    if indices.ndim != 2:
-        raise UserError(f"{path} is a {image.mode} picture; a mask is a grey or palette PNG of object numbers")
-    return indices
-
-
-def encode_instances(indices: np.ndarray, numbers: np.ndarray) -> list[dict]:
-    """For each object number its mask as COCO's compressed run-length code, with the mask's box and area."""
-    masks = np.asfortranarray((indices[:, :, None] == numbers).astype(np.uint8))
-    codes = rle.encode(masks)
-    boxes, areas = rle.toBbox(codes).tolist(), rle.area(codes).tolist()
-    return [
-        {"segmentation": {"size": code["size"], "counts": code["counts"].decode()}, "bbox": box, "area": area}
-        for code, box, area in zip(codes, boxes, areas, strict=True)
-    ]

@@ -1,135 +1,166 @@
-"""From Pascal VOC: one XML per image, lists of names per split, instance PNGs for some images."""
+"""From Pascal VOC: one XML per photo, with lists of names per split or without, instance PNGs for some photos."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from tradeoffs.data.convert.destination import place_images, require_free
-from tradeoffs.data.convert.split import (
-    Picture,
-    Summary,
-    encode_instances,
-    image_names,
-    image_size,
-    read_index_png,
-    require_folder,
-    write_split,
-)
+from tradeoffs.data.convert.exif import Exif, settle
+from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.index_masks import encode_instances, object_numbers, read_index_mask
+from tradeoffs.data.convert.photos import Photo, read_sizes
+from tradeoffs.data.convert.reading import SEED, Reading, convert
+from tradeoffs.data.convert.split import Summary, require_folder
+from tradeoffs.data.convert.voc_layout import Pair, pairs_by_folder, pairs_by_list
+from tradeoffs.data.convert.voc_xml import VocAnnotation, VocObject
 from tradeoffs.errors import UserError
-
-SPLITS = {"train": "train", "val": "val", "test": "test"}
 
 
 def convert_voc(
     source: Path,
     dest: Path,
     splits: dict[str, str] | None = None,
-    lists: str = "Main",
+    lists: str | None = None,
+    photos: Path | None = None,
+    exif: Exif = "stored",
+    val: float | None = None,
+    seed: int = SEED,
+    group: str | None = None,
     copy: bool = False,
     overwrite: bool = False,
-) -> list[Summary]:
+) -> list[str | Summary]:
     """Writes `dest/annotations/SPLIT.json` for each split and `dest/images`.
 
     `splits` maps the new split to the list in `ImageSets/<lists>` that it takes, `{"train": "trainval"}` say; by
-    default those of train, val and test that are there. `lists="Segmentation"` takes the images with masks only.
-    Classes are numbered by name over all splits. Raises UserError where `source` has another layout, or `dest` holds
-    another data set, unless `overwrite` lets it be replaced.
+    default those of train, val and test that are there. `lists="Segmentation"` takes the images with masks only. Where
+    there are no lists, all photos with an XML are taken; folders named train, val or test are the splits. `photos` is
+    their folder where that is not in `source`. `exif` says on which photo boxes were drawn, where its size does not
+    tell. Otherwise as `reading.convert`.
     """
-    _require_layout(source, lists)
-    require_free(dest, source / "JPEGImages", overwrite, copy)
-    found = {path.stem for path in (source / "ImageSets" / lists).glob("*.txt")}
-    chosen = splits or {split: name for split, name in SPLITS.items() if name in found}
-    if not chosen or not found.issuperset(chosen.values()):
-        wanted = ", ".join((splits or SPLITS).values())
-        raise UserError(f"{source / 'ImageSets' / lists} has the lists {sorted(found)}; wanted {wanted}")
-    pictures = {split: read_voc(source, name, lists) for split, name in chosen.items()}
-    place_images(source / "JPEGImages", dest, copy)
-    return write_splits(pictures, dest / "annotations")
+    read = partial(read_voc, splits=splits, lists=lists, photos=photos, exif=exif)
+    return convert(read, source, dest, val, seed, group, copy, overwrite)
 
 
-def write_splits(pictures: dict[str, list[Picture]], folder: Path) -> list[Summary]:
-    """One file per split, with the classes of all of them, by name."""
-    everything = (thing for part in pictures.values() for picture in part for thing in picture.objects)
-    class_names = sorted({thing["name"] for thing in everything})
-    return [write_split(part, class_names, folder / f"{split}.json") for split, part in pictures.items()]
+def read_voc(
+    source: Path,
+    findings: Findings,
+    splits: dict[str, str] | None = None,
+    lists: str | None = None,
+    photos: Path | None = None,
+    exif: Exif | None = "stored",
+) -> Reading:
+    """As `convert_voc`; with `exif=None` sizes that files state are not compared. Classes are in order of name."""
+    photos = photos or source
+    require_folder(source)
+    require_folder(photos)
+    pairs = pairs_by_list(source, photos, splits, lists, findings)
+    if pairs is None:
+        pairs = pairs_by_folder(source, photos, findings)
+    marked = _photos({pair for part in pairs.values() for pair in part}, source, exif, findings)
+    findings.require_none()
+    class_names = sorted({thing.name for pair in marked for thing in pair.annotation.objects})
+    if not class_names:
+        raise UserError(f"{source} has no objects: its {len(marked)} XML files name none")
+    _require_pixels(marked, source)
+    if not any(photo.objects for photo in marked.values()):
+        lines = (line for photo in marked.values() for line in photo.without_area)
+        raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
+    _tell_alike(class_names, findings)
+    found = {split: [marked[pair] for pair in part] for split, part in pairs.items()}
+    return Reading(class_names, found, as_given=splits is not None)
 
 
-def read_voc(source: Path, name: str, lists: str = "Main", prefix: str = "") -> list[Picture]:
-    """The images of the list `ImageSets/<lists>/<name>.txt`; `prefix` is put before their file names."""
-    lines = (source / "ImageSets" / lists / f"{name}.txt").read_text().split("\n")
-    stems = [line.split()[0] for line in lines if line.strip()]
-    files = image_names(source / "JPEGImages")
-    if lacking := [stem for stem in stems if stem not in files]:
-        where = source / "JPEGImages"
-        raise UserError(f"{where} lacks {len(lacking)} of {len(stems)} images of {name}, the first is {lacking[0]}")
+def _photos(pairs: Iterable[Pair], source: Path, exif: Exif | None, findings: Findings) -> dict[Pair, Photo]:
+    pairs = sorted(pairs, key=lambda pair: pair.photo)
+    sizes = read_sizes([pair.photo for pair in pairs], findings)
+    photos = {pair: Photo(pair.photo, sizes[pair.photo]) for pair in pairs if pair.photo in sizes}
+    for pair, photo in photos.items():
+        if exif:
+            settle(photo, pair.annotation.size, pair.annotation.path, exif, findings)
+    files = {file.stem: file for file in (source / "SegmentationObject").glob("*.png")}
+
+    def encode(pair: Pair) -> _Masks:
+        return _encode(photos[pair], pair.annotation, files.get(pair.annotation.path.stem))
+
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(lambda stem: _read_picture(source, files[stem], prefix), stems))
+        encoded = list(pool.map(encode, photos))
+    for (pair, photo), masks in zip(photos.items(), encoded, strict=True):
+        _mark(photo, pair.annotation, masks, findings)
+    return photos
 
 
-def _read_picture(source: Path, file_name: str, prefix: str) -> Picture:
-    stem = Path(file_name).stem
-    width, height = image_size(source / "JPEGImages" / file_name)
-    picture = Picture(prefix + file_name, width, height)
-    elements = _parse(source / "Annotations" / f"{stem}.xml").findall("object")
-    masks = _masks(source / "SegmentationObject" / f"{stem}.png", len(elements))
-    for element, mask in zip(elements, masks, strict=True):
-        name, box = _name_and_box(element, stem)
-        if box[2] <= box[0] or box[3] <= box[1]:
-            picture.without_area.append(f"{stem} {name} {box}")
-        else:
-            picture.objects.append({"name": name, **_object(element, box, width, height), **mask})
-    return picture
+def _mark(photo: Photo, annotation: VocAnnotation, masks: _Masks, findings: Findings) -> None:
+    if isinstance(masks, str):
+        findings.fault(masks)
+        return
+    if not annotation.objects:
+        findings.note("XML without objects", annotation.path.name)
+    for thing, mask in zip(annotation.objects, masks, strict=True):
+        box = _sound_box(thing, photo, annotation.path.stem, findings)
+        if box:
+            # Pixels count from 1 and the last is included: the pixels 1 to 3 are x = 0, width = 3.
+            corners = [(box[0] - 1, box[1] - 1), (box[2], box[3])]
+            photo.add(thing.name, corners, findings, iscrowd=int(thing.difficult), **mask)
 
 
-def _parse(path: Path) -> ElementTree.Element:
-    try:
-        return ElementTree.parse(path).getroot()
-    except FileNotFoundError:
-        raise UserError(f"there is no annotation {path}, though a list in ImageSets names its image") from None
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path} is broken XML: {error}") from None
+def _sound_box(thing: VocObject, photo: Photo, stem: str, findings: Findings) -> list[float] | None:
+    """The edges in their order, or None, and a word, for a box that holds nothing."""
+    where = f"{stem} {thing.name} {thing.box}"
+    if thing.box is None:
+        findings.note("objects without <bndbox>, left out", f"{stem} {thing.name}")
+        return None
+    box = [*map(min, thing.box[:2], thing.box[2:]), *map(max, thing.box[:2], thing.box[2:])]
+    if box != thing.box:
+        findings.note("boxes whose edges stood in the wrong order, put right", where)
+    width, height = photo.marked_size
+    if box[0] == box[2] or box[1] == box[3]:
+        photo.without_area.append(where)
+        return None
+    if box[0] - 1 >= width or box[1] - 1 >= height or box[2] <= 0 or box[3] <= 0:
+        findings.note("boxes outside their photo, left out", where)
+        return None
+    if 0 <= min(box[:2]) < 1:
+        findings.note("boxes that begin at 0, where VOC counts from 1; taken as counted from 1 and cut", where)
+    return box
 
 
-def _name_and_box(element: ElementTree.Element, stem: str) -> tuple[str, list[float]]:
-    keys = ("name", "bndbox/xmin", "bndbox/ymin", "bndbox/xmax", "bndbox/ymax")
-    texts = [element.findtext(key) for key in keys]
-    try:
-        return str(texts[0]), [float(text) for text in texts[1:]]
-    except (TypeError, ValueError):
-        raise UserError(f"{stem}.xml: an object has {texts} as name and bndbox; expected four numbers") from None
+_Masks = list[dict] | str  # of each object what its mask adds to it, or what is wrong
 
 
-def _object(element: ElementTree.Element, box: list[float], width: int, height: int) -> dict:
-    """VOC counts pixels from 1 and boxes include their last pixel: the pixels 1 to 3 are x = 0, width = 3.
-
-    A `difficult` object becomes `iscrowd`, the only mark by which COCO's metric leaves an object out of the count,
-    as VOC's does: found or not, it is neither right nor wrong. (The metric overwrites an entry `ignore`.)
-    """
-    left, right = (min(max(edge, 0), width) for edge in (box[0] - 1, box[2]))
-    top, bottom = (min(max(edge, 0), height) for edge in (box[1] - 1, box[3]))
-    bbox = [left, top, right - left, bottom - top]
-    difficult = int(element.findtext("difficult") or 0)
-    return {"bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": difficult}
-
-
-def _masks(path: Path, count: int) -> Iterable[dict]:
-    """Of each object its mask and the mask's area. Object i of the XML is index i of the PNG, 255 the border.
+def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Masks:
+    """Of each object its mask and the mask's area. Object i of the XML is number i of the picture, 255 the border.
 
     SegmentationClass is not needed: it says of which class a pixel is, which the object knows already.
     """
-    if not path.exists():
+    count = len(annotation.objects)
+    if file is None:
         return [{}] * count
-    encoded = encode_instances(read_index_png(path), np.arange(1, count + 1))
+    try:
+        numbers = read_index_mask(file, photo.size, photo.upright)
+    except UserError as error:
+        return str(error)
+    if beyond := [number for number in object_numbers(numbers)[0] if number > count]:
+        return f"{file} has an object number {beyond[0]}, {annotation.path} {count} objects; they must agree"
+    encoded = encode_instances(numbers, list(range(1, count + 1)))
     return [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
 
 
-def _require_layout(source: Path, lists: str) -> None:
-    require_folder(source)
-    lacking = [name for name in ("Annotations", f"ImageSets/{lists}", "JPEGImages") if not (source / name).is_dir()]
-    if lacking:
-        raise UserError(f"{source} has no folder {' and no folder '.join(lacking)}; expected the layout of Pascal VOC")
+def _require_pixels(pairs: Iterable[Pair], source: Path) -> None:
+    edges = [edge for pair in pairs for thing in pair.annotation.objects for edge in thing.box or ()]
+    if edges and min(edges) >= 0 and max(edges) <= 1:
+        raise UserError(
+            f"{source}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
+        )
+
+
+def _tell_alike(class_names: list[str], findings: Findings) -> None:
+    alike = defaultdict(list)
+    for name in class_names:
+        alike["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            findings.note(f"classes that may be one: {', '.join(map(repr, names))}; they are kept apart")
