@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, TIMES, TOGETHER
+from tradeoffs.results.data_marks import data_marks, data_note, on_same_images
 from tradeoffs.results.frontier import on_frontier, surely_beaten
 from tradeoffs.results.seeds import SEED, over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
@@ -35,8 +36,8 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     for values, group in rows.groupby(list(TOGETHER), dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
         console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
-        if group["images"].nunique() > 1:
-            console.print(f"Scored on {group['images'].nunique()} different sets of images: accuracies do not compare.")
+        if note := data_note(group):
+            console.print(note)
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
@@ -59,8 +60,9 @@ def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str)
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
         columns["other settings"] = list(told_apart(rows))
+    columns |= data_marks(rows)
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
-    columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
+    columns |= {"runs": list(map(str, rows["seeds"])), "frontier": on_same_images(frontier_marks, rows, x, y)}
     table = Table(title=title, title_justify="left", caption_justify="left")
     return fill(table, {HEADS.get(name, name): cells for name, cells in columns.items()}, WORDS)
 
