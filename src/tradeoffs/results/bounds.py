@@ -7,10 +7,8 @@ import pandas as pd
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from tradeoffs.results.columns import COUNTED, TIMES
+from tradeoffs.results.columns import CLOCKED, COUNTED
 from tradeoffs.results.frontier import frontier_in_doubt, surely_beaten
-
-CLOCKED = (*TIMES, "images_per_second")  # what other work on the machine changes
 
 
 def bounds(rows: pd.DataFrame, name: str) -> Float64[ndarray, "N 3"]:

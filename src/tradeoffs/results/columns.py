@@ -144,6 +144,7 @@ def disturbed(record: Record) -> bool | None:
 
 
 TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
+CLOCKED = (*TIMES, "images_per_second")  # what other work on the machine changes
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
 

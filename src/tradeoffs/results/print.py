@@ -10,8 +10,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from tradeoffs.results.bounds import CLOCKED, doubtful, frontier, untrained
-from tradeoffs.results.columns import ACCURACY, COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.bounds import doubtful, frontier, untrained
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER
 from tradeoffs.results.names import short_names, told_apart
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
