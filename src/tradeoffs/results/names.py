@@ -54,10 +54,18 @@ def beyond_columns(setting: str) -> str:
     return mark[1] if mark else ""
 
 
-def short_names(rows: pd.DataFrame) -> list[str]:
+UNITS = {"image_size": "{} px", "num_proposals": "{} proposals", "seed": "seed {}"}
+
+
+def short_names(rows: pd.DataFrame, units: bool = False) -> list[str]:
     """Such as `ssd mobilenet 300`: model, backbone and what else varies, and where that is not enough the folder."""
-    varying = [name for name in ("image_size", "num_proposals", "seed") if rows[name].nunique() > 1]
+    varying = [name for name in UNITS if rows[name].nunique() > 1]
     columns = [rows[name].map(word) for name in ("model", "backbone", *varying)]
+    if units:
+        columns[2:] = [
+            column.map(lambda text, form=UNITS[name]: form.format(text) if text else "")
+            for column, name in zip(columns[2:], varying, strict=True)
+        ]
     names = [" ".join(filter(None, values)) for values in zip(*columns, strict=True)]
     counts = Counter(names)
     if len(counts) == len(names):

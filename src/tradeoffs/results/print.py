@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import short_names, told_apart
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
@@ -25,33 +27,47 @@ DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goe
 
 def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
-    rows = over_seeds_table(runs)
-    for values, group in rows.groupby(list(TOGETHER), dropna=False, sort=False):
-        title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
-        console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
-        for mark, said in remarks(group).items():
-            console.print(f"{mark} {said}", markup=False, highlight=False)
-        if group["images"].nunique() > 1:
-            console.print(f"Scored on {group['images'].nunique()} different sets of images: accuracies do not compare.")
+    for title, group in comparable(runs, y):
+        console.print(fitting_table(group, title, x, y, console))
+        for note in notes(group):
+            console.print(note, markup=False, highlight=False)
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
-def remarks(rows: pd.DataFrame) -> dict[str, str]:
-    """What the marks behind numbers mean, where there are any."""
-    found = {}
+def written_tables(runs: pd.DataFrame, x: str, y: str, form: str) -> str:
+    """The same in one of `FORMATS`, with all columns."""
+    tables = [
+        FORMATS[form](title, headed(columns_of(group, numbers_of(group, x, y), x, y)), WORDS, list(notes(group)))
+        for title, group in comparable(runs, y)
+    ]
+    return "\n".join(tables)
+
+
+def comparable(runs: pd.DataFrame, y: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Means over seeds of runs of one task, data set and device, the best first, with their title."""
+    for values, group in over_seeds_table(runs).groupby(list(TOGETHER), dropna=False, sort=False):
+        title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
+        yield title, group.sort_values(y, ascending=COLUMNS[y].better == "low")
+
+
+def notes(rows: pd.DataFrame) -> Iterator[str]:
+    """What has to be known about a table: of its marks, and what does not compare."""
     if any(doubtful(rows, name).any() for name in CLOCKED):
-        found["!"] = "disturbed: do not rank by these times; they are on the frontier only with all that they may be"
+        yield "! disturbed: do not rank by this time. It is on the frontier (*) only if it would be at its worst."
+    names = pd.Series(short_names(rows), rows.index)
     if untrained(rows).any():
-        named = zip(short_names(rows), rows["hardly_trained"], strict=True)
-        found["?"] = "; ".join(f"{name}: {said}" for name, said in named if pd.notna(said))
-    return found
+        yield "? " + "; ".join(f"{names[row]}: {said}" for row, said in rows["hardly_trained"].dropna().items())
+    for row, timed, seeds in rows[["timed", "seeds"]].itertuples():
+        if 0 < timed < seeds:
+            yield f"{names[row]}: the time is that of {timed} of {seeds} seeds."
+    if (count := rows["images"].nunique()) > 1:
+        yield f"Scored on {count} different sets of images: accuracies do not compare."
 
 
 def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:
     """As many of the columns as the console is wide enough for."""
-    known = [name for name in ("AP50", x, *COSTS) if rows[name].notna().any()]
-    numbers = list(dict.fromkeys([y, *known]))
+    numbers = numbers_of(rows, x, y)
     spare = [name for name in DISPENSABLE if name in numbers and name not in (x, y)]
     table = table_of(rows, numbers, title, x, y)
     while spare and least_width(table, console) > console.width:
@@ -61,7 +77,21 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
     return table
 
 
+def numbers_of(rows: pd.DataFrame, x: str, y: str) -> list[str]:
+    return list(dict.fromkeys([y, *(name for name in ("AP50", x, *COSTS) if rows[name].notna().any())]))
+
+
 def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    return fill(table, headed(columns_of(rows, numbers, x, y)), WORDS)
+
+
+def headed(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {HEADS.get(name, name): cells for name, cells in columns.items()}
+
+
+def columns_of(rows: pd.DataFrame, numbers: list[str], x: str, y: str) -> dict[str, list[str]]:
+    """The cells of each column that tells something."""
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
@@ -70,9 +100,7 @@ def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str)
         if rows[name].nunique() > 1:
             columns[name] = [text(value) for value in rows[name]]
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
-    columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    return fill(table, {HEADS.get(name, name): cells for name, cells in columns.items()}, WORDS)
+    return columns | {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
 
 
 def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
