@@ -15,10 +15,11 @@ import pandas as pd
 
 from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
+from tradeoffs.results.data_marks import is_hash, mark
 from tradeoffs.results.differences import Difference, difference_of
 from tradeoffs.results.names import short_names
 from tradeoffs.results.question import Limit, Question, amount, digits, title
-from tradeoffs.results.seeds import as_one, over_seeds_table
+from tradeoffs.results.seeds import DATA, as_one, over_seeds_table
 
 MOST = 3  # of those that are too close to call, or near a limit
 DISTURBED, RANDOM = "disturbed", "random weights"
@@ -63,7 +64,7 @@ def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
         return runs[:0]
     rows = over_seeds_table(runs)
     rows = rows[np.isfinite(rows[question.columns].astype(float)).all(axis=1)]
-    return rows if question.of_device else rows.drop_duplicates(["recipe", "images"])
+    return rows if question.of_device else rows.drop_duplicates(["recipe", *DATA])
 
 
 def left_out(runs: pd.DataFrame, question: Question) -> str:
@@ -91,7 +92,9 @@ def about(values: tuple, keys: list[str], several_images: bool) -> str:
 
 
 def objects(images: object) -> str:
-    """Of how many objects, by which sets of images differ; see `scored_images`."""
+    """What tells sets of images apart, for people; see `scored_images`."""
+    if is_hash(images):
+        return f"images {mark(images)}"
     counts = [part.rpartition(":")[2] for part in str(images).split(",")]
     known = [int(count) for count in counts if count.isdigit()]
     return f"{sum(known):,} objects" if known else "unknown images"
@@ -145,7 +148,7 @@ class Group:
         sentence = f"{self.called(one)} {best}{f' {limits}' if limits else ''} on {self.about}{means}."
         doubts = [*self.beyond(one), *self.close(one), *self.perhaps_better(one), *self.perhaps_trained(one)]
         said = " ".join([sentence, *doubts])
-        doubts += [remedy for mark, remedy in REMEDIES.items() if mark in said]
+        doubts += [remedy for word, remedy in REMEDIES.items() if word in said]
         return Answer(self.about, str(one.name), sentence, doubts)
 
     @property

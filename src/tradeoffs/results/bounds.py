@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from tradeoffs.results.columns import CLOCKED, COUNTED
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COUNTED
 from tradeoffs.results.frontier import frontier_in_doubt, surely_beaten
 
 
@@ -51,13 +51,19 @@ def frontier(
 ) -> tuple[Bool[ndarray, " N"], Bool[ndarray, " N"]]:
     """Who is on the frontier, and who is not but may be: nobody beats it for sure.
 
-    A disturbed time wins only against whom its whole interval lies below. What was hardly trained takes no part.
+    A disturbed time wins only against whom its whole interval lies below. What was hardly trained takes no part, and an
+    accuracy on other images beats nobody.
     """
     costs, gains = (bounds(rows, name) for name in (cost, gain))
     costs = costs if low_is_better[0] else -costs[:, ::-1]
     gains = -gains[:, ::-1] if low_is_better[1] else gains
     out = untrained(rows) | ~np.isfinite(costs[:, 1] + gains[:, 1])
     costs[out], gains[out] = np.nan, np.nan
-    on = frontier_in_doubt(costs, gains, doubtful(rows, cost), doubtful(rows, gain))
-    beaten = surely_beaten(costs[:, [0, 2]], gains[:, [0, 2]])
-    return on, ~(on | beaten | out)
+    on, beaten = np.zeros(len(rows), dtype=bool), out
+    scored = ACCURACY.keys() & {cost, gain}
+    sets = rows["images"].fillna("").to_numpy() if scored else np.zeros(len(rows))
+    for part in (sets == each for each in pd.unique(sets)):
+        doubts = (doubtful(rows[part], name) for name in (cost, gain))
+        on[part] = frontier_in_doubt(costs[part], gains[part], *doubts)
+        beaten[part] |= surely_beaten(costs[part][:, [0, 2]], gains[part][:, [0, 2]])
+    return on, ~(on | beaten)

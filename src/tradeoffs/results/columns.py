@@ -81,8 +81,10 @@ def device(record: Record) -> str | None:
 
 
 def scored_images(record: Record) -> str | None:
-    """What tells sets of validation images apart, as far as a record knows them: how many objects each class has."""
+    """What tells sets of validation images apart: their hash; in an older record how many objects each class has."""
     rows = record.accuracy.get("per_class") or []
+    if record.who.val_data and record.accuracy:
+        return record.who.val_data
     return ",".join(f"{row.get('name')}:{row.get('instances')}" for row in rows) or None
 
 
@@ -201,6 +203,7 @@ ASIDE = {
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
     "images": scored_images,
+    "train_data": inside("who", "train_data"),
     "hardly_trained": hardly_trained,
     "large_batch": large_batch,
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,

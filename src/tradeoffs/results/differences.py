@@ -13,6 +13,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.bounds import bounds
 from tradeoffs.results.columns import ACCURACY, COUNTED, SURE
+from tradeoffs.results.seeds import DATA
 from tradeoffs.results.statistics import Interval, difference, difference_over_seeds
 
 MATCHES = "matches.npz"
@@ -50,7 +51,8 @@ def difference_of(runs: pd.DataFrame, one: pd.Series, other: pd.Series, name: st
 
 def of_seeds(runs: pd.DataFrame, row: pd.Series, name: str) -> np.ndarray:
     """The values that were averaged for a row."""
-    alike = (runs[["recipe", "device", "protocol"]] == row[["recipe", "device", "protocol"]]).all(axis=1)
+    same = ["recipe", *DATA, "device", "protocol"]
+    alike = (runs[same].fillna("") == row[same].fillna("")).all(axis=1)
     return runs.loc[alike, name].dropna().to_numpy(float)
 
 

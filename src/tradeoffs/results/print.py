@@ -13,6 +13,7 @@ from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.data_marks import data_marks, data_note
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import short_names, told_apart
 from tradeoffs.results.seeds import over_seeds_table
@@ -61,8 +62,8 @@ def notes(rows: pd.DataFrame) -> Iterator[str]:
     for row, timed, seeds in rows[["timed", "seeds"]].itertuples():
         if 0 < timed < seeds:
             yield f"{names[row]}: the time is that of {timed} of {seeds} seeds."
-    if (count := rows["images"].nunique()) > 1:
-        yield f"Scored on {count} different sets of images: accuracies do not compare."
+    if said := data_note(rows):
+        yield said
 
 
 def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:
@@ -96,6 +97,7 @@ def columns_of(rows: pd.DataFrame, numbers: list[str], x: str, y: str) -> dict[s
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
         columns["other settings"] = list(told_apart(rows))
+    columns |= data_marks(rows)
     for name in ("epochs", "images_seen"):
         if rows[name].nunique() > 1:
             columns[name] = [text(value) for value in rows[name]]
