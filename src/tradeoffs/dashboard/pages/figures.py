@@ -17,6 +17,7 @@ from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import graph, no_runs
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
+from tradeoffs.results.bounds import untrained
 
 MOST_PANELS = 6
 AXES_NAMES = {
@@ -135,6 +136,10 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
             found.append(f"Disturbed: {disturbed} of these times spread over more than a tenth, or other programs ran.")
+    if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
+        found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
+    if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
+        found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]
