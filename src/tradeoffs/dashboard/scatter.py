@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -68,12 +69,20 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
         mark = {"color": GREY, "symbol": "circle-open", "size": 10, "line_width": 2}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=HOLLOW, marker=mark)
     scale = choices.get("scale", "linear")
-    if (x in GAINS) != (y in GAINS) and AXES[x].better and AXES[y].better:
+    if has_frontier(scatter, choices):
         add_frontier(figure, rows, x, y, scale)
     figure.update_xaxes(title_text=label(x), **ticks(rows[x], scale))
     upwards = ticks(rows[y], "log" if y in ("ms", "network_ms") else "linear")
     figure.update_yaxes(title_text=label(y), rangemode="nonnegative", **upwards)
     return figure
+
+
+def has_frontier(draw: Callable, choices: Choices) -> bool:
+    """Whether a figure drawn by `draw` has what is given on one axis, and what that costs on the other one."""
+    if draw is not scatter:
+        return False
+    x, y = choices["x"], choices["y"]
+    return (x in GAINS) != (y in GAINS) and bool(AXES[x].better and AXES[y].better)
 
 
 def add_legend(figure: go.Figure, rows: pd.DataFrame, looks: Looks, colour: str, symbol: str) -> None:
