@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 import pandas as pd
-
-from tradeoffs.results.columns import ACCURACY
 
 DIGITS = 6  # of a hash, for people
 KINDS = {"train_data": "trained on", "images": "scored on"}
@@ -42,15 +37,3 @@ def data_marks(rows: pd.DataFrame) -> dict[str, list[str]]:
 
 def mark(data: object) -> str:
     return str(data)[:DIGITS] if is_hash(data) else "not known"
-
-
-def on_same_images(
-    marks: Callable[[pd.DataFrame, str, str], list[str]], rows: pd.DataFrame, x: str, y: str
-) -> list[str]:
-    """`marks` of each set of images by itself: a score on easier images beats nobody."""
-    if not {x, y} & ACCURACY.keys():
-        return marks(rows, x, y)
-    found = np.full(len(rows), "", dtype=object)
-    for places in rows.groupby(rows["images"].fillna("").to_numpy()).indices.values():
-        found[places] = marks(rows.iloc[places], x, y)
-    return found.tolist()

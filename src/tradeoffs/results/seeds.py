@@ -19,8 +19,8 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each recipe, data and way of timing: means of what was measured, how many `seeds`, and bounds.
 
     The bounds of accuracies are over the seeds, or over the images for a single run. Those of ms are over the repeats,
-    the widest of all seeds: a seed changes no time. Only finished runs count, and only those of one device are
-    averaged.
+    the widest of all seeds: a seed changes no time; `timed` is how many have one. Only finished runs count, and only
+    those of one device are averaged.
     """
     finished = as_one(runs[runs["status"] == "finished"])
     alike = ["recipe", *DATA, "device", "protocol"]
@@ -31,6 +31,9 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
     scored = groups["mAP"].count().to_numpy()[place]
     rows["seeds"] = np.where(scored > 0, scored, groups.size().to_numpy()[place])
+    rows["timed"] = groups["ms"].count().to_numpy()[place]
+    if "hardly_trained" in finished:  # not in tables of before
+        rows["hardly_trained"] = groups["hardly_trained"].first().to_numpy()[place]  # of the first such seed
     for name in STATES:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
     for name in SURE:
