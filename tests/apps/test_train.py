@@ -37,8 +37,7 @@ from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import Record, read_record
-from tradeoffs.training.checkpoint_files import SafeCheckpointIO
-from tradeoffs.training.checkpoints import BEST
+from tradeoffs.training.checkpoint_files import BEST, SafeCheckpointIO
 from tradeoffs.training.progress import Progress
 
 

@@ -22,7 +22,7 @@ LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
+    *("keep_last", "trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
