@@ -1,0 +1,24 @@
+"""Why a result should not be taken for what its model can do."""
+
+from __future__ import annotations
+
+from tradeoffs.results.record import Record
+
+FEW_STEPS = 200  # in which pretrained weights may learn much, but none that scores so little has
+LITTLE, NOTHING = 0.1, 0.02  # mAP
+
+
+def hardly_trained(record: Record) -> str | None:
+    """Such as `48 steps, mAP 0.013: hardly trained`; None for an honest result, and for one without a score.
+
+    Few steps alone are no fault: fine-tuning may need no more. Neither is a low score alone, for data may be hard. Both
+    together are, and so is a score next to nothing after however many steps.
+    """
+    score, steps = (record.accuracy.get("summary") or {}).get("mAP"), record.training.get("steps")
+    if score is None:
+        return None
+    if steps is not None and steps < FEW_STEPS and score < LITTLE:
+        return f"{steps} steps, mAP {score:.3f}: hardly trained"
+    if score < NOTHING:
+        return f"mAP {score:.3f}{'' if steps is None else f' after {steps:,} steps'}: next to nothing was learned"
+    return None
