@@ -12,7 +12,10 @@ from hydra._internal.utils import get_args_parser
 from tradeoffs.errors import UserError
 
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
-PATHS = ("run", "checkpoint", "source", "output", "runs", "export", "resume", "data.root", "backbone.weights")
+PATHS = (
+    *("run", "checkpoint", "source", "output", "runs", "name", "export", "figures", "resume", "data_dir", "data.root"),
+    "backbone.weights",
+)
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
@@ -45,5 +48,6 @@ def quote_value(override: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A value for Hydra's parser, in quotes if it needs them."""
-    return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
+    """A word for Hydra's parser, in quotes if it needs them: as a number does, which `2024` would be."""
+    plain = re.fullmatch(r"[\w./-]*", text, re.ASCII) and not re.fullmatch(r"[-.\d_]+(e[-\d]+)?", text, re.IGNORECASE)
+    return text if plain else "'" + text.replace("'", "\\'") + "'"

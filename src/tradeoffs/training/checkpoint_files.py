@@ -87,7 +87,7 @@ def without_training_state(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 def has_training_state(checkpoint: dict[str, Any]) -> bool:
     """Whether training goes on from it exactly."""
-    return TRAINING_WEIGHTS in checkpoint or any(state["state"] for state in checkpoint["optimizer_states"])
+    return TRAINING_WEIGHTS in checkpoint or any(state["state"] for state in checkpoint.get("optimizer_states", []))
 
 
 def drop_training_state(folder: Path) -> None:
