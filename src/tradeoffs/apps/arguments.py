@@ -10,6 +10,7 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from tradeoffs.errors import UserError
+from tradeoffs.versions import versions
 
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
 PATHS = (
@@ -23,6 +24,9 @@ def read_arguments() -> Namespace:
     """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
     parser = get_args_parser()
     parser.error = fail_to_read
+    if "--version" in sys.argv[1:]:  # Hydra's own would be the answer
+        print(versions())
+        sys.exit()
     arguments, unknown = parser.parse_known_intermixed_args()
     if unknown:
         raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
