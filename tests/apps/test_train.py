@@ -84,7 +84,7 @@ def as_official(summary: dict[str, float | None]) -> list[float]:
 
 def test_a_run_is_a_folder(finished: Path):
     assert set(files(finished)) == {
-        *("config.yaml", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
+        *("config.yaml", "data.json", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
         *("pictures/epoch_000.jpg", "pictures/epoch_001.jpg", "pictures/best.jpg"),
     }

@@ -5,12 +5,13 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import filters, listing
-from tradeoffs.dashboard.axes import GROUPING, choices_in, short_names
+from tradeoffs.dashboard.axes import GROUPING, choices_in
 from tradeoffs.dashboard.bars import MOST_BARS, bars
 from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import assigned
+from tradeoffs.results.names import short_names
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -8,7 +8,7 @@ import pytest
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.__main__ import main
-from tradeoffs.results.print import told_apart
+from tradeoffs.results.names import told_apart
 from tradeoffs.results.record import Identity, Record, write_record
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.table import read_table
@@ -301,6 +301,14 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
         (("lr=1", "lr=1/evaluations/nms=0.3"), ("", "nms=0.3")),
         (("s/lr=1", "s/lr=1/evaluations/num_proposals=5,10/num_proposals=5,lr=2"), ("", "lr=2")),
         (("lr=1", "benchmark/trained=model=ssd,lr=1,24729edf"), ("lr=1", "benchmark/lr=1,24729edf")),
+        (
+            ("benchmark/model=ssd,fcos,backbone=resnet18/model=ssd,backbone=resnet18", "ssd,backbone=resnet18,lr=1"),
+            ("benchmark", "ssd,lr=1"),  # of a grid; a folder called by hand
+        ),
+        (
+            ("benchmark/model=ssd,fcos,24729edf/model=ssd", "benchmark/model=ssd,fcos,46a2bf33/model=ssd"),
+            ("24729edf", "46a2bf33"),
+        ),
     ],
 )
 def test_rows_that_look_alike_are_told_apart_by_their_folders(tmp_path, folders, settings):
@@ -352,3 +360,51 @@ def test_nothing_to_show_is_said(tmp_path, capsys, place, line):
 def test_a_place_that_does_not_exist(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_table([tmp_path / "zzz"])
+
+
+def test_a_disturbed_time_wins_no_frontier_by_chance(tmp_path, capsys):
+    """Its turns reach from 10 to 23 ms, those of the other one from 21 to 23."""
+    write_run(tmp_path, "shaken", 0.3, ms=20, disturbed=True, model="fcos")
+    write_run(tmp_path, "calm", 0.4, ms=22)
+    write_run(tmp_path, "quick", 0.2, ms=5, disturbed=True, model="yolo")
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    marks = {line.split("│")[1].strip(): line.split("│")[-2].strip() for line in out.splitlines() if "│" in line}
+    assert marks == {"ssd": "*", "fcos": "~", "yolo": "*"}
+    assert "! disturbed: do not rank" in out
+
+
+def test_what_was_hardly_trained_is_marked_and_on_no_frontier(tmp_path, capsys):
+    write_run(tmp_path, "untrained", 0.013, ms=5, model="yolo")
+    write_run(tmp_path, "untrained/evaluations/nms=0.5", 0.05, ms=5, model="rfcn")
+    write_run(tmp_path, "untrained/evaluations/nms=0.9", 0.2, ms=5, model="fcos")  # so it was trained after all
+    write_run(tmp_path, "good", 0.4, ms=30)
+    main([str(tmp_path)])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line or line.startswith("?")]
+    assert ["?" in line for line in lines] == [False, False, True, True, True]
+    assert [line.split("│")[-2].strip() for line in lines[:4]] == ["*", "*", "", ""]
+    assert lines[4].startswith("? ") and "yolo mobilenet: mAP 0.013: next to nothing was learned" in lines[4]
+
+
+def test_how_much_was_trained_is_a_column_where_it_differs(tmp_path, capsys):
+    for name, epochs in (("few", 2), ("many", 20)):
+        write_run(tmp_path, name, 0.3, recipe_hash=name)
+        content = json.loads((tmp_path / name / "result.json").read_text())
+        content |= {"training": {"epochs": epochs, "steps": 100 * epochs}, "config": {"batch_size": 8}}
+        (tmp_path / name / "result.json").write_text(json.dumps(content))
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert {"epochs", "images", "seen", "1600", "16000"} <= set(out.split())
+    main([str(tmp_path / "few")])
+    assert "epochs" not in capsys.readouterr().out
+
+
+def test_a_benchmark_on_other_photos_is_not_of_its_data_set(tmp_path, capsys):
+    for name, origin in (("own", "validation split of shapes"), ("other", "my_photos")):
+        write_run(tmp_path, name, 0.3, trained=False, model=name)
+        content = json.loads((tmp_path / name / "result.json").read_text())
+        content["cost"]["protocol"]["images"] = {"from": origin, "names": []}
+        (tmp_path / name / "result.json").write_text(json.dumps(content | {"accuracy": {}}))
+    main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert "detection, shapes, a processor" in out and "detection, photos of my_photos, a processor" in out

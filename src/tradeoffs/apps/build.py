@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
 from torch import nn
 
+from tradeoffs.apps.data_identity import data_now
 from tradeoffs.errors import UserError
 
 # Keys of a choice that say something about it and are no argument of its class.
@@ -16,7 +17,10 @@ ABOUT = {"task": ("name",), "model": ("task", "resizes"), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
-    """The data set, checked and read: both splits, or with `validate` that one alone. Raises UserError for bad data."""
+    """The data set, checked and read: both splits, or with `validate` that one alone. Raises UserError for bad data.
+
+    Its `hashes` say which data they are.
+    """
     data = build(
         config,
         "data",
@@ -29,6 +33,7 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         seed=config.seed,
     )
     data.setup(stage)
+    data.hashes = data_now(config, ["val"] if stage == "validate" else ["train", "val"])
     return data
 
 

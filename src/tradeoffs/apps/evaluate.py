@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule
 
 from tradeoffs.apps.build import build_data, build_task
+from tradeoffs.apps.data_identity import changes, saved_hashes
 from tradeoffs.apps.report import compare, report, report_points, save_settings
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
@@ -28,6 +29,10 @@ def evaluate(config: DictConfig) -> float:
     weights = read_weights(find_weights(run, config.checkpoint))
     data = build_data(config, "validate")
     require_same_classes(weights, data)
+    trained = saved_hashes(run)
+    if changes(trained, data.hashes):
+        print(f"other validation images than those that {run} was scored on after its training")
+    data.hashes["train"] = trained.get("train")
     task = build_task(config, data.num_classes)
     put_weights(weights, task.model)
     folder = Path(config.output)

@@ -16,6 +16,7 @@ from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
 
+from tradeoffs.apps.data_identity import Hashes
 from tradeoffs.apps.run_folder import data_name, save_config, without_neutral
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
@@ -57,7 +58,7 @@ def report(
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
-            who=identity(config, (where["git"] or {}).get("commit")),
+            who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
             status="stopped" if stopped else "finished",
             error=stopped,
             accuracy={**task.scores.to_dict(), "intervals": intervals(matches)},
@@ -142,7 +143,8 @@ def measure_task(task: LightningModule, data: LightningDataModule, device: torch
     )
 
 
-def identity(config: DictConfig, git_commit: str | None) -> Identity:
+def identity(config: DictConfig, git_commit: str | None, hashes: Hashes | None = None) -> Identity:
+    hashes = hashes or {}
     settings = without_neutral(config)
     backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
     return Identity(
@@ -156,6 +158,8 @@ def identity(config: DictConfig, git_commit: str | None) -> Identity:
         config_hash=config_hash(settings),
         git_commit=git_commit,
         recipe_hash=config_hash({key: value for key, value in settings.items() if key != "seed"}),
+        train_data=hashes.get("train"),
+        val_data=hashes.get("val"),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
+from tradeoffs.apps.data_identity import Hashes, require_same_data, save_hashes
 from tradeoffs.apps.run_folder import different_settings, save_config
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import record_or_none
@@ -35,6 +36,8 @@ def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     if checkpoint is None or not (folder / "config.yaml").is_file():  # no run of ours: `leftovers` says so
         return None
     require_same_settings(config, folder, "an unfinished", "resume=never")
+    for line in require_same_data(config, folder, "an unfinished", "resume=never"):
+        rank_zero_only(print)(line)
     rank_zero_only(print)(f"going on from {checkpoint}")
     return checkpoint
 
@@ -75,11 +78,12 @@ def unfinished_record(folder: Path) -> list[Path]:
 
 
 @rank_zero_only
-def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path]) -> None:
-    """The resolved config in it, and no longer what is `old`."""
+def prepare_folder(config: DictConfig, folder: Path, old: Sequence[Path], hashes: Hashes) -> None:
+    """The resolved config and which data they are in it, and no longer what is `old`."""
     for path in old:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     save_config(config, folder)
+    save_hashes(folder, hashes)
 
 
 @contextmanager

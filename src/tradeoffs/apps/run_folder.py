@@ -27,6 +27,9 @@ NEUTRAL = (
     "trainer.enable_progress_bar",
 )
 
+# Settings that say where the data lie. Whether they are the same data their hashes tell, see `data_identity`.
+PLACES = ("data.root",)
+
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself.
 AS_TRAINED = (("checkpoint", "best"), ("num_proposals", None))
 
@@ -132,7 +135,8 @@ def without_neutral(config: DictConfig) -> dict[str, object]:
     if run := config.get("run"):
         trained = OmegaConf.load(find_run(str(run)) / "config.yaml")
         settings |= {key: value for key in OF_TRAINING if (value := OmegaConf.select(trained, key)) is not None}
-    return {key: value for key, value in settings.items() if matters(key) and (key, value) not in AS_TRAINED}
+    counting = {key: value for key, value in settings.items() if matters(key) and key not in PLACES}
+    return {key: value for key, value in counting.items() if (key, value) not in AS_TRAINED}
 
 
 def data_name(config: DictConfig) -> str:

@@ -10,9 +10,10 @@ from jaxtyping import UInt8
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
+from tradeoffs.apps.data_identity import Hashes, recorded_hashes
 from tradeoffs.apps.run_folder import data_name
 from tradeoffs.measure.cost import multiply_adds
-from tradeoffs.results.record import Record, record_or_none
+from tradeoffs.results.record import Identity, Record, record_or_none
 from tradeoffs.training.stop_hopeless import Curve
 
 
@@ -23,8 +24,9 @@ class Siblings:
     them if it has times.
     """
 
-    def __init__(self, config: DictConfig):
+    def __init__(self, config: DictConfig, hashes: Hashes):
         self.config = config
+        self.hashes = hashes
         self.cost: int | None = None  # of the run itself, once it is counted
 
     def curves(self, model: nn.Module, image: UInt8[Tensor, "1 3 H W"]) -> list[Curve]:
@@ -41,9 +43,15 @@ class Siblings:
         for path in sorted(Path(self.config.runs).glob("*/result.json")):
             if (record := record_or_none(path)) is None:
                 continue
-            alike = (record.who.task, record.who.data) == (self.config.task.name, data_name(self.config))
+            alike = record.who.task == self.config.task.name and self.on_same_data(record.who)
             if alike and record.status == "finished" and record.config.get("epochs") == self.config.epochs:
                 yield path.parent, record
+
+    def on_same_data(self, who: Identity) -> bool:
+        """By the hashes; where there are none on both sides, by the name."""
+        if not any(self.hashes.values()) and not any(recorded_hashes(who).values()):
+            return who.data == data_name(self.config)
+        return recorded_hashes(who) == self.hashes
 
 
 def read_curve(path: Path) -> Curve:

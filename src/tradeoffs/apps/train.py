@@ -16,6 +16,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
+from tradeoffs.apps.data_identity import Hashes, require_same_data, unchanged
 from tradeoffs.apps.lock import sole_owner
 from tradeoffs.apps.report import Outcome, compare, report, report_points, show
 from tradeoffs.apps.resume import (
@@ -59,7 +60,8 @@ def train(config: DictConfig) -> float:
         if record is None:
             return train_in(folder, config)
         require_same_settings(config, folder, "a finished", "overwrite=true")
-        print(f"{folder} is finished already; overwrite=true trains it anew")
+        about_data = require_same_data(config, folder, "a finished", "overwrite=true")
+        print(f"{folder} is finished already; overwrite=true trains it anew", *about_data, sep="\n")
         if remedy := unscored_points(config):
             print(f"it was not scored with operating_points={config.operating_points}: {remedy}")
         return show(record, folder)
@@ -72,16 +74,19 @@ def train_in(folder: Path, config: DictConfig) -> float:
         task = build_task(config, data.num_classes)
         if checkpoint is not None:
             require_fitting(checkpoint, task.model)
-        trainer = build_trainer(config, folder, build_callbacks(config, folder), loggers=[])
+        trainer = build_trainer(config, folder, build_callbacks(config, folder, data.hashes), loggers=[])
         require_packages(config.get("logger") or {})
         resumes = checkpoint is not None and checkpoint.resolve().is_relative_to(folder.resolve())
         old = unfinished_record(folder) if resumes else leftovers(config, folder)
-    prepare_folder(config, folder, old)
+    prepare_folder(config, folder, old, data.hashes)
     trainer.loggers = loggers = build_loggers(config, folder, resumes)
     with ending_together(trainer, loggers):
         trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         facts = training_facts(trainer)
         score_best(trainer, task, data, folder)
+        data.hashes, lines = unchanged(config, data.hashes)
+        for line in lines:
+            rank_zero_only(print)(line)
         log_table(loggers, "per_class", task.scores.per_class)
         stopped = stopped_because(trainer)
         if (points := callback_of(trainer, OperatingPoints).scored) and not stopped:
@@ -111,7 +116,7 @@ def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger
     return loggers
 
 
-def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
+def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Callback]:
     """In the order in which they act."""
     checkpoints = Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes)
     return [
@@ -122,7 +127,7 @@ def build_callbacks(config: DictConfig, folder: Path) -> list[Callback]:
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
         OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),
-        *([StopHopeless(Siblings(config).curves, checkpoints)] if config.stop_hopeless is True else []),
+        *([StopHopeless(Siblings(config, hashes).curves, checkpoints)] if config.stop_hopeless is True else []),
         checkpoints,
     ]
 

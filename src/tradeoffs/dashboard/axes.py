@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import math
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from pandas.api.types import is_numeric_dtype
 
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
-from tradeoffs.results.print import told_apart
 from tradeoffs.results.record import Record
 
 BACKBONES = Path(__file__).with_name("backbones.csv")
@@ -100,15 +98,3 @@ def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 def texts_of(values: pd.Series) -> list[str]:
     texts = map(written, values)
     return list(texts if is_numeric_dtype(values) else map(html.escape, texts))
-
-
-def short_names(rows: pd.DataFrame) -> list[str]:
-    """What tells runs apart, in few words; hovering tells all."""
-    varying = [name for name in ("image_size", "num_proposals", "seed") if rows[name].nunique() > 1]
-    columns = [rows[name].map(plain) for name in ("model", "backbone", *varying)]
-    names = [" ".join(value for value in values if value != "-") for values in zip(*columns, strict=True)]
-    counts = Counter(names)
-    if len(counts) == len(names):
-        return names
-    folders = zip(names, told_apart(rows), strict=True)
-    return [f"{name} {folder}".strip() if counts[name] > 1 else name for name, folder in folders]

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import AXES, hovers, label, short_names
+from tradeoffs.dashboard.axes import AXES, hovers, label
 from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
+from tradeoffs.results.names import short_names
 
 SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
 PARTS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.dashboard.axes import AXES, TIMED
-from tradeoffs.results.columns import COUNTED
+from tradeoffs.results.columns import ACCURACY, COUNTED
+from tradeoffs.results.data_marks import KINDS, is_hash, mark
 from tradeoffs.results.record import flat
+from tradeoffs.results.seeds import DATA
 from tradeoffs.results.statistics import Interval, difference_over_seeds
 
 NO_CHANCE = (*COUNTED, "backbone_accuracy")
@@ -32,6 +34,15 @@ def different_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> l
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
+def different_data(one: pd.Series, other: pd.Series) -> list[tuple[str, str, str]]:
+    """Title and both marks, for each split that is not the same as far as is known."""
+    return [
+        (title, mark(one[name]), mark(other[name]))
+        for name, title in KINDS.items()
+        if (one[name] or "") != (other[name] or "")
+    ]
+
+
 def metric_rows(table: pd.DataFrame, one: pd.Series, other: pd.Series, images: Mapping[str, Interval]) -> list[Row]:
     """Every measured column that one of both has. `images` are differences over images, by column."""
     names = [name for name, column in AXES.items() if column.better and np.isfinite([one[name], other[name]]).any()]
@@ -48,6 +59,9 @@ def verdicts(
         return
     if name == "minutes":
         yield "depends on what else ran"
+        return
+    if name in ACCURACY and (doubt := other_images(one, other)):
+        yield doubt
         return
     if name in TIMED and one["device"] != other["device"]:
         yield "on different devices, which do not compare"
@@ -71,10 +85,18 @@ def verdicts(
         yield verdict(name, difference_over_seeds(*seeds), f"over {len(seeds[0])} and {len(seeds[1])} seeds")
 
 
+def other_images(one: pd.Series, other: pd.Series) -> str | None:
+    """Why accuracies do not compare; None where they do."""
+    if one["images"] == other["images"]:
+        return None
+    known = is_hash(one["images"]) == is_hash(other["images"])
+    return "scored on other images, which do not compare" if known else "whether on the same images is not known"
+
+
 def of_seeds(table: pd.DataFrame, run: pd.Series, name: str) -> np.ndarray:
-    """The values of all finished runs with the settings of `run` but their seed, on the same device, timed alike."""
-    same = ["recipe", "kind", "device", *(["protocol"] if name in TIMED else [])]
-    alike = (table[same] == run[same]).all(axis=1)
+    """The values of all finished runs with the settings of `run` but their seed: same data, device, way of timing."""
+    same = ["recipe", *DATA, "kind", "device", *(["protocol"] if name in TIMED else [])]
+    alike = (table[same].fillna("") == run[same].fillna("")).all(axis=1)
     own = table[alike & (table["status"] == "finished")].drop_duplicates("seed", keep="last")
     return own[name].dropna().to_numpy(float)
 

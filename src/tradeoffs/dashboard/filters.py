@@ -7,6 +7,7 @@ import pandas as pd
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.axes import plain
 from tradeoffs.results.columns import TOGETHER
+from tradeoffs.results.data_marks import data_note
 from tradeoffs.results.seeds import over_seeds_table
 
 
@@ -77,10 +78,9 @@ def mixture(rows: pd.DataFrame, timed: bool) -> str:
 
 
 def other_images(rows: pd.DataFrame) -> str:
-    """What is said where runs of one data set were scored on several selections of its images; else nothing."""
-    if not len(rows) or rows.groupby(["task", "data"])["images"].nunique().max() < 2:
-        return ""
-    return "Some of these models were scored on other images than the rest: their accuracies do not compare."
+    """What is said where runs of one data set were scored on several states or selections of it; else nothing."""
+    notes = (data_note(group) for _, group in rows.groupby(["task", "data"]))
+    return next(filter(None, notes), "")
 
 
 def panels(rows: pd.DataFrame, timed: bool) -> list[tuple[str, pd.DataFrame]]:

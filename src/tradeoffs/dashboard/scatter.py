@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import AXES, hovers, label, plain, short_names
+from tradeoffs.dashboard.axes import AXES, hovers, label, plain
 from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned, ticks
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.frontier import on_frontier
+from tradeoffs.results.names import short_names
 
 Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
 MOST_NAMES = 8  # written beside the marks of a frontier

@@ -20,7 +20,7 @@ def read_annotation_file(path: Path) -> dict:
     Raises UserError where there is no such file, it is no JSON, or one of the three is not there.
     """
     try:
-        with _no_garbage_collection():
+        with no_garbage_collection():
             content = json.loads(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); expected COCO format") from None
@@ -62,7 +62,7 @@ def is_box(value: object) -> bool:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Halves the time for a large file: the collector would walk over millions of new objects, again and again."""
     enabled = gc.isenabled()
     gc.disable()

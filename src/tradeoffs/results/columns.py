@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from tradeoffs.measure.load import was_busy
+from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
 
 
@@ -80,22 +81,49 @@ def device(record: Record) -> str | None:
 
 
 def scored_images(record: Record) -> str | None:
-    """What tells sets of validation images apart, as far as a record knows them: how many objects each class has."""
+    """What tells sets of validation images apart: their hash; in an older record how many objects each class has."""
     rows = record.accuracy.get("per_class") or []
+    if record.who.val_data and record.accuracy:
+        return record.who.val_data
     return ",".join(f"{row.get('name')}:{row.get('instances')}" for row in rows) or None
+
+
+def data(record: Record) -> str:
+    """The data set whose images were used; of a benchmark on photos of its own, those."""
+    return other_photos(record) or record.who.data
+
+
+def other_photos(record: Record) -> str | None:
+    """What a benchmark was timed on, in words, if those were not images of its data set."""
+    origin = inside("cost", "protocol", "images", "from")(record)
+    return None if origin is None or origin.startswith("validation split of ") else f"photos of {origin}"
+
+
+def images_seen(record: Record) -> int | None:
+    """In training, by all processes; the same image counts each time. Data sets of less than a batch count as one."""
+    steps, batch = record.training.get("steps"), record.config.get("batch_size")
+    if steps is None or batch is None:
+        return None
+    return steps * batch * (inside("config", "trainer", "accumulate_grad_batches")(record) or 1)
+
+
+def large_batch(record: Record) -> int | None:
+    """The size of the batch whose throughput and memory the columns show."""
+    return max(map(int, record.cost.get("batches") or {}), default=None)
 
 
 def protocol(record: Record) -> str | None:
     """What decides about times and memory besides model, device and load; None where nothing was timed."""
-    if not (batches := record.cost.get("batches")):
+    if not record.cost.get("batches"):
         return None
     how = record.cost.get("protocol") or {}
     parts = [
         "trained" if record.cost.get("trained") else "random",
         how.get("precision"),
-        f"batch {max(map(int, batches))}",
+        f"batch {large_batch(record)}",
     ]
-    return ", ".join([*map(str, parts), *(name for name in ("compile", "cuda_graphs") if how.get(name))])
+    parts += [name for name in ("compile", "cuda_graphs") if how.get(name)]
+    return ", ".join(map(str, filter(None, [*parts, other_photos(record)])))
 
 
 ACCURACY = {
@@ -118,6 +146,7 @@ def disturbed(record: Record) -> bool | None:
 
 
 TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
+CLOCKED = (*TIMES, "images_per_second")  # what other work on the machine changes
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
 
@@ -130,6 +159,7 @@ HEADS = {
     "multiply_adds": "G mult-adds",
     "parameters": "M weights",
     "memory": "MB peak",
+    "images_seen": "images seen",
     "seeds": "seeds",
     "frontier": "best",
 }
@@ -139,7 +169,7 @@ COLUMNS = {
     "task": Column("task", "", None, inside("who", "task")),
     "model": Column("architecture", "", None, inside("who", "model")),
     "backbone": Column("backbone", "", None, inside("who", "backbone")),
-    "data": Column("data", "", None, inside("who", "data")),
+    "data": Column("data", "", None, data),
     "image_size": Column("image size", "px", None, size),
     "num_proposals": Column("proposals", "", None, inside("config", "model", "num_proposals")),
     "seed": Column("seed", "", None, inside("who", "seed")),
@@ -158,6 +188,7 @@ COLUMNS = {
     "trained": Column("trained", "", None, inside("cost", "trained")),
     "disturbed": Column("disturbed", "", None, disturbed),
     "epochs": Column("epochs", "", None, inside("training", "epochs")),
+    "images_seen": Column("images seen in training", "", None, images_seen),
     "minutes": Column("training", "min", "low", scaled(60, inside("training", "seconds"))),
     "device": Column("device", "", None, device),
     "precision": Column("precision", "", None, inside("cost", "protocol", "precision")),
@@ -172,6 +203,9 @@ ASIDE = {
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
     "images": scored_images,
+    "train_data": inside("who", "train_data"),
+    "hardly_trained": hardly_trained,
+    "large_batch": large_batch,
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)

@@ -15,9 +15,9 @@ def hardly_trained(record: Record) -> str | None:
     together are, and so is a score next to nothing after however many steps.
     """
     score, steps = (record.accuracy.get("summary") or {}).get("mAP"), record.training.get("steps")
-    if score is None:
+    if not isinstance(score, int | float):
         return None
-    if steps is not None and steps < FEW_STEPS and score < LITTLE:
+    if isinstance(steps, int) and steps < FEW_STEPS and score < LITTLE:
         return f"{steps} steps, mAP {score:.3f}: hardly trained"
     if score < NOTHING:
         return f"mAP {score:.3f}{'' if steps is None else f' after {steps:,} steps'}: next to nothing was learned"

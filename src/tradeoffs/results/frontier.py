@@ -25,6 +25,43 @@ def on_frontier(costs: Float64[ndarray, " N"], gains: Float64[ndarray, " N"]) ->
     return result
 
 
+def frontier_in_doubt(
+    costs: Float64[ndarray, "N 3"],
+    gains: Float64[ndarray, "N 3"],
+    doubtful_costs: Bool[ndarray, " N"],
+    doubtful_gains: Bool[ndarray, " N"],
+) -> Bool[ndarray, " N"]:
+    """The same of low, estimate and high, where some estimates are in doubt: these win only with their whole interval.
+
+    So of two whose intervals overlap the one without doubt beats the other one, if it is as good in the other respect.
+    """
+    on = on_frontier(costs[:, 1], gains[:, 1])
+    if not (doubtful_costs | doubtful_gains).any():
+        return on
+    known = np.flatnonzero(np.isfinite(costs[:, 1]) & np.isfinite(gains[:, 1]))
+    axes = (costs, doubtful_costs), (-gains[:, ::-1], doubtful_gains)
+    result = np.zeros(len(costs), dtype=bool)
+    for one in known:
+        pairs = [beating(axis[known], doubt[known], axis[one], bool(doubt[one])) for axis, doubt in axes]
+        no_worse, better = (np.array(each) for each in zip(*pairs, strict=True))
+        result[one] = not (no_worse.all(axis=0) & better.any(axis=0) & (known != one)).any()
+    return result
+
+
+def beating(
+    others: Float64[ndarray, "N 3"], doubts: Bool[ndarray, " N"], one: Float64[ndarray, "3"], doubt: bool
+) -> tuple[Bool[ndarray, " N"], Bool[ndarray, " N"]]:
+    """Who counts as no higher than `one`, and who as lower."""
+    if doubt:  # who may be lower
+        lower = ~(one[2] < others[:, 0])
+        return lower, lower
+    surely = others[:, 2] < one[0]
+    return (
+        np.where(doubts, surely, others[:, 1] <= one[1]),
+        np.where(doubts, surely, others[:, 1] < one[1]),
+    )
+
+
 def surely_beaten(
     costs: Float64[ndarray, "N 2"], gains: Float64[ndarray, "N 2"], chunk: int = 1000
 ) -> Bool[ndarray, " N"]:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from tradeoffs.results.columns import COLUMNS, COUNTED, HEADS, TIMES, TOGETHER
-from tradeoffs.results.frontier import on_frontier, surely_beaten
-from tradeoffs.results.seeds import SEED, over_seeds_table
+from tradeoffs.results.bounds import doubtful, frontier, untrained
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.data_marks import data_marks, data_note
+from tradeoffs.results.formats import FORMATS
+from tradeoffs.results.names import short_names, told_apart
+from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
-IN_COLUMNS = (
-    # In the name of a run; several numbers of proposals are scored in one pass, and have a folder each.
-    r",?(?<![\w.])(trained=)?(task|model|backbone|image_size|model\.num_proposals|num_proposals)=[^,]*((?<=\d),\d+)*"
-)
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 LOG_WIDTH = 160  # characters, in a file
@@ -31,20 +28,47 @@ DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goe
 
 def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
-    rows = over_seeds_table(runs)
-    for values, group in rows.groupby(list(TOGETHER), dropna=False, sort=False):
-        title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
-        console.print(fitting_table(group.sort_values(y, ascending=COLUMNS[y].better == "low"), title, x, y, console))
-        if group["images"].nunique() > 1:
-            console.print(f"Scored on {group['images'].nunique()} different sets of images: accuracies do not compare.")
+    for title, group in comparable(runs, y):
+        console.print(fitting_table(group, title, x, y, console))
+        for note in notes(group):
+            console.print(note, markup=False, highlight=False)
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
+def written_tables(runs: pd.DataFrame, x: str, y: str, form: str) -> str:
+    """The same in one of `FORMATS`, with all columns."""
+    tables = [
+        FORMATS[form](title, headed(columns_of(group, numbers_of(group, x, y), x, y)), WORDS, list(notes(group)))
+        for title, group in comparable(runs, y)
+    ]
+    return "\n".join(tables)
+
+
+def comparable(runs: pd.DataFrame, y: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Means over seeds of runs of one task, data set and device, the best first, with their title."""
+    for values, group in over_seeds_table(runs).groupby(list(TOGETHER), dropna=False, sort=False):
+        title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
+        yield title, group.sort_values(y, ascending=COLUMNS[y].better == "low")
+
+
+def notes(rows: pd.DataFrame) -> Iterator[str]:
+    """What has to be known about a table: of its marks, and what does not compare."""
+    if any(doubtful(rows, name).any() for name in CLOCKED):
+        yield "! disturbed: do not rank by this time. It is on the frontier (*) only if it would be at its worst."
+    names = pd.Series(short_names(rows), rows.index)
+    if untrained(rows).any():
+        yield "? " + "; ".join(f"{names[row]}: {said}" for row, said in rows["hardly_trained"].dropna().items())
+    for row, timed, seeds in rows[["timed", "seeds"]].itertuples():
+        if 0 < timed < seeds:
+            yield f"{names[row]}: the time is that of {timed} of {seeds} seeds."
+    if said := data_note(rows):
+        yield said
+
+
 def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:
     """As many of the columns as the console is wide enough for."""
-    known = [name for name in ("AP50", x, *COSTS) if rows[name].notna().any()]
-    numbers = list(dict.fromkeys([y, *known]))
+    numbers = numbers_of(rows, x, y)
     spare = [name for name in DISPENSABLE if name in numbers and name not in (x, y)]
     table = table_of(rows, numbers, title, x, y)
     while spare and least_width(table, console) > console.width:
@@ -54,50 +78,37 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
     return table
 
 
+def numbers_of(rows: pd.DataFrame, x: str, y: str) -> list[str]:
+    return list(dict.fromkeys([y, *(name for name in ("AP50", x, *COSTS) if rows[name].notna().any())]))
+
+
 def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str) -> Table:
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    return fill(table, headed(columns_of(rows, numbers, x, y)), WORDS)
+
+
+def headed(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {HEADS.get(name, name): cells for name, cells in columns.items()}
+
+
+def columns_of(rows: pd.DataFrame, numbers: list[str], x: str, y: str) -> dict[str, list[str]]:
+    """The cells of each column that tells something."""
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
         columns["other settings"] = list(told_apart(rows))
+    columns |= data_marks(rows)
+    for name in ("epochs", "images_seen"):
+        if rows[name].nunique() > 1:
+            columns[name] = [text(value) for value in rows[name]]
     columns |= {name: [number(row, name) for _, row in rows.iterrows()] for name in numbers}
-    columns |= {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
-    table = Table(title=title, title_justify="left", caption_justify="left")
-    return fill(table, {HEADS.get(name, name): cells for name, cells in columns.items()}, WORDS)
-
-
-def told_apart(rows: pd.DataFrame) -> Iterator[str]:
-    """Of the folders of rows, what they do not share and no column says."""
-    folders = list(map(os.path.abspath, rows.index))
-    shared = os.path.commonpath(folders)
-    for folder, seeds in zip(folders, rows.get("seeds", [1] * len(rows)), strict=True):
-        said = f"{IN_COLUMNS}|{SEED}" if seeds > 1 else IN_COLUMNS
-        parts = (re.sub(said, "", part).strip(",") for part in Path(folder).relative_to(shared).parts)
-        yield "/".join(part for part in parts if part not in ("", "evaluations"))
+    return columns | {"runs": list(map(str, rows["seeds"])), "frontier": frontier_marks(rows, x, y)}
 
 
 def frontier_marks(rows: pd.DataFrame, x: str, y: str) -> list[str]:
     """`*` for the frontier, `~` for what is not beaten for sure, nothing for the rest."""
-    costs, gains = oriented(rows, x, "low"), oriented(rows, y, "high")
-    on = on_frontier(costs[:, 1], gains[:, 1])
-    beaten = surely_beaten(costs[:, [0, 2]], gains[:, [0, 2]]) | ~np.isfinite(costs[:, 1] + gains[:, 1])
-    return ["*" if own else "" if lost else "~" for own, lost in zip(on, beaten, strict=True)]
-
-
-def oriented(rows: pd.DataFrame, name: str, better: str) -> np.ndarray:
-    """Low, estimate, high of a column for every row; turned around where the other direction is better.
-
-    What is counted is its own bounds, as is memory, which hardly changes; other bounds that are not known are nan. So
-    are those of times that were taken beside other work: they hold for that time only.
-    """
-    value = rows[name].to_numpy(float)
-    unknown = value if name in (*COUNTED, "memory") else np.full_like(value, np.nan)
-    low, high = (
-        rows[f"{name}_{end}"].to_numpy(float) if f"{name}_{end}" in rows else unknown for end in ("low", "high")
-    )
-    if name in TIMES:
-        low, high = (np.where(rows["busy"] == True, np.nan, bound) for bound in (low, high))  # noqa: E712
-    columns = np.stack([low, value, high], axis=1)
-    return columns if COLUMNS[name].better == better else -columns[:, ::-1]
+    on, maybe = frontier(rows, x, y, (COLUMNS[x].better == "low", COLUMNS[y].better == "low"))
+    return ["*" if sure else "~" if may_be else "" for sure, may_be in zip(on, maybe, strict=True)]
 
 
 def number(row: pd.Series, name: str) -> str:
@@ -105,8 +116,10 @@ def number(row: pd.Series, name: str) -> str:
     if pd.isna(value):
         return "-"
     digits = f"{value:.3f}" if value < 1 else f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-    if name in TIMES and row["disturbed"]:
+    if name in CLOCKED and (row["disturbed"] == True or row["busy"] == True):  # noqa: E712 (None is not known)
         return f"{digits}!"
+    if name in ACCURACY and pd.notna(row.get("hardly_trained")):
+        return f"{digits}?"
     half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == "mAP" else np.nan
     return digits if pd.isna(half) else f"{digits}±{half:.3f}"
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
 
-SCHEMA_VERSION = 2  # raised when a reader of the old form would misread the new one
+SCHEMA_VERSION = 3  # raised when a reader of the old form would misread the new one
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Identity:
     config_hash: str
     git_commit: str | None = None
     recipe_hash: str | None = None  # of all that config_hash depends on but the seed; not in schema 1
+    train_data: str | None = None  # hash of the split that was trained on, see data/fingerprint.py; not in schema 2
+    val_data: str | None = None  # and of the one that was scored
 
 
 @dataclass

@@ -10,19 +10,20 @@ from tradeoffs.results.statistics import half_width
 
 MEASURED = [name for name, column in COLUMNS.items() if column.better]
 STATES = ("disturbed", "busy")  # of the times
+DATA = ("train_data", "images")
 
 SEED = r",?(?<![\w.])seed=\d+"  # in the name of a run
 
 
 def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row for each recipe and way of timing: means of what was measured, how many `seeds`, and bounds.
+    """A row for each recipe, data and way of timing: means of what was measured, how many `seeds`, and bounds.
 
     The bounds of accuracies are over the seeds, or over the images for a single run. Those of ms are over the repeats,
-    the widest of all seeds: a seed changes no time. Only finished runs count, and only those of one device are
-    averaged.
+    the widest of all seeds: a seed changes no time; `timed` is how many have one. Only finished runs count, and only
+    those of one device are averaged.
     """
     finished = as_one(runs[runs["status"] == "finished"])
-    alike = ["recipe", "device", "protocol"]
+    alike = ["recipe", *DATA, "device", "protocol"]
     groups = finished.groupby(alike, sort=False)
     heads = finished.sort_values("mAP", key=pd.Series.isna, kind="stable").drop_duplicates(alike)  # scored ones, if any
     rows = finished.loc[finished.index.isin(heads.index)].copy()
@@ -30,6 +31,9 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
     scored = groups["mAP"].count().to_numpy()[place]
     rows["seeds"] = np.where(scored > 0, scored, groups.size().to_numpy()[place])
+    rows["timed"] = groups["ms"].count().to_numpy()[place]
+    if "hardly_trained" in finished:  # not in tables of before
+        rows["hardly_trained"] = groups["hardly_trained"].first().to_numpy()[place]  # of the first such seed
     for name in STATES:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
     for name in SURE:
@@ -46,19 +50,29 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def as_one(records: pd.DataFrame) -> pd.DataFrame:
-    """A row for each run, device and way of timing: that of its training, with whatever any of its records holds.
+    """A row for each run, device, data and way of timing: that of its training, with whatever any of its records holds.
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
     Of several times those count that were neither disturbed nor taken beside other work.
     """
     records = records.assign(device=records["device"].fillna(""))
     records["protocol"] = protocols(records)
-    keys = ["config_hash", "device", "protocol"]
+    records = records.assign(**{name: of_data(records, name) for name in DATA})
+    keys = ["config_hash", *DATA, "device", "protocol"]
     quiet_last = records.sort_values([*reversed(STATES)], ascending=False, na_position="first", kind="stable")
     known = quiet_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
     whole = records.assign(**known, trained_here=records["minutes"].notna())
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")
+
+
+def of_data(records: pd.DataFrame, name: str) -> pd.Series:
+    """Which data each record belongs to; one that was not scored goes with those of its run, or else of its recipe."""
+    found = records[name].astype(object) if name in records else pd.Series(None, records.index, dtype=object)
+    found = found.mask(found.isna() & records["mAP"].notna(), "")  # scored on who knows what
+    for key in ("config_hash", "recipe"):
+        found = found.fillna(found.groupby(records[key]).transform("first"))
+    return found.fillna("")
 
 
 def protocols(records: pd.DataFrame) -> pd.Series:

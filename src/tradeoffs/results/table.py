@@ -12,12 +12,14 @@ import pandas as pd
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS
+from tradeoffs.results.doubt import LITTLE
 from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
-NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs"}  # which may be axes, too
+NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs", "images_seen", "large_batch"}
+OF_TRAINING = ("epochs", "images_seen", "hardly_trained")  # which hold for the evaluations of a run, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
 
@@ -44,6 +46,10 @@ def table_of(rows: dict[str, list]) -> pd.DataFrame:
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(READERS))
     table[NUMBERS] = table[NUMBERS].astype(float)  # nan, not None, where there is none
     table["recipe"] = table["recipe"].fillna(pd.Series(table.index, table.index))  # of an older schema: its own
+    trained = [name.partition("/evaluations/")[0] for name in table.index]
+    for name in OF_TRAINING:
+        table[name] = table[name].where(table[name].notna(), table[name].reindex(trained).to_numpy())
+    table["hardly_trained"] = table["hardly_trained"].where(~(table["mAP"] >= LITTLE))
     return table
 
 

@@ -369,3 +369,13 @@ def test_a_search_that_is_killed_goes_on(photos, tmp_path):
     told = [trial.state for trial in study.trials if trial.params["model"] == "ssd"]
     assert told == [TrialState.COMPLETE] * 2
     assert {trial.state for trial in study.trials if trial.params["model"] == "yolo"} <= {TrialState.PRUNED}
+
+
+def test_a_disturbed_time_puts_no_trial_off_the_table(search, capsys):
+    searching = search(*AXES, trials=6)
+    trials = {trial.number: trial for trial in searching.runs().values()}
+    capsys.readouterr()
+    show_best(trials.values(), searching.space, ["mAP", "ms"], shaken=trials)
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("│", "!"))]
+    assert len(shown) == len(trials) + 1
+    assert all("!" in line for line in shown)

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import Timeout
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.data_identity import data_now, fault_of_data, saved_hashes
 from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.apps.run_folder import different_settings, finished_record, save_config
@@ -59,10 +60,11 @@ def scored_record(folder: Path) -> Record | None:
 
 
 def is_anothers(folder: Path, config: DictConfig) -> bool:
-    """Whether a run with other settings lies there, or something that is no run."""
+    """Whether a run with other settings or of other data lies there, or something that is no run."""
     settings = folder / "config.yaml"
     if settings.is_file():
-        return bool(different_settings(OmegaConf.load(settings), config))
+        other_data = fault_of_data(config, folder, saved_hashes(folder), data_now(config))
+        return bool(different_settings(OmegaConf.load(settings), config) or other_data)
     return (folder / "checkpoints").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from rich.table import Table
 from tqdm import tqdm
 
 from tradeoffs.apps.sweep.plan import Job, done_record
+from tradeoffs.results.columns import disturbed
+from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record, record_or_none
 
 if TYPE_CHECKING:
@@ -79,13 +81,15 @@ def result_line(record: Record | None) -> str:
 
 
 def mean_precision(record: Record) -> str:
+    """With a ? where that says little."""
     score = record.accuracy.get("summary", {}).get("mAP")
-    return "" if score is None else f"mAP {score:.3f}"
+    return "" if score is None else f"mAP {score:.3f}{'?' if hardly_trained(record) else ''}"
 
 
 def milliseconds(record: Record) -> str:
+    """With a ! where it was disturbed."""
     clock = record.cost.get("batches", {}).get("1", {}).get("total_ms")
-    return f"{clock['median']:.1f} ms" if clock else ""
+    return f"{clock['median']:.1f}{'!' if disturbed(record) else ''} ms" if clock else ""
 
 
 def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) -> int:
@@ -98,7 +102,19 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
     for words, reason in skipped.items():
         table.add_row(escape(words), escape(f"skipped: {reason}"))
     Console().print(table)
+    for line in doubts(jobs):
+        print(line)
     return sum(done_record(job) is None for job in jobs)
+
+
+def doubts(jobs: Sequence[Job]) -> Iterator[str]:
+    """What the marks behind numbers mean."""
+    records = {job.name: record for job in jobs if (record := done_record(job))}
+    if shaken := sum(map(bool, map(disturbed, records.values()))):
+        yield f"! {shaken} of these times are disturbed: do not rank by them"
+    for name, record in records.items():
+        if said := hardly_trained(record):
+            yield f"? {name}: {said}"
 
 
 def failed_record(job: Job) -> Record | None:

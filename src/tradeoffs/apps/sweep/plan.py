@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -12,10 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.apps.arguments import quote
 from tradeoffs.apps.config import CONF, compose, jobs, parse
+from tradeoffs.apps.data_identity import Hashes, data_now, fault_of_data, recorded_hashes
 from tradeoffs.apps.decisive import key_of
 from tradeoffs.apps.places import check_name, check_place
 from tradeoffs.apps.rules import check
-from tradeoffs.apps.run_folder import FIRST_IN_NAMES, finished_record, run_name, without_neutral
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, different_settings, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
 
@@ -110,9 +113,27 @@ def read_job(config_name: str, overrides: tuple[str, ...], conf: Path = CONF) ->
 
 
 def done_record(job: Job) -> Record | None:
-    """The record of a job that has nothing left to do; None, too, if its folder holds a run with other settings."""
+    """The record of a job that has nothing left to do.
+
+    None, too, if its folder holds a run with other settings, or one of other data than those that lie here now.
+    """
     record = finished_record(job.config)
-    return record if record and record.who.config_hash == config_hash(without_neutral(job.config)) else None
+    if record is None or not has_settings(record, job.config):
+        return None
+    now = _data_lately(json.dumps(OmegaConf.to_container(job.config.data, resolve=True)), int(time.monotonic() / 60))
+    return None if fault_of_data(job.config, job.folder, recorded_hashes(record.who), now) else record
+
+
+def has_settings(record: Record, config: DictConfig) -> bool:
+    if record.config:  # older records count the place of the data among what is hashed
+        return not different_settings(OmegaConf.create(record.config), config)
+    return record.who.config_hash == config_hash(without_neutral(config))
+
+
+@cache
+def _data_lately(settings: str, minute: int) -> Hashes:
+    """Asked for once a minute: a sweep looks at each of its jobs again and again, and a data set may be large."""
+    return data_now(OmegaConf.create({"data": json.loads(settings)}))
 
 
 def _job_or_fault(config_name: str, overrides: tuple[str, ...], conf: Path) -> Job | UserError:

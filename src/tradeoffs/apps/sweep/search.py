@@ -22,7 +22,7 @@ from tradeoffs.apps.sweep.search_study import open_study, sampler_for, show_best
 from tradeoffs.apps.sweep.share import divide
 from tradeoffs.apps.values import COUNT, Number
 from tradeoffs.errors import UserError
-from tradeoffs.results.columns import ACCURACY, COLUMNS
+from tradeoffs.results.columns import ACCURACY, COLUMNS, disturbed
 
 SKIPPED = "skipped"  # in the study: name of a run that makes no sense -> why
 PATIENCE = 100  # proposals in a row that are no new runs
@@ -64,7 +64,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
             search.run(how_many_at_once(settings, config))
         finally:
             unfinished = show_table(search.jobs(), search.skipped, folder)
-            show_best(search.runs().values(), space, settings.objectives)
+            show_best(search.runs().values(), space, settings.objectives, search.shaken())
             warn_of_devices(search.jobs())
     if unfinished:
         raise JobFailedError(CRASH)
@@ -122,6 +122,11 @@ class Search:
 
     def jobs(self) -> list[Job]:
         return list(filter(None, (self.job(trial.params) for trial in self.runs().values())))
+
+    def shaken(self) -> set[int]:
+        """Numbers of trials whose times were disturbed."""
+        records = {trial.number: done_record(job) for trial in self.runs().values() if (job := self.job(trial.params))}
+        return {number for number, record in records.items() if record and disturbed(record)}
 
     def run(self, at_once: int) -> None:
         self.run_batch(self.left_over())

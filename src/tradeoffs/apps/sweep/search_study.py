@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from rich.table import Table
 from tradeoffs.apps.lock import lock_of
 from tradeoffs.apps.sweep.search_space import Space
 from tradeoffs.errors import BusyError, UserError
-from tradeoffs.results.columns import COLUMNS
+from tradeoffs.results.columns import CLOCKED, COLUMNS
 
 STORAGE = "optuna.log"
 SETUP = "setup"  # of the study, by which a changed one is found out
@@ -121,19 +121,30 @@ def sampler_for(number: int, seed: int, startup_trials: int) -> TPESampler:
     return RoundingSampler(seed=address, n_startup_trials=startup_trials, constant_liar=True)
 
 
-def show_best(trials: Iterable[FrozenTrial], space: Space, objectives: Sequence[str]) -> None:
-    """Prints those that no other one beats in all objectives: the Pareto frontier."""
+def show_best(
+    trials: Iterable[FrozenTrial], space: Space, objectives: Sequence[str], shaken: Collection[int] = ()
+) -> None:
+    """Prints those that no other one beats in all objectives: the Pareto frontier.
+
+    Trials whose times are `shaken`, by number, are marked, and beat nobody.
+    """
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not finished:
         return
+    shaken = set(shaken) if any(name in CLOCKED for name in objectives) else set()
     signs = [1 if COLUMNS[name].better == "low" else -1 for name in objectives]
     costs = np.array([trial.values for trial in finished]) * signs
     beats = (costs[:, None] <= costs).all(axis=-1) & (costs[:, None] < costs).any(axis=-1)
+    beats[[trial.number in shaken for trial in finished]] = False
     best = [trial for trial, beaten in zip(finished, beats.any(axis=0), strict=True) if not beaten]
     table = Table(title=f"best by {', '.join(objectives)}", title_justify="left")
     for title in ("trial", *space.axes, *objectives):
         table.add_column(title, justify="right" if title in ("trial", *objectives) else "left", overflow="fold")
     for trial in sorted(best, key=lambda trial: trial.values[0]):
         settings = [str(trial.params[axis]) for axis in space.axes]
-        table.add_row(*map(escape, [str(trial.number), *settings, *(f"{value:.4g}" for value in trial.values)]))
+        marks = ["!" if trial.number in shaken and name in CLOCKED else "" for name in objectives]
+        values = [f"{value:.4g}{mark}" for value, mark in zip(trial.values, marks, strict=True)]
+        table.add_row(*map(escape, [str(trial.number), *settings, *values]))
     Console().print(table)
+    if shaken & {trial.number for trial in best}:
+        print("! disturbed: such a time puts no other trial off this table, and need not belong there itself")

@@ -19,6 +19,7 @@ from tradeoffs.dashboard.pages.parts import picture, problem, rows_table, sectio
 from tradeoffs.dashboard.pages.run import counted
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
+from tradeoffs.results.data_marks import is_hash
 from tradeoffs.results.statistics import Interval, difference
 
 SHOWN = 6  # images
@@ -53,20 +54,21 @@ def content(store: Store, one: str, other: str) -> list:
         configs = [pictures.config_of(store, run, record) for run, record in zip((one, other), records, strict=True)]
     except UserError as fault:
         return [problem(str(fault))]
-    images, fault = over_images(store, one, other)
+    doubt = comparison.other_images(*rows)
+    images, fault = ({}, "") if doubt else over_images(store, one, other)
     return [
-        section("What differs in their settings", settings_table(*configs)),
+        section("What differs in their settings", settings_table(*configs, comparison.different_data(*rows))),
         section(
             "What differs in their numbers",
             html.P(f"Differences are second minus first. {fault}", className="caption"),
             metrics_table(store.table(), *rows, images),
         ),
-        *different_images(store, one, other),
+        *different_images(store, one, other, doubt),
     ]
 
 
-def settings_table(first_config: dict, second_config: dict) -> Any:
-    found = comparison.different_settings(first_config, second_config)
+def settings_table(first_config: dict, second_config: dict, data: list[tuple[str, Any, Any]]) -> Any:
+    found = [*data, *comparison.different_settings(first_config, second_config)]
     if not found:
         return html.P("Nothing.")
     return rows_table(["setting", "first", "second"], [[key, plain(a), plain(b)] for key, a, b in found])
@@ -103,15 +105,18 @@ def bootstrap(first_file: Path, second_file: Path, *written_at: int) -> dict[str
     return difference(*matches)
 
 
-def different_images(store: Store, one: str, other: str) -> Iterator[html.Section]:
-    """Those where one of both makes far more mistakes than the other."""
+def different_images(store: Store, one: str, other: str, doubt: str | None) -> Iterator[html.Section]:
+    """Those where one of both makes far more mistakes than the other; `doubt` says why there are none."""
+    if doubt:
+        yield section("Images", html.P(f"The two runs: {doubt}."))
+        return
     try:
         found = [pictures.mistakes_of(store, run) for run in (one, other)]
         places = [pictures.place_of_data(store, run) for run in (one, other)]
     except UserError as fault:
         yield section("Images", html.P(str(fault)))
         return
-    if places[0] != places[1]:
+    if places[0] != places[1] and not is_hash(store.record_and_row(one)[1]["images"]):
         yield section("Images", html.P("The two runs were scored on different images."))
         return
     both = sorted(found[0].missed.keys() & found[1].missed.keys())

@@ -1,0 +1,255 @@
+"""A question's answer in a sentence, and in further ones why it may be another.
+
+Rows compare that are of one task, data set and set of validation images, and where times are asked for of one device;
+each such group has an answer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tradeoffs.results.bounds import bounds, doubtful, untrained
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
+from tradeoffs.results.data_marks import is_hash, mark
+from tradeoffs.results.differences import Difference, difference_of
+from tradeoffs.results.names import short_names
+from tradeoffs.results.question import Limit, Question, amount, digits, title
+from tradeoffs.results.seeds import DATA, as_one, over_seeds_table
+
+MOST = 3  # of those that are too close to call, or near a limit
+DISTURBED, RANDOM = "disturbed", "random weights"
+REMEDIES = {
+    DISTURBED: "Disturbed times may be others on a quiet machine: take them again, by evaluate.py or benchmark.py.",
+    RANDOM: "With random weights only the network's time counts: that of decoding and suppression depends on training.",
+}
+
+
+class Answer(NamedTuple):
+    """`about` says of which data and device; `row` is the folder of the answer's run, None where nothing fits."""
+
+    about: str
+    row: str | None
+    sentence: str
+    doubts: list[str]
+
+
+def answers(runs: pd.DataFrame, question: Question, root: Path = Path()) -> list[Answer]:
+    """One for each group of runs that compare, the largest first; none where no run has the columns.
+
+    `runs` is a table of records, whose folders are below `root`.
+    """
+    rows = answering(runs, question)
+    if rows.empty:
+        return []
+    single = as_one(runs[runs["status"] == "finished"])
+    keys = ["task", "data", *(["images"] if asks_accuracy(question) else [])]
+    keys += ["device"] if question.of_device else []
+    keys += ["large_batch"] if question.of_large_batch else []
+    groups = sorted(rows.groupby(keys, dropna=False, sort=False), key=lambda group: -len(group[1]))
+    several = rows.groupby(["task", "data"])["images"].transform("nunique") > 1
+    return [
+        Group(group, single, question, root, about(values, keys, bool(several[group.index[0]]))).answer()
+        for values, group in groups
+    ]
+
+
+def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
+    """Means over seeds of finished runs that have the columns; each once, where the machine makes no difference."""
+    if not (runs["status"] == "finished").any():
+        return runs[:0]
+    rows = over_seeds_table(runs)
+    rows = rows[np.isfinite(rows[question.columns].astype(float)).all(axis=1)]
+    return rows if question.of_device else rows.drop_duplicates(["recipe", *DATA])
+
+
+def left_out(runs: pd.DataFrame, question: Question) -> str:
+    """How many records take no part, and why; nothing where all do."""
+    finished = runs[runs["status"] == "finished"]
+    lacking = len(over_seeds_table(runs)) - len(answering(runs, question)) if len(finished) else 0
+    columns = " or ".join(map(title, question.columns))
+    parts = [f"{lacking} without {columns}"] if lacking and question.of_device else []
+    parts += [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
+    return f"Left out: {'; '.join(parts)}." if parts else ""
+
+
+def asks_accuracy(question: Question) -> bool:
+    return any(name in ACCURACY for name in question.columns)
+
+
+def about(values: tuple, keys: list[str], several_images: bool) -> str:
+    """Such as `shapes, AMD EPYC, 1 thread`."""
+    given = dict(zip(keys, values, strict=True))
+    words = [given["data"], given.get("device")]
+    words += [f"batches of {given['large_batch']:.0f}"] if pd.notna(given.get("large_batch")) else []
+    if several_images and "images" in given:
+        words.append(f"scored on {objects(given['images'])}")
+    return ", ".join(str(word) for word in words if pd.notna(word) and word != "")
+
+
+def objects(images: object) -> str:
+    """What tells sets of images apart, for people; see `scored_images`."""
+    if is_hash(images):
+        return f"images {mark(images)}"
+    counts = [part.rpartition(":")[2] for part in str(images).split(",")]
+    known = [int(count) for count in counts if count.isdigit()]
+    return f"{sum(known):,} objects" if known else "unknown images"
+
+
+class Group:
+    """Rows that compare, and a question to them."""
+
+    def __init__(self, rows: pd.DataFrame, single: pd.DataFrame, question: Question, root: Path, about: str):
+        self.question, self.single, self.root, self.about = question, single, root, about
+        self.high = COLUMNS[question.best].better == "high"
+        names = pd.Series(short_names(rows, units=True), rows.index)
+        order = self.cautious(rows)  # the best first
+        self.rows, self.names = rows.loc[order.index], names[order.index]
+        self.within = self.meeting(sure=False)
+
+    def cautious(self, rows: pd.DataFrame) -> pd.Series:
+        """What each is worth: of a disturbed time the worst that it may be; the best first."""
+        worst = bounds(rows, self.question.best)[:, 0 if self.high else 2]
+        value = rows[self.question.best].to_numpy(float)
+        worth = pd.Series(np.where(doubtful(rows, self.question.best), worst, value), rows.index)
+        return worth.sort_values(ascending=not self.high, kind="stable", na_position="last")
+
+    def meeting(self, sure: bool) -> np.ndarray:
+        """Who is within all limits, by the estimate (of a disturbed time by its worst bound), or for sure."""
+        found = np.ones(len(self.rows), dtype=bool)
+        for limit in self.question.limits:
+            low, value, high = bounds(self.rows, limit.column).T
+            worst = high if limit.below else low
+            strict = doubtful(self.rows, limit.column) | (sure & np.isfinite(worst))
+            found &= fits(np.where(strict, worst, value), limit)
+        return found
+
+    def perhaps(self) -> np.ndarray:
+        """Who is not within the limits, but may be."""
+        found = np.ones(len(self.rows), dtype=bool)
+        for limit in self.question.limits:
+            low, value, high = bounds(self.rows, limit.column).T
+            best = low if limit.below else high
+            unknown = doubtful(self.rows, limit.column) & np.isnan(best)
+            found &= fits(np.where(np.isfinite(best), best, value), limit) | unknown
+        return found & ~self.within
+
+    def answer(self) -> Answer:
+        limits = " and ".join(map(str, self.question.limits))
+        if not self.within.any():
+            return Answer(self.about, None, f"No run is {limits} on {self.about}.", list(self.perhaps_within()))
+        one = self.rows[self.within].iloc[0]
+        best = f"has the {'highest' if self.high else 'lowest'} {title(self.question.best)}"
+        means = f", means of {one['seeds']:.0f} seeds" if self.one_count and one["seeds"] > 1 else ""
+        sentence = f"{self.called(one)} {best}{f' {limits}' if limits else ''} on {self.about}{means}."
+        doubts = [*self.beyond(one), *self.close(one), *self.perhaps_better(one), *self.perhaps_trained(one)]
+        said = " ".join([sentence, *doubts])
+        doubts += [remedy for word, remedy in REMEDIES.items() if word in said]
+        return Answer(self.about, str(one.name), sentence, doubts)
+
+    @property
+    def one_count(self) -> bool:
+        return self.rows["seeds"].nunique() == 1
+
+    def called(self, row: pd.Series) -> str:
+        """The run with its numbers, and what weakens them."""
+        values = [amount(name, row[name]) for name in self.question.columns]
+        values += [f"mean of {row['seeds']:.0f} seeds"] if row["seeds"] > 1 and not self.one_count else []
+        if any(name in CLOCKED for name in self.question.columns) and self.rows["protocol"].nunique() > 1:
+            values.append(f"timed as {row['protocol']}")
+        return f"{self.names[row.name]} ({', '.join([*values, *self.weaknesses(row)])})"
+
+    def weaknesses(self, row: pd.Series) -> Iterator[str]:
+        alone, asked = self.rows.loc[[row.name]], self.question.columns
+        if any(doubtful(alone, name)[0] for name in asked):
+            yield DISTURBED
+        if asks_accuracy(self.question) and untrained(alone)[0]:
+            yield row["hardly_trained"]
+        if any(name in CLOCKED for name in asked):
+            if row["trained"] == False:  # noqa: E712 (None is not known)
+                yield RANDOM
+            if 0 < row["timed"] < row["seeds"]:
+                yield f"{row['timed']:.0f} of {row['seeds']:.0f} seeds timed"
+
+    def beyond(self, one: pd.Series) -> Iterator[str]:
+        """Limits that it may not meet, and who meets them for sure."""
+        sure, place = self.meeting(sure=True), self.rows.index.get_loc(one.name)
+        if sure[place]:
+            return
+        for limit in self.question.limits:
+            low, value, high = bounds(self.rows.loc[[one.name]], limit.column)[0]
+            if np.isfinite(worst := high if limit.below else low) and not fits(worst, limit):
+                yield (
+                    f"Too near the limit to be sure: {amount(limit.column, value)}, "
+                    f"it may be {digits(low)} to {digits(high)}."
+                )
+        if sure.any():
+            yield f"Within the limits for sure: {self.called(self.rows[sure].iloc[0])}."
+
+    def close(self, one: pd.Series) -> Iterator[str]:
+        """Who may be as good."""
+        others = [other for _, other in self.rows[self.within].iterrows() if other.name != one.name]
+        found = {str(other.name): self.difference(one, other) for other in others}
+        close = [
+            f"{self.called(other)}: {described(difference, self.question.best)}"
+            for other in others
+            if (difference := found[str(other.name)]).known and may_be_as_good(difference, self.high)
+        ]
+        if close:
+            more = f"; and {len(close) - MOST} more" if len(close) > MOST else ""
+            yield f"Too close to call: {'; '.join(close[:MOST])}{more}."
+        if unknown := [other for other in others if not found[str(other.name)].known]:
+            value = abs(found[str(unknown[0].name)].interval.value)
+            yield (
+                f"How sure that is cannot be told, since intervals are not known; the next is "
+                f"{self.called(unknown[0])}, a difference of {digits(value)}."
+            )
+
+    def difference(self, one: pd.Series, other: pd.Series) -> Difference:
+        return difference_of(self.single, one, other, self.question.best, self.root)
+
+    def perhaps_within(self) -> Iterator[str]:
+        """Where nobody is within the limits."""
+        if found := self.listed(self.rows[self.perhaps()]):
+            yield f"May be within the limits: {found}."
+        elif len(self.question.limits) == 1:
+            (limit,) = self.question.limits
+            yield f"The nearest is {self.called(self.rows.sort_values(limit.column, ascending=limit.below).iloc[0])}."
+
+    def perhaps_better(self, one: pd.Series) -> Iterator[str]:
+        """Who would be the answer, if it met a limit that it may meet."""
+        gaps = (self.rows[self.question.best] - one[self.question.best]) * (1 if self.high else -1)
+        if found := self.listed(self.rows[self.perhaps() & (gaps > 0)]):
+            yield f"Better, and perhaps within the limits: {found}."
+
+    def perhaps_trained(self, one: pd.Series) -> Iterator[str]:
+        others = self.rows[untrained(self.rows) & (self.rows.index != one.name)]
+        if asks_accuracy(self.question) and len(others):
+            said = [f"{self.names[name]} ({why})" for name, why in others["hardly_trained"].head(MOST).items()]
+            yield f"May do better when trained: {'; '.join(said)}."
+
+    def listed(self, rows: pd.DataFrame) -> str:
+        return "; ".join(self.called(row) for _, row in rows.head(MOST).iterrows())
+
+
+def described(difference: Difference, name: str) -> str:
+    if not difference.ground:
+        return "equal"
+    value, low, high = (f"{number:.3f}" if name in ACCURACY else f"{number:.3g}" for number in difference.interval)
+    unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
+    return f"difference {value}{unit}, 95 % {low} to {high} {difference.ground}"
+
+
+def fits(value: np.ndarray | float, limit: Limit) -> np.ndarray | np.bool_:
+    """False for nan."""
+    return value <= limit.value if limit.below else value >= limit.value
+
+
+def may_be_as_good(difference: Difference, high: bool) -> bool:
+    """Whether the second of the two may be as good as the first one; what is not known may be."""
+    low, _, top = difference.interval.low, difference.interval.value, difference.interval.high
+    return not (low > 0 if high else top < 0)
