@@ -57,16 +57,16 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
-
-
 def are_numbers(values: list) -> bool:
-    """The same of many at once, in a tenth of the time."""
+    """`is_number` of many at once, in a tenth of the time."""
     try:
         return set(map(type, values)) <= {int, float} and abs(sum(values)) < float("inf")
     except OverflowError:
         return False
+
+
+def is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and are_numbers(value)
 
 
 def are_keypoints(value: object, joints: int) -> bool:
