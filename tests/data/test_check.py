@@ -13,7 +13,7 @@ from tradeoffs.data import check
 from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import Fault, require_sound
-from tradeoffs.data.image_check import image_fault
+from tradeoffs.data.image_check import image_facts
 from tradeoffs.errors import UserError
 
 
@@ -393,9 +393,9 @@ def checked_files(monkeypatch):
 
     def watched(path, *size):
         names.append(path.name)
-        return image_fault(path, *size)
+        return image_facts(path, *size)
 
-    monkeypatch.setattr(check, "image_fault", watched)
+    monkeypatch.setattr(check, "image_facts", watched)
     return names
 
 
@@ -444,6 +444,27 @@ def test_a_damaged_verdict_is_as_good_as_none(folder):
     for content in ("", "[]", "{}", '{"state": 1, "names": 2, "faults": 3}'):
         file.write_text(content)
         assert check_dataset(folder.images, folder.annotations) == []
+
+
+def deep(largest):
+    buffer = io.BytesIO()
+    Image.fromarray(np.linspace(0, largest, 600).astype(np.uint16).reshape(20, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("largest", "brightest"), [(255, 0), (2**14 - 1, 63), (65535, None)])
+def test_photos_of_16_bits_that_would_be_dark(folder, largest, brightest):
+    (folder.images / "b.png").write_bytes(deep(largest))
+    said = folder.lines()
+    assert len(said) == (brightest is not None)
+    what = f"1 photos have 16 bits, of which the high byte is read, and there no pixel is brighter than {brightest} of"
+    assert all(what in line for line in said)
+
+
+def test_photos_of_several_pages(folder):
+    pages = [Image.new("L", (30, 20), colour) for colour in (0, 255)]
+    pages[0].save(folder.images / "b.png", "TIFF", save_all=True, append_images=pages[1:])
+    assert "1 photos have several pages, the first is b.png; only the first page" in only(folder.lines())
 
 
 @pytest.mark.parametrize("size", [(30, 20), (20, 30)])

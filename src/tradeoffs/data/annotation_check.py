@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from tradeoffs.data.annotation_file import are_keypoints, area_fault, is_box, is_number
+from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_number
 
 BORDER_TOLERANCE = 1.0  # pixels by which a box may reach over the border unmentioned: many tools round
 
@@ -62,7 +62,7 @@ def _segmentation_findings(segmentation: object, width: int, height: int, severi
             if size != [height, width]:
                 yield Finding(severity, f"its mask is of size {size}, its image of {[height, width]}", "mask size")
         case [*polygons] if all(isinstance(polygon, list) for polygon in polygons):
-            if not all(len(polygon) % 2 == 0 and all(map(is_number, polygon)) for polygon in polygons):
+            if not all(len(polygon) % 2 == 0 and are_numbers(polygon) for polygon in polygons):
                 yield Finding(severity, "a polygon of its segmentation is no list of x, y, x, y, ...", "polygon")
             elif min(map(len, polygons)) < 6:
                 yield Finding("warning", "a polygon with fewer than three points is left out", "small polygon")
@@ -74,7 +74,7 @@ def _segmentation_findings(segmentation: object, width: int, height: int, severi
 def _keypoint_findings(keypoints: object, joints: int, severity: Severity) -> Iterator[Finding]:
     if not joints or are_keypoints(keypoints, joints):
         return
-    if isinstance(keypoints, list) and all(map(is_number, keypoints)):
+    if isinstance(keypoints, list) and are_numbers(keypoints):
         what = f"has {len(keypoints)} keypoint numbers; {joints} keypoints need {3 * joints}"
     else:
         what = f"its keypoints are {keypoints} instead of a list of numbers"

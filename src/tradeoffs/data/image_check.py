@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, refusal_of, size_of
+from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, is_16_bit, refusal_of, size_of
 
 
-def image_fault(path: Path, width: int, height: int) -> tuple[str | None, int]:
-    """What is wrong with the file that should hold `width` x `height` stored pixels, or None; its EXIF orientation.
+class ImageFacts(NamedTuple):
+    """What is wrong with a file, if anything; and what is worth a word."""
+
+    fault: str | None
+    orientation: int = 1  # EXIF's
+    deep: bool = False  # 16 bits a pixel
+    pages: int = 1
+
+
+def image_facts(path: Path, width: int, height: int) -> ImageFacts:
+    """Of the file that should hold `width` x `height` stored pixels.
 
     Only a file without an end marker, because it is cut off or followed by other bytes, is decoded to be sure.
     """
     try:
         with path.open("rb") as file, Image.open(file) as image:
-            size, refusal = size_of(image), refusal_of(image)
+            size, refusal, deep = size_of(image), refusal_of(image), is_16_bit(image)
+            pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
             if not refusal and not _is_whole(file, image.format):
                 file.seek(0)
                 image.load()
     except FileNotFoundError:
-        return "there is no such file", 1
+        return ImageFacts("there is no such file")
     except Image.UnidentifiedImageError:
-        return "is not an image", 1
+        return ImageFacts("is not an image")
     except NOT_DECODABLE as error:
-        return f"cannot be decoded: {error}", 1
-    return refusal or _size_fault(size, (width, height)), size.orientation
+        return ImageFacts(f"cannot be decoded: {error}")
+    return ImageFacts(refusal or _size_fault(size, (width, height)), size.orientation, deep, pages)
 
 
 def _is_whole(file, image_format: str | None) -> bool:
