@@ -119,7 +119,9 @@ def test_images_are_linked_or_copied(voc, tmp_path):
     convert_voc(voc, dest)
     convert_voc(voc, dest)
     assert (dest / "images").is_symlink()
+    (voc / "JPEGImages" / "of no list.txt").touch()
     convert_voc(voc, dest, copy=True)
+    assert sorted(path.name for path in (dest / "images").iterdir()) == ["one.jpg", "three.jpg", "two.jpg"]
     assert not (dest / "images").is_symlink() and (dest / "images" / "one.jpg").is_file()
     with pytest.raises(UserError, match=r"images exists and is no link; .* --copy"):
         convert_voc(voc, dest, overwrite=True)
@@ -221,7 +223,8 @@ def test_faults_of_a_voc_folder(voc, tmp_path, spoil, message):
 
 
 def test_unknown_voc_lists(voc, tmp_path):
-    with pytest.raises(UserError, match=r"has the lists \['dog_train', 'train', 'val'\]; wanted minival"):
+    lists = r"\['ImageSets/Main/dog_train.txt', 'ImageSets/Main/train.txt', 'ImageSets/Main/val.txt'\]"
+    with pytest.raises(UserError, match=f"has the lists {lists}; wanted minival"):
         convert_voc(voc, tmp_path / "coco", {"val": "minival"})
 
 
@@ -278,7 +281,7 @@ def test_bccd(real_data, tmp_path, capsys):
 
 
 def test_penn_fudan(real_data, tmp_path):
-    train, val = convert_masks(real_data / "penn_fudan", tmp_path)
+    *_, train, val = convert_masks(real_data / "penn_fudan", tmp_path)
     assert (train.images, val.images) == (136, 34)
     assert train.counts["person"] + val.counts["person"] == 423
     content = json.loads((tmp_path / "annotations" / "val.json").read_text())

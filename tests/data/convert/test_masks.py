@@ -92,7 +92,9 @@ def test_binary_masks_of_one_piece(convert, folder):
 def test_an_object_in_two_pieces_is_one_where_others_have_numbers(convert, refusal, folder):
     root = folder(numbers(), numbers(1, 1), numbers(), numbers(), numbers())
     assert "--pieces is for masks of one number; these have 2" in refusal("masks", root, "--pieces", "apart")
-    assert convert("masks", root).boxes("train")["p1.png"] == [("person", 5, 10, 80, 45)]
+    converted = convert("masks", root)
+    assert converted.boxes("train")["p1.png"] == [("person", 5, 10, 80, 45)]
+    assert converted.lines[0] == "numbers in several pieces, each number taken for one object: 1 (first: p1.png)"
 
 
 def as_jpeg(mask, quality):
@@ -153,6 +155,26 @@ def test_a_jpeg_named_png_is_no_mask(refusal, folder):
 )
 def test_masks_that_are_none(refusal, folder, mask, message):
     assert message in refusal("masks", folder(mask))
+
+
+def test_masks_of_several_pages_are_refused(refusal, folder):
+    root = folder(numbers(), suffix=".tif")
+    pages = [Image.fromarray(numbers(number, 0)) for number in (1, 2)]
+    pages[0].save(root / "masks" / "p0.tif", save_all=True, append_images=pages[1:])
+    assert "p0.tif has 2 pages; expected one picture" in refusal("masks", root)
+
+
+def test_a_background_that_is_not_0_is_said(convert, folder):
+    converted = convert("masks", folder(255 - numbers(255, 0)))
+    line = "masks with an object along most of their border; is it the background, which must be 0?: 5 (first: p0.png)"
+    assert converted.lines[0] == line
+
+
+def test_many_objects_are_encoded_in_parts(convert, folder):
+    mask = np.zeros((50, 100), np.uint16)
+    mask[::5, ::5] = np.arange(1, 201).reshape(10, 20)
+    boxes = convert("masks", folder(mask)).boxes("train")["p0.png"]
+    assert boxes == [("person", x, y, x + 1, y + 1) for y in range(0, 50, 5) for x in range(0, 100, 5)]
 
 
 def test_floats_are_no_numbers_of_objects(refusal, folder):

@@ -85,8 +85,8 @@ def test_where_both_sizes_fit_it_says_what_was_assumed(convert, tmp_path, orient
     converted = convert("voc", write_voc(tmp_path / "voc", xml, orientation=orientation, size=photo))
     assert converted.boxes("train")["a.png"] == [("cat", 10, 5, 30, 15)]
     assert converted.lines[0] == (
-        "photos with an EXIF orientation whose annotated size fits both ways, boxes taken for those of the pixels as "
-        "they are stored (--exif upright takes the other): 1 (first: a.png)"
+        "photos with an EXIF orientation whose annotated size, if any, fits both ways; boxes taken for those of the "
+        "pixels as they are stored (--exif upright takes the other): 1 (first: a.png)"
     )
 
 
@@ -137,6 +137,21 @@ def test_a_set_without_a_sound_box_is_refused(refusal, tmp_path):
     shutil.copy(root / "Annotations" / "a.xml", root / "Annotations" / "c.xml")
     error = refusal("voc", root)
     assert "has no object with a sound box\n  boxes outside their photo, left out: 2" in error
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), ("0.25", "0.1", "0.5", "0.9")])
+def test_boxes_as_parts_of_the_photo_are_refused(refusal, tmp_path, box):
+    root = write_voc(tmp_path / "voc", voc_xml(voc_object(box)), "a")
+    shutil.copy(root / "Annotations" / "a.xml", root / "Annotations" / "c.xml")
+    assert "all boxes lie between 0 and 1; they must be given in pixels" in refusal("voc", root)
+
+
+def test_accents_spelt_in_two_ways(convert, tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    root = write_voc(tmp_path / "voc", voc_xml(voc_object()), f"{composed}\nb")
+    for file in (root / "JPEGImages" / "a.png", root / "Annotations" / "a.xml"):
+        file.rename(file.with_name(f"{decomposed}{file.suffix}"))
+    assert list(convert("voc", root).boxes("train")) == [f"{decomposed}.png", "b.png"]
 
 
 def test_classes_that_look_alike_stay_apart_and_are_told(convert, tmp_path):
@@ -203,6 +218,14 @@ def test_photos_and_xml_without_lists_are_split_by_chance(convert, tmp_path, pho
     ]
     found = {name: boxes for split in ("train", "val") for name, boxes in converted.boxes(split).items()}
     assert len(found) == 10 and set(map(tuple, found.values())) == {(("cat", 10, 5, 30, 15),)}
+
+
+def test_photos_in_a_folder_elsewhere(convert, tmp_path):
+    write_plain(tmp_path, "photos/train", "xml/train", range(2))
+    write_plain(tmp_path, "photos/val", "xml/val", range(2, 4))
+    converted = convert("voc", tmp_path / "xml", "--photos", tmp_path / "photos", "--copy")
+    assert list(converted.boxes("val")) == ["val/2.jpg", "val/3.jpg"]
+    assert not (converted.folder / "images").is_symlink()
 
 
 def test_folders_that_say_the_split(convert, tmp_path):

@@ -110,3 +110,17 @@ def test_trainval_stands_for_training(convert, tmp_path):
     root = write_voc(tmp_path / "voc", voc_xml(voc_object()))
     (root / "ImageSets" / "Main" / "train.txt").rename(root / "ImageSets" / "Main" / "trainval.txt")
     assert list(convert("voc", root).boxes("train")) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("place", ["ImageSets/Segmentation/train.txt", "ImageSets/Main/cat_train.txt"])
+def test_lists_that_are_not_taken_are_not_passed_over(convert, refusal, tmp_path, place):
+    root = write_voc(tmp_path / "voc", voc_xml(voc_object()))
+    for file in (root / "ImageSets" / "Main").iterdir():
+        file.unlink()
+    write_text(root / place, "a 1", "b 1", "c 1")
+    assert f"has the lists ['{place}']; wanted train, val, test in ImageSets/Main (--split-names" in refusal(
+        "voc", root
+    )
+    folder, name = place.removesuffix(".txt").split("/")[1:]
+    converted = convert("voc", root, "--lists", folder, "--split-names", f"train={name}")
+    assert converted.lines == ["train: 3 images, 3 objects (cat 3)"]

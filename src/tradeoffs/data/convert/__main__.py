@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         help="splits to write and the image lists they take, as train=trainval val=test; default: train val test",
     )  # fmt: skip
     voc.add_argument("--lists", help="folder in ImageSets (default: Main); Segmentation for images with masks")
+    voc.add_argument("--photos", type=Path, metavar="FOLDER", help="where the photos are, if not in SOURCE")
     _exif(voc)
     _random_split(voc)
     for name, (read, exif) in READERS.items():

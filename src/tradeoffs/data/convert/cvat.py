@@ -11,6 +11,7 @@ from tradeoffs.data.convert.locate import PhotoFinder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
 from tradeoffs.data.convert.turned_boxes import TURNED, centre, corners, turned
+from tradeoffs.data.convert.xml_files import read_root
 from tradeoffs.errors import UserError
 
 
@@ -18,7 +19,7 @@ def read_cvat(source: Path, findings: Findings, exif: Exif = "upright") -> Readi
     """`source` is the XML file or the folder with it and the photos. The subsets of a project are its splits."""
     folder = source if source.is_dir() else source.parent
     file = source if source.is_file() else _annotation_file(source)
-    root = _parse(file)
+    root = _parse(file, findings)
     finder = PhotoFinder(folder, findings)
     images: dict[Path, ElementTree.Element] = {}
     for image in root.iter("image"):
@@ -57,11 +58,8 @@ def _is_cvat(path: Path) -> bool:
         return b"<annotations" in file.read(4096)
 
 
-def _parse(file: Path) -> ElementTree.Element:
-    try:
-        root = ElementTree.parse(file).getroot()
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise UserError(f"{file} is broken XML: {error}") from None
+def _parse(file: Path, findings: Findings) -> ElementTree.Element:
+    root = read_root(file, findings)
     if root.tag != "annotations" or root.find("track") is not None:
         what = "holds tracks of a video" if root.tag == "annotations" else "is no XML of CVAT's"
         raise UserError(f"{file} {what}; export the task as CVAT for images 1.1, or in COCO format, with its photos")

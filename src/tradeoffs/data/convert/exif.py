@@ -35,7 +35,7 @@ def settle(photo: Photo, stated: tuple[int, int] | None, file: Path | str, exif:
         photo.upright = exif == "upright"
         other = "stored" if photo.upright else "upright"
         findings.note(
-            "photos with an EXIF orientation whose annotated size fits both ways, boxes taken for those of "
+            "photos with an EXIF orientation whose annotated size, if any, fits both ways; boxes taken for those of "
             f"{ASSUMED[exif]} (--exif {other} takes the other)",
             photo.path.name,
         )

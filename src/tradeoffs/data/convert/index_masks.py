@@ -21,6 +21,8 @@ MOST_COUNTED = 63  # objects are counted from 1; larger numbers are levels of gr
 # in soft ones. Fewer than the number may be thin objects.
 BLENDED_SHARE, BLENDED_NUMBER = 0.04, 16
 
+AT_ONCE = 32  # objects of one picture, so that many in a large one do not fill the memory
+
 
 def read_index_mask(path: Path, size: ImageSize, upright: bool = False) -> ndarray:
     """The numbers, `H W`, exact up to 16 bits, of the photo's stored pixels.
@@ -32,6 +34,10 @@ def read_index_mask(path: Path, size: ImageSize, upright: bool = False) -> ndarr
         with Image.open(path) as image:
             if image.format not in LOSSLESS:
                 raise UserError(f"{path} is a {image.format} file, which changes the numbers of objects; use PNG")
+            if getattr(image, "n_frames", 1) > 1:
+                raise UserError(
+                    f"{path} has {image.n_frames} pages; expected one picture with a number for each object"
+                )
             turn = size_of(image).orientation
             numbers = _numbers(np.array(image), image, path)
     except NOT_DECODABLE as error:
@@ -103,12 +109,27 @@ def number_pieces(inside: ndarray) -> ndarray:
     return cv2.connectedComponents(inside.astype(np.uint8), connectivity=8)[1]
 
 
+def has_object_border(numbers: ndarray) -> bool:
+    """Whether most pixels at the picture's border are of one number, as if that were the background."""
+    border = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
+    number, count = np.unique(border, return_counts=True)
+    return bool(number[count.argmax()] != 0 and 2 * count.max() > len(border))
+
+
 def encode_instances(numbers: ndarray, wanted: list[int]) -> list[dict]:
     """For each object number its mask as COCO's compressed run-length code, with the mask's box and area."""
-    masks = np.asfortranarray((numbers[:, :, None] == np.array(wanted, dtype=np.int64)).astype(np.uint8))
-    codes = rle.encode(masks)
+    codes = [code for part in _parts(wanted) for code in _encode(numbers, part)]
     boxes, areas = rle.toBbox(codes).tolist(), rle.area(codes).tolist()
     return [
         {"segmentation": {"size": code["size"], "counts": code["counts"].decode()}, "bbox": box, "area": area}
         for code, box, area in zip(codes, boxes, areas, strict=True)
     ]
+
+
+def _parts(wanted: list[int]) -> list[list[int]]:
+    return [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
+
+
+def _encode(numbers: ndarray, wanted: list[int]) -> list[dict]:
+    masks = numbers[:, :, None] == np.array(wanted, dtype=np.int64)
+    return rle.encode(np.asfortranarray(masks.astype(np.uint8)))

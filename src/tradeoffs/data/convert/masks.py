@@ -12,6 +12,7 @@ from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.index_masks import (
     encode_instances,
+    has_object_border,
     mask_size,
     number_pieces,
     object_numbers,
@@ -20,6 +21,7 @@ from tradeoffs.data.convert.index_masks import (
 from tradeoffs.data.convert.photos import Photo, photos_below, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
+from tradeoffs.data.convert.texts import normal
 from tradeoffs.errors import UserError
 
 IMAGE_FOLDERS = ("PNGImages", "JPEGImages", "images", "photos")
@@ -78,25 +80,26 @@ def read_masks(
 
 
 class _Mask(NamedTuple):
-    fault: str | None
-    numbers: list[int]
+    """What one mask holds, or what is wrong with it."""
+
+    objects: list[dict]
+    pieces: dict[int, int]  # object number -> how many pieces it is in
     has_border: bool = False
-    num_pieces: int = 0  # where there is one number
-    objects: list[dict] = []  # noqa: RUF012
+    is_framed: bool = False
+    fault: str = ""
 
 
 def _read(photo: Photo, file: Path, pieces: Pieces | None) -> _Mask:
     try:
         picture = read_index_mask(file, photo.size, photo.upright)
     except UserError as error:
-        return _Mask(str(error), [])
+        return _Mask([], {}, fault=str(error))
     numbers, has_border = object_numbers(picture)
-    if len(numbers) != 1:
-        return _Mask(None, numbers, has_border, 0, encode_instances(picture, numbers))
-    numbered = number_pieces(picture == numbers[0])
-    count = int(numbered.max())
-    apart = encode_instances(numbered, list(range(1, count + 1))) if pieces == "apart" else None
-    return _Mask(None, numbers, has_border, count, apart or encode_instances(picture, numbers))
+    numbered = {number: number_pieces(picture == number) for number in numbers}
+    count = {number: int(labels.max()) for number, labels in numbered.items()}
+    if pieces == "apart" and len(numbers) == 1:
+        picture, numbers = numbered[numbers[0]], list(range(1, count[numbers[0]] + 1))
+    return _Mask(encode_instances(picture, numbers), count, has_border, has_object_border(picture))
 
 
 def _judge(masks: dict[str, _Mask], pieces: Pieces | None, findings: Findings) -> None:
@@ -104,43 +107,57 @@ def _judge(masks: dict[str, _Mask], pieces: Pieces | None, findings: Findings) -
     for name, mask in masks.items():
         if mask.fault:
             findings.fault(mask.fault)
-        elif not mask.numbers:
+        elif not mask.pieces:
             findings.note("masks without an object", name)
         if mask.has_border:
             findings.note("masks whose number 255 was taken for the border, not for an object", name)
-    numbers = {number for mask in masks.values() for number in mask.numbers}
-    several = [name for name, mask in masks.items() if mask.num_pieces > 1]
-    if len(numbers) > 1 and pieces:
-        findings.fault(f"--pieces is for masks of one number; these have {len(numbers)}, each of them one object")
-    elif len(numbers) == 1 and several and not pieces:
-        findings.fault(
-            f"all masks have the one number {numbers.pop()}, {len(several)} of them in several pieces, the first is "
-            f"{several[0]} with {masks[several[0]].num_pieces}; --pieces apart takes each piece for an object, "
-            "--pieces together those of a mask for one"
+        if mask.is_framed:
+            findings.note(
+                "masks with an object along most of their border; is it the background, which must be 0?", name
+            )
+    findings.require_none()
+    numbers = {number for mask in masks.values() for number in mask.pieces}
+    if not numbers:
+        raise UserError("the masks are empty: all their pixels are 0")
+    if len(numbers) == 1:
+        _judge_one_number(numbers.pop(), masks, pieces, findings)
+        return
+    if pieces:
+        raise UserError(f"--pieces is for masks of one number; these have {len(numbers)}, each of them one object")
+    for name, mask in masks.items():
+        if several := [number for number, count in mask.pieces.items() if count > 1]:
+            findings.note("numbers in several pieces, each number taken for one object", name, len(several))
+
+
+def _judge_one_number(number: int, masks: dict[str, _Mask], pieces: Pieces | None, findings: Findings) -> None:
+    several = {name: count for name, mask in masks.items() if (count := mask.pieces.get(number, 0)) > 1}
+    if several and not pieces:
+        first = next(iter(several))
+        raise UserError(
+            f"all masks have the one number {number}, {len(several)} of them in several pieces, the first is {first} "
+            f"with {several[first]}; --pieces apart takes each piece for an object, --pieces together those of a mask "
+            "for one"
         )
-    elif len(numbers) == 1:
-        how = "each piece" if pieces == "apart" else "all of a mask"
-        findings.note(f"masks of the one number {numbers.pop()}: {how} was taken for one object")
-    elif not numbers and not any(mask.fault for mask in masks.values()):
-        findings.fault("the masks are empty: all their pixels are 0")
+    how = "each piece" if pieces == "apart" else "all of a mask"
+    findings.note(f"masks of the one number {number}: {how} was taken for one object")
 
 
 def _masks_of(paths: list[Path], folder: Path, findings: Findings) -> dict[Path, Path]:
     files, photos = defaultdict(list), defaultdict(list)
     for file in photos_below(folder):
-        files[file.stem.removesuffix("_mask")].append(file)
+        files[normal(file.stem).removesuffix("_mask")].append(file)
     for path in paths:
-        photos[path.stem].append(path)
+        photos[normal(path.stem)].append(path)
     for kind, found in (("photos", photos), ("masks", files)):
         for stem, same in found.items():
             if len(same) > 1 and stem in photos:
                 findings.fault(f"{stem} has several {kind}: {', '.join(map(str, same))}; keep one")
     findings.require_none()
-    if lacking := [path.name for path in paths if path.stem not in files]:
+    if lacking := [path.name for path in paths if normal(path.stem) not in files]:
         raise UserError(f"{folder} has no mask for {len(lacking)} of {len(paths)} images, the first is {lacking[0]}")
-    for stem in files.keys() - photos.keys():
+    for stem in sorted(files.keys() - photos.keys()):
         findings.note("masks without a photo, left out", files[stem][0].name)
-    return {path: files[path.stem][0] for path in paths}
+    return {path: files[normal(path.stem)][0] for path in paths}
 
 
 def _split(photos: list[Photo], every: int | None) -> dict[str, list[Photo]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from pathlib import Path
 
 from tradeoffs.errors import UserError
@@ -16,3 +17,8 @@ def read_text(path: Path) -> str:
         return data.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file in UTF-8") from None
+
+
+def normal(name: str) -> str:
+    """Accents are spelt in two ways: that of macOS's files becomes that of most texts."""
+    return unicodedata.normalize("NFC", name)

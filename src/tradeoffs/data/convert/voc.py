@@ -25,6 +25,7 @@ def convert_voc(
     dest: Path,
     splits: dict[str, str] | None = None,
     lists: str | None = None,
+    photos: Path | None = None,
     exif: Exif = "stored",
     val: float | None = None,
     seed: int = SEED,
@@ -36,10 +37,11 @@ def convert_voc(
 
     `splits` maps the new split to the list in `ImageSets/<lists>` that it takes, `{"train": "trainval"}` say; by
     default those of train, val and test that are there. `lists="Segmentation"` takes the images with masks only. Where
-    there are no lists, all photos with an XML are taken; folders named train, val or test are the splits. `exif` says
-    on which photo boxes were drawn, where its size does not tell. Otherwise as `reading.convert`.
+    there are no lists, all photos with an XML are taken; folders named train, val or test are the splits. `photos` is
+    their folder where that is not in `source`. `exif` says on which photo boxes were drawn, where its size does not
+    tell. Otherwise as `reading.convert`.
     """
-    read = partial(read_voc, splits=splits, lists=lists, exif=exif)
+    read = partial(read_voc, splits=splits, lists=lists, photos=photos, exif=exif)
     return convert(read, source, dest, val, seed, group, copy, overwrite)
 
 
@@ -48,23 +50,27 @@ def read_voc(
     findings: Findings,
     splits: dict[str, str] | None = None,
     lists: str | None = None,
+    photos: Path | None = None,
     exif: Exif | None = "stored",
 ) -> Reading:
     """As `convert_voc`; with `exif=None` sizes that files state are not compared. Classes are in order of name."""
+    photos = photos or source
     require_folder(source)
-    pairs = pairs_by_list(source, splits, lists, findings)
+    require_folder(photos)
+    pairs = pairs_by_list(source, photos, splits, lists, findings)
     if pairs is None:
-        pairs = pairs_by_folder(source, findings)
-    photos = _photos({pair for part in pairs.values() for pair in part}, source, exif, findings)
-    class_names = sorted({thing.name for pair in photos for thing in pair.annotation.objects})
+        pairs = pairs_by_folder(source, photos, findings)
+    marked = _photos({pair for part in pairs.values() for pair in part}, source, exif, findings)
     findings.require_none()
+    class_names = sorted({thing.name for pair in marked for thing in pair.annotation.objects})
     if not class_names:
-        raise UserError(f"{source} has no objects: its {len(photos)} XML files name none")
-    if not any(photo.objects for photo in photos.values()):
-        lines = (line for photo in photos.values() for line in photo.without_area)
+        raise UserError(f"{source} has no objects: its {len(marked)} XML files name none")
+    _require_pixels(marked, source)
+    if not any(photo.objects for photo in marked.values()):
+        lines = (line for photo in marked.values() for line in photo.without_area)
         raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
     _tell_alike(class_names, findings)
-    found = {split: [photos[pair] for pair in part if pair in photos] for split, part in pairs.items()}
+    found = {split: [marked[pair] for pair in part] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
 
 
@@ -141,6 +147,14 @@ def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Mask
         return f"{file} has an object number {beyond[0]}, {annotation.path} {count} objects; they must agree"
     encoded = encode_instances(numbers, list(range(1, count + 1)))
     return [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
+
+
+def _require_pixels(pairs: Iterable[Pair], source: Path) -> None:
+    edges = [edge for pair in pairs for thing in pair.annotation.objects for edge in thing.box or ()]
+    if edges and min(edges) >= 0 and max(edges) <= 1:
+        raise UserError(
+            f"{source}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
+        )
 
 
 def _tell_alike(class_names: list[str], findings: Findings) -> None:

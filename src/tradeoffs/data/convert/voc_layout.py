@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +10,16 @@ from typing import NamedTuple
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import files_below, photos_below
 from tradeoffs.data.convert.reading import split_of
+from tradeoffs.data.convert.texts import normal
 from tradeoffs.data.convert.voc_lists import read_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, read_annotation
 from tradeoffs.errors import UserError
 
-SPLITS = {"train": ("train", "trainval"), "val": ("val",), "test": ("test",)}  # split -> lists, the first that is there
+SPLITS = {  # split -> its lists, of which the first that is there is taken
+    "train": ("train", "training", "trainval"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 LIST_FOLDERS = ("ImageSets/Main", "ImageSets", ".")
 
 ByStem = dict[str, list[Path]]
@@ -30,7 +34,7 @@ class Pair(NamedTuple):
 
 
 def pairs_by_list(
-    source: Path, splits: dict[str, str] | None, lists: str | None, findings: Findings
+    source: Path, photos_in: Path, splits: dict[str, str] | None, lists: str | None, findings: Findings
 ) -> dict[str, list[Pair]] | None:
     """Of each split the photos that its list names, in that order; None where `source` has no lists.
 
@@ -39,7 +43,7 @@ def pairs_by_list(
     files = _list_files(source, splits, lists)
     if files is None:
         return None
-    photos, annotations = _photos(source), _by_stem(_xml_files(source))
+    photos, annotations = _photos(photos_in), _by_stem(_xml_files(source))
     found = {}
     pair_of: dict[str, Pair | None] = {}
     for split, file in files.items():
@@ -51,9 +55,9 @@ def pairs_by_list(
     return found
 
 
-def pairs_by_folder(source: Path, findings: Findings) -> dict[str, list[Pair]]:
+def pairs_by_folder(source: Path, photos_in: Path, findings: Findings) -> dict[str, list[Pair]]:
     """All photos with an XML. Folders named train, val or test say which split; otherwise it is `""`."""
-    photos = _photos(source)
+    photos = _photos(photos_in)
     by_photo: dict[Path, list[VocAnnotation]] = defaultdict(list)
     for file in _xml_files(source):
         annotation = _read(file, findings)
@@ -66,8 +70,8 @@ def pairs_by_folder(source: Path, findings: Findings) -> dict[str, list[Pair]]:
         raise UserError(f"{source} has no photo with an XML file of its name; expected a.jpg and a.xml")
     found = defaultdict(list)
     for photo, (annotation, *_) in sorted(by_photo.items()):
-        places = (os.path.relpath(file.parent, source) for file in (photo, annotation.path))
-        found[next(filter(None, map(split_of, map(Path, places))), "")].append(Pair(photo, annotation))
+        places = (photo.parent.relative_to(photos_in), annotation.path.parent.relative_to(source))
+        found[next(filter(None, map(split_of, places)), "")].append(Pair(photo, annotation))
     return found
 
 
@@ -80,10 +84,11 @@ def _list_files(source: Path, splits: dict[str, str] | None, lists: str | None) 
         usual = {split: next((there[name] for name in names if name in there), None) for split, names in SPLITS.items()}
         if not splits and any(usual.values()):
             return {split: path for split, path in usual.items() if path}
-    if splits or lists:
-        folder = source / (folders[0] if (source / folders[0]).is_dir() else "ImageSets")
+    others = sorted(path.relative_to(source).as_posix() for path in (source / "ImageSets").rglob("*.txt"))
+    if splits or lists or others:
         wanted = ", ".join(splits.values() if splits else SPLITS)
-        raise UserError(f"{folder} has the lists {sorted(path.stem for path in folder.glob('*.txt'))}; wanted {wanted}")
+        where = f"ImageSets/{lists}" if lists else "ImageSets/Main"
+        raise UserError(f"{source} has the lists {others}; wanted {wanted} in {where} (--split-names and --lists)")
     return None
 
 
@@ -110,8 +115,8 @@ def _read(file: Path, findings: Findings) -> VocAnnotation | None:
 
 def _photo_of(annotation: VocAnnotation, photos: ByStem, findings: Findings) -> Path | None:
     """That of the XML's own name; only where there is none, that of its <filename>."""
-    own = photos.get(annotation.path.stem, [])
-    other = [path for path in photos.get(Path(annotation.file_name).stem, []) if path not in own]
+    own = photos.get(normal(annotation.path.stem), [])
+    other = [path for path in photos.get(normal(Path(annotation.file_name).stem), []) if path not in own]
     if own and other:
         findings.note(
             "XML whose <filename> names another photo, taken for that of its own name",
@@ -182,5 +187,5 @@ def _xml_files(source: Path) -> list[Path]:
 def _by_stem(paths: Iterable[Path]) -> ByStem:
     found = defaultdict(list)
     for path in paths:
-        found[path.stem].append(path)
+        found[normal(path.stem)].append(path)
     return dict(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.split import IMAGE_SUFFIXES
-from tradeoffs.data.convert.texts import read_text
+from tradeoffs.data.convert.texts import normal, read_text
 from tradeoffs.errors import UserError
 
 FLAGS = ("-1", "0", "1")  # of the lists of one class: it is absent, only in difficult objects, present
@@ -46,11 +46,11 @@ def read_list(path: Path, photos: dict[str, list[Path]], findings: Findings) -> 
 def _resolve(line: str, photos: dict[str, list[Path]]) -> tuple[str, list[Path], str]:
     """Stem, files and flag. The longest reading that names a photo wins: names may hold blanks and end in a number."""
     for text, flag in _readings(line):
-        name = text.replace("\\", "/").rpartition("/")[2]
+        name = normal(text.replace("\\", "/").rpartition("/")[2])
         stem = name.rpartition(".")[0] if Path(name).suffix.lower() in (*IMAGE_SUFFIXES, ".xml") else name
         for known in (name, stem):
             if known in photos:
-                same = [file for file in photos[known] if file.name == name]
+                same = [file for file in photos[known] if normal(file.name) == name]
                 return known, same or photos[known], flag
     return stem, [], flag
 

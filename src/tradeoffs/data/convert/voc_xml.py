@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import math
-import re
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.xml_files import UNREADABLE, read_root
 from tradeoffs.errors import UserError
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 YES, NO = ("true", "yes", "y"), ("", "false", "no", "n", "unspecified", "none", "null")
-
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (b"<\0", "utf-16-le"),
-    (b"\0<", "utf-16-be"),
-)
-DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
-UNREADABLE = "\ufffd"  # what stands for bytes that are none of the encoding
 
 
 class VocObject(NamedTuple):
@@ -45,56 +32,12 @@ class VocAnnotation(NamedTuple):
 
 def read_annotation(path: Path, findings: Findings) -> VocAnnotation:
     """Raises UserError, naming the file, for what cannot be read as one; notes what was put right."""
-    root = _parse(path, findings)
+    root = read_root(path, findings)
+    if root.tag != "annotation":
+        raise UserError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")
     name = (root.findtext("filename") or "").strip().replace("\\", "/").rpartition("/")[2]
     objects = [_object(element, path, findings) for element in _object_elements(root)]
     return VocAnnotation(path, name, _size(root, path), objects)
-
-
-def _parse(path: Path, findings: Findings) -> ElementTree.Element:
-    parser = ElementTree.XMLParser(target=_WithoutDoctype())
-    try:
-        parser.feed(_text(path, findings))
-        root = parser.close()
-    except ElementTree.ParseError as error:
-        raise UserError(f"{path} is broken XML: {error}") from None
-    except _DoctypeError:
-        raise UserError(f"{path} has a document type (<!DOCTYPE), which is not read; remove it") from None
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2].lower()  # without namespace
-    if root.tag != "annotation":
-        raise UserError(f"{path} is no annotation of Pascal VOC: its root is <{root.tag}>, not <annotation>")
-    return root
-
-
-class _DoctypeError(Exception):
-    pass
-
-
-class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Entities, with which a small file can fill the memory or read others, are declared in a document type only."""
-
-    def doctype(self, name: str, public: str | None, system: str | None) -> None:
-        raise _DoctypeError
-
-
-def _text(path: Path, findings: Findings) -> str:
-    """Python decodes, because its XML parser knows neither GB2312 nor most other encodings of several bytes."""
-    data = path.read_bytes()
-    encoding = next((name for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    if encoding is None:
-        found = DECLARED.match(data)
-        encoding = found[1].decode() if found else "utf-8"
-        if encoding.lower().startswith(("utf-16", "utf16", "utf-32", "ucs")):  # could not have been read so far
-            encoding = "utf-8"
-    try:
-        text = data.decode(encoding, "replace")
-    except (LookupError, UnicodeError):
-        findings.note(f"XML of the unknown encoding {encoding}, read as UTF-8", path.name)
-        text = data.decode("utf-8", "replace")
-    if UNREADABLE in text:
-        findings.note("XML with bytes that are not of its encoding, but in no name that is used", path.name)
-    return text.strip()
 
 
 def _object_elements(root: ElementTree.Element) -> list[ElementTree.Element]:
@@ -102,7 +45,7 @@ def _object_elements(root: ElementTree.Element) -> list[ElementTree.Element]:
 
 
 def _object(element: ElementTree.Element, path: Path, findings: Findings) -> VocObject:
-    name = (element.findtext("name") or "").strip()
+    name = " ".join((element.findtext("name") or "").split())
     if not name:
         raise UserError(f"{path}: an object has no name; give it one, as <name>cat</name>")
     if UNREADABLE in name:
