@@ -157,4 +157,5 @@ def _at_least_two(text: str) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     sys.exit(main())
