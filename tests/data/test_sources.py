@@ -123,6 +123,10 @@ def test_a_folder_in_another_format_is_told_what_to_type(tmp_path: Path):
         f"python -m tradeoffs.data.convert yolo {tmp_path} {new} --val 0.2 && "
         f"python train.py data=coco_folder data.root={new}"
     )
+    with pytest.raises(UserError, match="no train, no val in COCO format in"):
+        sources.require_readable({"_target_": "coco_folder", "root": str(tmp_path)})
+    make(tmp_path, "val.json", "val")
+    sources.require_readable({"_target_": "coco_folder", "root": str(tmp_path)})
 
 
 def test_one_file_without_splits_is_told_what_to_type(tmp_path: Path):

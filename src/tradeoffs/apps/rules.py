@@ -122,10 +122,20 @@ def check_paths(config: DictConfig) -> None:
     if root is not None and not Path(root).is_dir():
         fault = "is a file" if Path(root).is_file() else "does not exist"
         raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
+    check_data_folder(config)
     source = config.get("source")
     if source is not None and next(search_images(str(source)), None) is None:
         raise nothing_found(source)
     check_name(str(config.get("name", "unnamed")))
+
+
+def check_data_folder(config: DictConfig) -> None:
+    """A folder of somebody's own is in COCO format; of another format it is said what to type."""
+    source = OmegaConf.select(config, "data.source")
+    if str((source or {}).get("_target_")).endswith(".coco_folder"):
+        from tradeoffs.data.sources import require_readable
+
+        require_readable(OmegaConf.to_container(source, resolve=True))
 
 
 def check_name(name: str) -> None:
