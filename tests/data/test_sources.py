@@ -93,6 +93,51 @@ def test_a_split_may_have_another_name(tmp_path: Path):
     assert sources.coco_folder("train", tmp_path, train_name="trainval").images.name == "trainval"
 
 
+@pytest.mark.parametrize("name", ["valid", "validation", "Validation"])
+def test_validation_has_other_names_too(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture):
+    make(tmp_path, f"{name}/_annotations.coco.json", "test/_annotations.coco.json")
+    assert sources.coco_folder("val", tmp_path) == (tmp_path / name, tmp_path / name / "_annotations.coco.json")
+    assert not caplog.text
+
+
+def test_a_test_split_is_taken_for_want_of_another_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    make(tmp_path, "test/_annotations.coco.json")
+    assert sources.coco_folder("val", tmp_path).images == tmp_path / "test"
+    assert "has no split for validation; its split test" in caplog.text
+    with pytest.raises(UserError, match="no val images, no val annotations in"):
+        sources.coco_folder("val", tmp_path, val_name="minival")
+    write_flat(tmp_path, "lost.jpg", split="val")
+    with pytest.raises(UserError, match="no val images in"):
+        sources.coco_folder("val", tmp_path)
+
+
+def test_a_folder_in_another_format_is_told_what_to_type(tmp_path: Path):
+    make(tmp_path, "images/a.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(UserError) as caught:
+        sources.coco_folder("train", tmp_path)
+    new = f"{tmp_path}_coco"
+    assert str(caught.value) == (
+        f"no train in COCO format in {tmp_path}, but YOLO text files; type: "
+        f"python -m tradeoffs.data.convert yolo {tmp_path} {new} --val 0.2 && "
+        f"python train.py data=coco_folder data.root={new}"
+    )
+    with pytest.raises(UserError, match="no train, no val in COCO format in"):
+        sources.require_readable({"_target_": "coco_folder", "root": str(tmp_path)})
+    make(tmp_path, "val.json", "val")
+    sources.require_readable({"_target_": "coco_folder", "root": str(tmp_path)})
+
+
+def test_one_file_without_splits_is_told_what_to_type(tmp_path: Path):
+    make(tmp_path, "images", "annotations/instances_default.json")
+    (tmp_path / "annotations" / "instances_default.json").write_text('{"images": [], "annotations": []}')
+    with pytest.raises(
+        UserError, match=r"no train annotations in .*; give .*or convert the COCO format .*; type: python"
+    ):
+        sources.coco_folder("train", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("recipe", "line"),
     [

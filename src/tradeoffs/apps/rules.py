@@ -125,6 +125,7 @@ def check_paths(config: DictConfig) -> None:
     if root is not None and not Path(root).is_dir():
         fault = "is a file" if Path(root).is_file() else "does not exist"
         raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
+    check_data_folder(config)
     source = config.get("source")
     if source is not None and camera_of(source) is None and not is_address(str(source)):
         check_source(str(source))
@@ -145,3 +146,12 @@ def check_places(config: DictConfig) -> None:
     if config.name is not None or "task" in config:  # else it will be made of the settings
         check_name(config.name)
     check_place("runs", config.get("runs", "runs"), below=f"{config.name}/checkpoints")
+
+
+def check_data_folder(config: DictConfig) -> None:
+    """A folder of somebody's own is in COCO format; of another format it is said what to type."""
+    source = OmegaConf.select(config, "data.source")
+    if str((source or {}).get("_target_")).endswith(".coco_folder"):
+        from tradeoffs.data.sources import require_readable
+
+        require_readable(OmegaConf.to_container(source, resolve=True))

@@ -155,9 +155,21 @@ def _find_in_folder(
     return Split(images, annotations), name
 
 
+def require_readable(source: Mapping[str, Any]) -> None:
+    """Raises MissingSplitError, which says what to type, where a `coco_folder` is in another format."""
+    errors = []
+    for split in ("train", "val"):  # scoring needs but one
+        try:
+            _find_in_folder(split, **_options(source))
+        except MissingSplitError as error:
+            errors.append(error)
+    if len(errors) == 2 and conversions(errors[0].root):
+        raise MissingSplitError.of_all(errors)
+
+
 def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
     """Where a split lies if it is here already: nothing is drawn or fetched. `source` is that of a config."""
-    options = {key: value for key, value in source.items() if not key.startswith("_")}
+    options = _options(source)
     root = Path(str(options.pop("root", "")))
     try:
         match str(source.get("_target_")).removeprefix(f"{__name__}."):
@@ -177,6 +189,10 @@ def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
     except (UserError, TypeError):  # incomplete, or settings of another version
         return None
     return found if found.images.is_dir() and found.annotations.is_file() else None
+
+
+def _options(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in source.items() if not key.startswith("_")}
 
 
 def _told(ways: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,9 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _with_format(arguments: list[str]) -> list[str]:
-    """Without a format the first word is the folder, which is to be looked at."""
-    known = {*FORMATS, "auto", "-h", "--help"}
-    return arguments if not arguments or arguments[0] in known else ["auto", *arguments]
+    """Where two words are given and none is a format, the folder's files tell it."""
+    words = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    known = {*FORMATS, "auto"} & {*words[:1]} or {"-h", "--help"} & {*arguments}
+    return arguments if known or len(words) > 2 or not arguments else ["auto", *arguments]
 
 
 def convert_auto(source: Path, dest: Path, exif: Exif | None = None, **options) -> list:
@@ -83,12 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         "python -m tradeoffs.data.convert",
         description="Writes a data set into a folder in COCO format, for data=coco_folder data.root=DEST.",
-        epilog="Each format has its own options: python -m tradeoffs.data.convert voc --help",
+        epilog="FORMAT may be left out. Each has options of its own: python -m tradeoffs.data.convert voc --help",
     )
-    formats = parser.add_subparsers(required=True, metavar="[FORMAT]")
-    auto = _subparser(formats, "auto", "any of the formats below; this word may be left out", convert_auto)
-    _exif(auto, None)
-    _random_split(auto)
+    formats = parser.add_subparsers(required=True, metavar="FORMAT")
     voc = _subparser(formats, "voc", FORMATS["voc"], convert_voc)
     voc.add_argument(
         "--split-names", dest="splits", nargs="+", type=_split_name, action=_Pairs, metavar="SPLIT[=LIST]",
@@ -112,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _exif(masks)
     _random_split(masks)
+    auto = _subparser(formats, "auto", "any of the formats above; this word may be left out", convert_auto)
+    _exif(auto, None)
+    _random_split(auto)
     return parser
 
 
@@ -155,4 +157,5 @@ def _at_least_two(text: str) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from tradeoffs.errors import UserError
@@ -26,8 +27,8 @@ def require_free(dest: Path, images: Path, overwrite: bool, copy: bool) -> None:
         raise UserError(f"{target} exists and is no link; remove it, or copy the images with --copy")
 
 
-def place_images(images: Path, dest: Path, copy: bool) -> None:
-    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or a copy.
+def place_images(images: Path, names: Iterable[str], dest: Path, copy: bool) -> None:
+    """Makes `dest/images` a symbolic link to `images`, which costs no disk, or a folder with copies of `names`.
 
     Annotation files of another data set, which `require_free` has let pass, are removed with their images' link.
     """
@@ -39,9 +40,24 @@ def place_images(images: Path, dest: Path, copy: bool) -> None:
         target.unlink()
     dest.mkdir(parents=True, exist_ok=True)
     if copy:
-        shutil.copytree(images, target, dirs_exist_ok=True)
+        _copy(images, names, target)
     else:
         target.symlink_to(images.resolve(), target_is_directory=True)
+
+
+def _copy(images: Path, names: Iterable[str], target: Path) -> None:
+    """All or nothing: Ctrl-C or a full disk leaves no half of them."""
+    unfinished = target.with_name(".images.unfinished")
+    try:
+        for name in names:
+            (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(images / name, unfinished / name)
+        if target.exists():
+            shutil.copytree(unfinished, target, dirs_exist_ok=True)
+        else:
+            unfinished.rename(target)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _is_link_to(target: Path, images: Path) -> bool:

@@ -64,10 +64,9 @@ def conversions(folder: Path) -> dict[str, str]:
 
 def hydra_value(text: str) -> str:
     """As the right side of an override: quoted where Hydra would take a character for its own."""
-    if re.fullmatch(r"[\w./~+-]+", text) and not text.lstrip("+-").isdigit():
+    if re.fullmatch(r"[\w./~+-]+", text, re.ASCII) and not re.fullmatch(r"[\d.+-]+", text):
         return text
-    escaped = text.replace("\\", "\\\\") if text.endswith("\\") else text
-    return '"' + escaped.replace('"', '\\"') + '"'
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def json_kind(path: Path) -> str | None:

@@ -76,7 +76,7 @@ def read_masks(
     _judge({masks[path].name: mask for path, mask in zip(photos, read, strict=True)}, pieces, findings)
     for photo, mask in zip(photos.values(), read, strict=True):
         photo.objects = [thing | {"name": class_name, "iscrowd": 0} for thing in mask.objects]
-    return Reading([class_name], _split(list(photos.values()), every), as_given=every is not None)
+    return Reading([class_name], _split(list(photos.values()), every))
 
 
 class _Mask(NamedTuple):

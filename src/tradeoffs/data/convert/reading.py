@@ -65,14 +65,16 @@ def convert(
     _tell_equal_photos(splits, findings)
     root = common_folder(photo.path for part in splits.values() for photo in part)
     require_free(dest, root, overwrite, copy)
-    place_images(root, dest, copy)
-    written = [
-        write_split(
-            [picture_of(photo, root) for photo in part], found.class_names, dest / "annotations" / f"{name}.json"
-        )
-        for name, part in splits.items()
+    pictures = {name: [picture_of(photo, root) for photo in part] for name, part in splits.items()}
+    place_images(root, [picture.file_name for part in pictures.values() for picture in part], dest, copy)
+    folder = dest / "annotations"
+    if not found.as_given:  # files of an earlier conversion, whose splits may have been others
+        for file in folder.glob("*.json"):
+            file.unlink()
+    return [
+        *findings.lines(),
+        *(write_split(pictures[name], found.class_names, folder / f"{name}.json") for name in pictures),
     ]
-    return [*findings.lines(), *written]
 
 
 def split_of(path: PurePath) -> str:

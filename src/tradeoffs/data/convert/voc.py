@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.index_masks import encode_instances, object_numbers, read_index_mask
+from tradeoffs.data.convert.index_masks import VOID, encode_instances, read_index_mask
 from tradeoffs.data.convert.photos import Photo, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
-from tradeoffs.data.convert.voc_layout import Pair, pairs_by_folder, pairs_by_list
+from tradeoffs.data.convert.voc_layout import pairs_by_folder, pairs_by_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, VocObject
 from tradeoffs.errors import UserError
 
@@ -60,46 +63,49 @@ def read_voc(
     pairs = pairs_by_list(source, photos, splits, lists, findings)
     if pairs is None:
         pairs = pairs_by_folder(source, photos, findings)
-    marked = _photos({pair for part in pairs.values() for pair in part}, source, exif, findings)
+    annotations = {pair.photo: pair.annotation for part in pairs.values() for pair in part}
+    marked = _photos(annotations, source, exif, findings)
     findings.require_none()
-    class_names = sorted({thing.name for pair in marked for thing in pair.annotation.objects})
+    class_names = sorted({thing.name for annotation in annotations.values() for thing in annotation.objects})
     if not class_names:
-        raise UserError(f"{source} has no objects: its {len(marked)} XML files name none")
-    _require_pixels(marked, source)
+        raise UserError(f"{source} has no objects: its {len(annotations)} XML files name none")
+    _require_pixels(annotations.values(), source)
     if not any(photo.objects for photo in marked.values()):
         lines = (line for photo in marked.values() for line in photo.without_area)
         raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
     _tell_alike(class_names, findings)
-    found = {split: [marked[pair] for pair in part] for split, part in pairs.items()}
+    found = {split: [marked[pair.photo] for pair in part] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
 
 
-def _photos(pairs: Iterable[Pair], source: Path, exif: Exif | None, findings: Findings) -> dict[Pair, Photo]:
-    pairs = sorted(pairs, key=lambda pair: pair.photo)
-    sizes = read_sizes([pair.photo for pair in pairs], findings)
-    photos = {pair: Photo(pair.photo, sizes[pair.photo]) for pair in pairs if pair.photo in sizes}
-    for pair, photo in photos.items():
+def _photos(
+    annotations: Mapping[Path, VocAnnotation], source: Path, exif: Exif | None, findings: Findings
+) -> dict[Path, Photo]:
+    photos = {path: Photo(path, size) for path, size in read_sizes(sorted(annotations), findings).items()}
+    for path, photo in photos.items():
         if exif:
-            settle(photo, pair.annotation.size, pair.annotation.path, exif, findings)
+            settle(photo, annotations[path].size, annotations[path].path, exif, findings)
     files = {file.stem: file for file in (source / "SegmentationObject").glob("*.png")}
 
-    def encode(pair: Pair) -> _Masks:
-        return _encode(photos[pair], pair.annotation, files.get(pair.annotation.path.stem))
+    def encode(path: Path) -> _Masks:
+        return _encode(photos[path], annotations[path], files.get(annotations[path].path.stem))
 
     with ThreadPoolExecutor() as pool:
         encoded = list(pool.map(encode, photos))
-    for (pair, photo), masks in zip(photos.items(), encoded, strict=True):
-        _mark(photo, pair.annotation, masks, findings)
+    for (path, photo), masks in zip(photos.items(), encoded, strict=True):
+        _mark(photo, annotations[path], masks, findings)
     return photos
 
 
 def _mark(photo: Photo, annotation: VocAnnotation, masks: _Masks, findings: Findings) -> None:
-    if isinstance(masks, str):
-        findings.fault(masks)
+    if masks.fault:
+        findings.fault(masks.fault)
         return
+    if masks.beyond:
+        findings.note("numbers in masks without an object in the XML, left out", annotation.path.name, masks.beyond)
     if not annotation.objects:
         findings.note("XML without objects", annotation.path.name)
-    for thing, mask in zip(annotation.objects, masks, strict=True):
+    for thing, mask in zip(annotation.objects, masks.additions, strict=True):
         box = _sound_box(thing, photo, annotation.path.stem, findings)
         if box:
             # Pixels count from 1 and the last is included: the pixels 1 to 3 are x = 0, width = 3.
@@ -128,29 +134,34 @@ def _sound_box(thing: VocObject, photo: Photo, stem: str, findings: Findings) ->
     return box
 
 
-_Masks = list[dict] | str  # of each object what its mask adds to it, or what is wrong
+class _Masks(NamedTuple):
+    """Of each object of a photo what its mask adds to it, or what is wrong."""
+
+    additions: list[dict]
+    beyond: int = 0  # numbers in the picture that are of no object
+    fault: str = ""
 
 
 def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Masks:
-    """Of each object its mask and the mask's area. Object i of the XML is number i of the picture, 255 the border.
+    """Each object's mask and the mask's area. Object i of the XML is number i of the picture, 255 the border.
 
     SegmentationClass is not needed: it says of which class a pixel is, which the object knows already.
     """
     count = len(annotation.objects)
     if file is None:
-        return [{}] * count
+        return _Masks([{}] * count)
     try:
         numbers = read_index_mask(file, photo.size, photo.upright)
     except UserError as error:
-        return str(error)
-    if beyond := [number for number in object_numbers(numbers)[0] if number > count]:
-        return f"{file} has an object number {beyond[0]}, {annotation.path} {count} objects; they must agree"
+        return _Masks([], fault=str(error))
+    found = np.unique(numbers)
     encoded = encode_instances(numbers, list(range(1, count + 1)))
-    return [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
+    additions = [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
+    return _Masks(additions, np.count_nonzero((found > count) & (found != VOID)))
 
 
-def _require_pixels(pairs: Iterable[Pair], source: Path) -> None:
-    edges = [edge for pair in pairs for thing in pair.annotation.objects for edge in thing.box or ()]
+def _require_pixels(annotations: Iterable[VocAnnotation], source: Path) -> None:
+    edges = [edge for annotation in annotations for thing in annotation.objects for edge in thing.box or ()]
     if edges and min(edges) >= 0 and max(edges) <= 1:
         raise UserError(
             f"{source}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"

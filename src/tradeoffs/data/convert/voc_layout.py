@@ -29,9 +29,6 @@ class Pair(NamedTuple):
     photo: Path
     annotation: VocAnnotation
 
-    def __hash__(self) -> int:
-        return hash((self.photo, self.annotation.path))
-
 
 def pairs_by_list(
     source: Path, photos_in: Path, splits: dict[str, str] | None, lists: str | None, findings: Findings
@@ -50,7 +47,7 @@ def pairs_by_list(
         named = read_list(file, photos, findings)
         for stem, candidates in named.items():
             if stem not in pair_of:
-                pair_of[stem] = _pair(stem, candidates, annotations.get(stem, []), source, findings)
+                pair_of[stem] = _pair(stem, candidates, annotations.get(stem, []), photos, findings)
         found[split] = [pair for stem in named if (pair := pair_of[stem])]
     return found
 
@@ -61,7 +58,7 @@ def pairs_by_folder(source: Path, photos_in: Path, findings: Findings) -> dict[s
     by_photo: dict[Path, list[VocAnnotation]] = defaultdict(list)
     for file in _xml_files(source):
         annotation = _read(file, findings)
-        photo = annotation and _photo_of(annotation, photos, findings)
+        photo = annotation and _photo_of(annotation, photos.get(normal(file.stem), []), photos, findings)
         if annotation and photo:
             by_photo[photo].append(annotation)
     _tell_unpaired(by_photo, [photo for same in photos.values() for photo in same], findings)
@@ -92,16 +89,15 @@ def _list_files(source: Path, splits: dict[str, str] | None, lists: str | None) 
     return None
 
 
-def _pair(stem: str, photos: list[Path], files: list[Path], source: Path, findings: Findings) -> Pair | None:
+def _pair(stem: str, named: list[Path], files: list[Path], photos: ByStem, findings: Findings) -> Pair | None:
     if len(files) == 1:
         annotation = _read(files[0], findings)
-        photo = annotation and _choose(annotation, photos, findings)
+        photo = annotation and _photo_of(annotation, named, photos, findings)
         return Pair(photo, annotation) if annotation and photo else None
     if files:
         findings.fault(f"the photo {stem} has several annotations: {', '.join(map(str, files))}; keep one")
     else:
-        place = source / "Annotations" / f"{stem}.xml"
-        findings.fault(f"there is no annotation {place}, though a list of photos names its image")
+        findings.fault(f"there is no annotation {stem}.xml of {named[0]}, which a list names")
     return None
 
 
@@ -113,9 +109,8 @@ def _read(file: Path, findings: Findings) -> VocAnnotation | None:
         return None
 
 
-def _photo_of(annotation: VocAnnotation, photos: ByStem, findings: Findings) -> Path | None:
-    """That of the XML's own name; only where there is none, that of its <filename>."""
-    own = photos.get(normal(annotation.path.stem), [])
+def _photo_of(annotation: VocAnnotation, own: list[Path], photos: ByStem, findings: Findings) -> Path | None:
+    """One of its `own`, which have the XML's name; only where there are none, that of its <filename>."""
     other = [path for path in photos.get(normal(Path(annotation.file_name).stem), []) if path not in own]
     if own and other:
         findings.note(
