@@ -112,10 +112,10 @@ def chosen(searching: Search) -> list[dict]:
 
 
 def test_a_search_goes_on_with_the_same_data_alone(search):
-    search(*AXES, "+data.root=/a", trials=1, hashes={"train": "a" * 16, "val": None})  # not fetched yet
-    search(*AXES, "+data.root=/b", trials=1, hashes={"train": "a" * 16, "val": "b" * 16})
+    search(*AXES, trials=1, hashes={"train": "a" * 16, "val": None})  # not fetched yet
+    search(*AXES, trials=1, hashes={"train": "a" * 16, "val": "b" * 16})
     with pytest.raises(UserError, match="holds another search; choose another name=") as said:
-        search(*AXES, "+data.root=/b", trials=2, hashes={"train": "a" * 16, "val": "c" * 16})
+        search(*AXES, trials=2, hashes={"train": "a" * 16, "val": "c" * 16})
     assert said.value.details == ("validation data: bbbbbb -> cccccc",)
 
 
