@@ -82,9 +82,8 @@ def test_new_runs_appear_and_the_zoom_stays(page, runs, serve):
     page.wait_for_function(f"{plot}.layout.yaxis.autorange === false")
     zoomed = page.evaluate(f"{plot}.layout.yaxis.range")
     page.evaluate(f"{plot}.mark = 'the same element'")
-    before = marks(page)
     write_run(runs, "later", 0.77, 33.0)
-    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {before}")
+    page.wait_for_function(f"{plot}.data.some(trace => (trace.customdata || []).some(each => each[0] === 'later'))")
     assert page.evaluate(f"[{plot}.mark, {plot}.layout.yaxis.range]") == ["the same element", zoomed]
     assert "20 records" in page.inner_text("footer")
 
