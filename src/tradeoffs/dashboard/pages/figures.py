@@ -140,8 +140,6 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
             found.append(f"Disturbed: {disturbed} of these times spread over more than a tenth, or other programs ran.")
     if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
         found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
-    if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
-        found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]

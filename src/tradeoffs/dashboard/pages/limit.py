@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,13 +11,13 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, choices_in, label
+from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import Figure
 from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.scatter import Choices, has_frontier
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import GREY
-from tradeoffs.results.answer import answers
+from tradeoffs.results.answer import answers, left_out
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.question import Limit, Question
 
@@ -53,7 +54,7 @@ def parts(store: Store, view: View, figure: Figure) -> list:
         debounce=True,
         placeholder="or drag the line",
     )
-    caption = f"Which is best with {label(choices['x'])} {side}"
+    caption = f"Which is best with {AXES[choices['x']].label} {side}"
     found = html.Div(answer_parts(store, view, figure), id={"answers": 0}, **{"aria-live": "polite"})
     return [html.Div([controls.field("limit", caption, field), found], className="question")]
 
@@ -65,12 +66,17 @@ def answer_parts(store: Store, view: View, figure: Figure) -> list:
     if question is None:
         text = first(view, "limit")
         return [html.P(f"{text} is no number; write one such as 30, or 12.5.")] if text else []
-    found = answers(filters.selected(store.table(), view), question, store.root)
+    rows = filters.selected(store.table(), view)
+    found = answers(rows, question, store.root)
     if not found:
         return [html.P("None of these runs has both numbers.")]
+    more = [f"Only {MOST} of {len(found)} groups of runs that compare are answered for."] if len(found) > MOST else []
     return [
-        html.Div([html.P(html.Strong(each.sentence)), html.Ul([html.Li(doubt) for doubt in each.doubts])])
-        for each in found[:MOST]
+        *(
+            html.Div([html.P(html.Strong(each.sentence)), html.Ul([html.Li(doubt) for doubt in each.doubts])])
+            for each in found[:MOST]
+        ),
+        *(html.P(text) for text in [*more, left_out(rows, question)] if text),
     ]
 
 
@@ -94,7 +100,7 @@ def draw(drawn: go.Figure, table: pd.DataFrame, view: View, figure: Figure) -> N
         y1=1,
         yref="paper",
         line={"color": GREY, "width": 3 if question else 2, "dash": "solid" if question else "dash"},
-        label={"text": "limit" if question else "drag me: a limit", "textposition": "end", "font": {"color": GREY}},
+        label={"text": "limit" if question else "drag me: a limit", "textposition": "middle", "font": {"color": GREY}},
     )
 
 
@@ -105,7 +111,7 @@ def register(app: Dash, store: Store) -> None:
         State("url", "search"),
         prevent_initial_call=True,
     )
-    def drag(moves: list[dict | None], search: str) -> str:
+    def drag(moves: list[dict | None], search: str) -> Any:
         """To where the line was dragged, in three digits."""
         move = next((each["value"] for each in ctx.triggered if each["value"]), None) or {}
         ends = [move[key] for key in ("shapes[0].x0", "shapes[0].x1") if key in move]
