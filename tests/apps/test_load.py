@@ -1,6 +1,7 @@
 """A run, ready to be called."""
 
 import inspect
+import json
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,6 @@ def test_torch_is_not_imported_before_it_is_needed():
 
 def test_it_finds_what_the_command_finds(finished_run, photos, tmp_path):
     predict(compose("predict", [f"run={finished_run}", f"source={photos}/val", f"output={tmp_path}", "min_score=0"]))
-    import json
-
     content = json.loads((tmp_path / "predictions.json").read_text())
     found = tradeoffs.load(finished_run, min_score=0, device="cpu")(photos / "val")
     assert [each.name.as_posix() for each in found] == [image["file_name"] for image in content["images"]]
