@@ -220,6 +220,17 @@ def test_photos_and_xml_without_lists_are_split_by_chance(convert, tmp_path, pho
     assert len(found) == 10 and set(map(tuple, found.values())) == {(("cat", 10, 5, 30, 15),)}
 
 
+def test_masks_are_no_photos(convert, tmp_path):
+    root = write_plain(tmp_path / "plain", "photos", "xml", range(2))
+    for kind in ("SegmentationObject", "SegmentationClass"):
+        (root / kind).mkdir()
+        Image.fromarray(np.ones((50, 100), np.uint8)).save(root / kind / "0.png")
+    converted = convert("voc", root, "--val", "0.5")
+    assert [line for line in converted.lines if "left out" in line] == []
+    sizes = [len(converted.content(split)["annotations"][0].get("segmentation", {})) for split in ("train", "val")]
+    assert sorted(sizes) == [0, 2]
+
+
 def test_photos_in_a_folder_elsewhere(convert, tmp_path):
     write_plain(tmp_path, "photos/train", "xml/train", range(2))
     write_plain(tmp_path, "photos/val", "xml/val", range(2, 4))

@@ -48,7 +48,7 @@ def test_edges_are_numbers_of_any_kind(read, box, edges):
     assert read(voc_xml(voc_object(box)))[0].objects[0].box == edges
 
 
-@pytest.mark.parametrize("edge", ["x", "", " ", "nan", "inf", "-inf", "12,5", "1e400", "3 4"])
+@pytest.mark.parametrize("edge", ["x", "", " ", "nan", "inf", "-inf", "12,5", "1e400", "3 4", "1_0"])
 def test_an_edge_that_is_no_number_is_a_fault(read, edge):
     with pytest.raises(UserError, match=r"a\.xml: an object cat has .* as bndbox; expected four numbers"):
         read(voc_xml(voc_object((11, edge, 40, 30))))

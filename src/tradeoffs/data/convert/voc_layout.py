@@ -21,6 +21,7 @@ SPLITS = {  # split -> its lists, of which the first that is there is taken
     "test": ("test", "testing"),
 }
 LIST_FOLDERS = ("ImageSets/Main", "ImageSets", ".")
+MASKS = {"SegmentationObject", "SegmentationClass"}
 
 ByStem = dict[str, list[Path]]
 
@@ -168,9 +169,10 @@ def _tell_unpaired(by_photo: dict[Path, list[VocAnnotation]], photos: list[Path]
 
 
 def _photos(source: Path) -> ByStem:
-    """JPEGImages, where there is such a folder: VOC's folders of masks hold pictures, too."""
+    """Those of JPEGImages, where there is such a folder; never VOC's masks."""
     folder = source / "JPEGImages"
-    return _by_stem(photos_below(folder if folder.is_dir() else source))
+    found = photos_below(folder if folder.is_dir() else source)
+    return _by_stem(path for path in found if not MASKS & set(path.relative_to(source).parts))
 
 
 def _xml_files(source: Path) -> list[Path]:

@@ -68,7 +68,7 @@ def _box(element: ElementTree.Element, name: str, path: Path) -> list[float] | N
 
 def _number(text: str | None) -> float | None:
     try:
-        number = float(text or "")
+        number = float((text or "").replace("_", "?"))  # Python would read 1_0 as 10
     except ValueError:
         return None
     return number if math.isfinite(number) else None
