@@ -81,10 +81,10 @@ def _class_names(content: dict, file: Path, findings: Findings) -> dict[int, str
 def _umbrella(contents: Collection[dict], findings: Findings) -> str | None:
     """Roboflow's first category, a class too many: it never occurs and is but the heading of the others."""
     categories = [category for content in contents for category in content["categories"]]
-    used = {a.get("category_id") for content in contents for a in content["annotations"]}
+    used = {str(a.get("category_id")) for content in contents for a in content["annotations"]}
     headings = {str(category.get("supercategory")) for category in categories if category.get("id") != 0}
     first = {str(category.get("name")) for category in categories if category.get("id") == 0}
-    if 0 in used or len(first) != 1 or headings != first:
+    if "0" in used or len(first) != 1 or headings != first:
         return None
     findings.note(f"the category 0, {next(iter(first))!r}, is the heading of the others and never occurs; left out")
     return next(iter(first)).strip()
@@ -130,10 +130,11 @@ def _stated_size(entry: dict) -> tuple[int, int] | None:
 def _mark(photos: Mapping, annotations: list[dict], names: Mapping[int, str], file: Path, findings: Findings) -> None:
     for annotation in annotations:
         where = f"{file}, annotation {annotation.get('id')}"
-        name, image = names.get(annotation.get("category_id")), annotation.get("image_id")
+        number, image = annotation.get("category_id"), annotation.get("image_id")
+        name = names.get(number) if isinstance(number, int) else None
         if name is None:
-            findings.fault(f"{where}: there is no category {annotation.get('category_id')}")
-        elif image not in photos:
+            findings.fault(f"{where}: there is no category {number}")
+        elif not isinstance(image, int | str) or image not in photos:
             findings.note("annotations of an image that is not in their file, left out", where)
         elif photos[image]:
             _add(photos[image], name, annotation, where, findings)

@@ -90,8 +90,8 @@ def _regions(task: dict, name: str, findings: Findings) -> list[dict] | None:
     if "annotations" not in task and "completions" not in task:  # JSON-MIN
         lists = [value for value in task.values() if isinstance(value, list)]
         return [{**region, "value": region} for part in lists for region in part if isinstance(region, dict)]
-    done = [each for each in task.get("annotations") or task.get("completions") or () if isinstance(each, dict)]
-    done = [each for each in done if not each.get("was_cancelled") and not each.get("skipped")]
+    made = _dicts(task.get("annotations") or task.get("completions"), name)
+    done = [each for each in made if not each.get("was_cancelled") and not each.get("skipped")]
     if not done:
         findings.note("tasks that nobody has annotated or that were skipped, left out", name)
         return None
@@ -100,7 +100,15 @@ def _regions(task: dict, name: str, findings: Findings) -> list[dict] | None:
     latest = max(
         done, key=lambda each: (str(each.get("updated_at") or each.get("created_at") or ""), each.get("id") or 0)
     )
-    return [region for region in latest.get("result") or () if isinstance(region, dict)]
+    return _dicts(latest.get("result"), name)
+
+
+def _dicts(value: object, name: str) -> list[dict]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise UserError(f"the task of {name} holds {str(value)[:80]} instead of a list of annotations")
+    return value
 
 
 def _stated_size(regions: list[dict]) -> tuple[int, int] | None:
@@ -112,17 +120,18 @@ def _stated_size(regions: list[dict]) -> tuple[int, int] | None:
 
 
 def _mark(photo: Photo, regions: list[dict], where: str, findings: Findings) -> None:
-    labelled = {region["id"] for region in regions if "id" in region and _labels(region)}
+    labelled = {str(region["id"]) for region in regions if "id" in region and _labels(region)}
     for region in regions:
         names = _labels(region)
-        if names or region.get("id") not in labelled:  # a shape and its label may be two entries of one id
+        if names or str(region.get("id")) not in labelled:  # a shape and its label may be two entries of one id
             _add(photo, region, names, where, findings)
 
 
 def _labels(region: dict) -> list[str]:
     value = region.get("value")
-    found = next((value[key] for key in LABELS if value.get(key)), ()) if isinstance(value, dict) else ()
-    return [str(name).strip() for name in found]
+    found = next((value[key] for key in LABELS if value.get(key)), None) if isinstance(value, dict) else None
+    names = found if isinstance(found, list) else [found] if isinstance(found, str) else []
+    return [str(name).strip() for name in names]
 
 
 def _add(photo: Photo, region: dict, names: list[str], where: str, findings: Findings) -> None:
