@@ -208,7 +208,7 @@ class Group:
         if not difference.ground:
             return "equal"
         form, unit = ("{:.3f}", "") if self.question.best in ACCURACY else ("{:.3g}", COLUMNS[self.question.best].unit)
-        value, low, high = map(form.format, difference.interval)
+        value, low, high = (form.format(round(each, 3) + 0.0) for each in difference.interval)  # without -0.000
         return f"difference {value} {unit}".rstrip() + f", 95 % {low} to {high} {difference.ground}"
 
     def perhaps_within(self) -> Iterator[str]:
