@@ -9,6 +9,7 @@ import small_runs
 import torch
 
 from tradeoffs.apps.build import build_task
+from tradeoffs.apps.data_identity import data_now
 from tradeoffs.apps.siblings import Siblings
 from tradeoffs.files import write_whole
 from tradeoffs.measure.protocol import network_cost, prepare
@@ -20,10 +21,12 @@ EPOCHS = 6
 WORDS = (f"epochs={EPOCHS}", "stop_hopeless=true")
 
 
-def add_sibling(runs: Path, name: str, score: float = 0.9, **changes: object) -> None:
+def add_sibling(photos: Path, runs: Path, name: str, score: float = 0.9, **changes: object) -> None:
     """A finished run of one multiply-add, whose score never changed."""
-    facts = {"multiply_adds": 1, "epochs": EPOCHS, "data": "photos", "status": "finished", **changes}
-    who = Identity(name, "detection", "ssd", "any", facts["data"], 64, 1, "0")
+    facts = {"multiply_adds": 1, "epochs": EPOCHS, "status": "finished", **changes}
+    hashes = data_now(small_runs.settings(photos, runs / name)) | facts.get("data", {})
+    who = Identity(name, "detection", "ssd", "any", "photos", 64, 1, "0")
+    who.train_data, who.val_data = hashes["train"], hashes["val"]
     cost, config = {"multiply_adds": facts["multiply_adds"]}, {"epochs": facts["epochs"]}
     (runs / name).mkdir(parents=True)
     write_record(runs / name / "result.json", Record(who, facts["status"], cost=cost, config=config))
@@ -31,9 +34,9 @@ def add_sibling(runs: Path, name: str, score: float = 0.9, **changes: object) ->
     write_whole(runs / name / "metrics.csv", "epoch,val/mAP\n" + "".join(rows))
 
 
-def add_siblings(runs: Path) -> None:
+def add_siblings(photos: Path, runs: Path) -> None:
     for number in range(5):
-        add_sibling(runs, f"sibling{number}")
+        add_sibling(photos, runs, f"sibling{number}")
 
 
 FLAT = [{0: score, 1: score, 2: score} for score in (0.1, 0.2, 0.3, 0.4, 0.5)]
@@ -68,21 +71,21 @@ class TwelveMultiplyAdds(torch.nn.Conv2d):
 
 
 def test_only_finished_runs_like_it_that_cost_no_more_are_compared(photos, tmp_path):
-    add_sibling(tmp_path, "cheaper", 0.1, multiply_adds=11)
-    add_sibling(tmp_path, "equal", 0.2, multiply_adds=12)
-    add_sibling(tmp_path, "dearer", multiply_adds=13)
-    add_sibling(tmp_path, "longer", epochs=EPOCHS + 1)
-    add_sibling(tmp_path, "elsewhere", data="shapes")
-    add_sibling(tmp_path, "failing", status="failed")
+    add_sibling(photos, tmp_path, "cheaper", 0.1, multiply_adds=11)
+    add_sibling(photos, tmp_path, "equal", 0.2, multiply_adds=12)
+    add_sibling(photos, tmp_path, "dearer", multiply_adds=13)
+    add_sibling(photos, tmp_path, "longer", epochs=EPOCHS + 1)
+    add_sibling(photos, tmp_path, "elsewhere", data={"val": "0" * 16})
+    add_sibling(photos, tmp_path, "failing", status="failed")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged/result.json").write_text("{")
     config = small_runs.settings(photos, tmp_path / "run", *WORDS)
-    curves = Siblings(config).curves(TwelveMultiplyAdds(), torch.ones(1, 3, 2, 2, dtype=torch.uint8))
+    curves = Siblings(config, data_now(config)).curves(TwelveMultiplyAdds(), torch.ones(1, 3, 2, 2, dtype=torch.uint8))
     assert curves == [dict.fromkeys(range(EPOCHS), 0.1), dict.fromkeys(range(EPOCHS), 0.2)]
 
 
 def test_a_hopeless_run_is_stopped_stays_so_and_can_go_on(photos, tmp_path):
-    add_siblings(tmp_path)
+    add_siblings(photos, tmp_path)
     folder = tmp_path / "run"
     small_runs.run(photos, folder, *WORDS)
     record = read_record(folder / "result.json")
@@ -103,7 +106,7 @@ def test_a_hopeless_run_is_stopped_stays_so_and_can_go_on(photos, tmp_path):
 
 def test_a_run_as_good_as_others_goes_on(photos, tmp_path):
     for number in range(5):
-        add_sibling(tmp_path, f"sibling{number}", score=0.0)
+        add_sibling(photos, tmp_path, f"sibling{number}", score=0.0)
     small_runs.run(photos, tmp_path / "run", *WORDS)
     assert read_record(tmp_path / "run/result.json").status == "finished"
 
@@ -113,7 +116,7 @@ def test_the_cost_is_counted_as_for_a_record(photos, tmp_path):
     config = small_runs.settings(photos, tmp_path / "run")
     model = build_task(config, num_classes=2).model
     image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-    siblings = Siblings(config)
+    siblings = Siblings(config, {})
     siblings.curves(model, image)
     network = prepare(model, image, fuse=True, channels_last=True)
     assert siblings.cost == network_cost(model, network, image)["multiply_adds"]

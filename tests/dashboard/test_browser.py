@@ -82,9 +82,8 @@ def test_new_runs_appear_and_the_zoom_stays(page, runs, serve):
     page.wait_for_function(f"{plot}.layout.yaxis.autorange === false")
     zoomed = page.evaluate(f"{plot}.layout.yaxis.range")
     page.evaluate(f"{plot}.mark = 'the same element'")
-    before = marks(page)
     write_run(runs, "later", 0.77, 33.0)
-    page.wait_for_function(f"document.querySelectorAll('.points path.point').length > {before}")
+    page.wait_for_function(f"{plot}.data.some(trace => (trace.customdata || []).some(each => each[0] === 'later'))")
     assert page.evaluate(f"[{plot}.mark, {plot}.layout.yaxis.range]") == ["the same element", zoomed]
     assert "20 records" in page.inner_text("footer")
 
@@ -223,3 +222,22 @@ def test_the_keyboard_reaches_everything(page, grid_address):
     page.wait_for_function("document.activeElement.value === 'grid'")
     page.keyboard.press("Space")
     page.wait_for_url("**sweep=grid*")
+
+
+def test_the_limit_is_dragged_and_answered(page, grid_address):
+    page.goto(grid_address)
+    box = page.locator(".shapelayer path").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 300, y, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**limit=*")
+    (value,) = query(page)["limit"]
+    page.get_by_text(f"has the highest mAP below {value} ms").wait_for()
+    field = page.get_by_role("group", name=re.compile("Which is best")).locator("input")
+    assert field.input_value() == value
+    field.fill("12")
+    field.press("Enter")
+    page.get_by_text("has the highest mAP below 12 ms").wait_for()
+    assert query(page)["limit"] == ["12"]

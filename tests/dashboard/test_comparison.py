@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from dashboard_runs import write_run
 
-from tradeoffs.dashboard.comparison import different_settings, metric_rows
+from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
 from tradeoffs.dashboard.mistakes import best_threshold, mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.metrics.matches import Matches
@@ -15,6 +15,16 @@ def test_settings_that_differ():
     first = {"a": {"b": 1, "c": 2}, "d": [1], "name": "one"}
     second = {"a": {"b": 1, "c": 3}, "e": None, "d": [1], "f": 5, "name": "other"}
     assert different_settings(first, second) == [("a.c", 2, 3), ("f", None, 5)]
+
+
+def test_accuracies_on_other_images_do_not_compare(runs):
+    for name, images in (("a", "a" * 16), ("b", "b" * 16), ("old", None)):
+        write_run(runs, name, 0.3, 20, val_data=images)
+    table = Store(runs).table()
+    assert verdicts(table, "a", "b")["mAP"] == ["scored on other images, which do not compare"]
+    assert verdicts(table, "a", "old")["mAP"] == ["whether on the same images is not known"]
+    assert "over the turns" in verdicts(table, "a", "b")["ms"][0]
+    assert different_data(table.loc["a"], table.loc["b"]) == [("scored on", "aaaaaa", "bbbbbb")]
 
 
 @pytest.fixture

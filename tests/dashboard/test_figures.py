@@ -1,5 +1,7 @@
 """The figures as functions of a table."""
 
+import json
+
 import numpy as np
 import pytest
 from dashboard_runs import write_run
@@ -53,7 +55,8 @@ def test_any_axis_can_be_chosen_and_marks_tell_their_run(grid, name, view):
     figure, rows = FIGURES[name], filters.shown(grid.table(), {})
     choices = choices_in(view, figure.choices)
     drawn = figure.draw(figure.drawable(rows, choices), grid.table(), choices)
-    marks = [trace for trace in drawn.data if "markers" in trace.mode and trace.x[0] is not None]
+    shown = [trace for trace in drawn.data if trace.hoverinfo != "skip"]
+    marks = [trace for trace in shown if "markers" in trace.mode and trace.x[0] is not None]
     assert marks
     assert all(values[0] in rows.index for trace in marks for values in trace.customdata)
 
@@ -88,7 +91,7 @@ def test_what_was_stopped_is_no_result(runs):
     figure, rows = FIGURES["frontier"], filters.shown(Store(runs).table(), {"average": [""]})
     assert list(rows.index) == ["hopeless", "whole"]
     assert list(figure.drawable(rows, figure.choices).index) == ["whole"]
-    assert listing.best(rows, "mAP").to_dict() == {"hopeless": False, "whole": True}
+    assert listing.best(rows, "mAP").to_dict() == {"hopeless": "", "whole": "★"}
 
 
 def test_a_line_joins_the_best_recipes_not_their_means(runs):
@@ -135,9 +138,49 @@ def test_whiskers_are_the_bounds(grid):
 def test_the_frontier_follows_the_better_direction(grid):
     rows = grid.table()
     fastest, best = rows["ms"].min(), rows["mAP"].max()
-    assert (frontier(rows, "ms", "mAP")["ms"].iloc[0], frontier(rows, "ms", "mAP")["mAP"].iloc[-1]) == (fastest, best)
-    by_throughput = frontier(rows, "images_per_second", "mAP")
-    assert sorted(by_throughput.index) == sorted(frontier(rows, "ms", "mAP").index)
+    by_time, _ = frontier(rows, "ms", "mAP")
+    assert (by_time["ms"].iloc[0], by_time["mAP"].iloc[-1]) == (fastest, best)
+    by_throughput, _ = frontier(rows, "images_per_second", "mAP")
+    assert sorted(by_throughput.index) == sorted(by_time.index)
+
+
+def doubtful_runs(runs):
+    """In turn: quiet, slower but disturbed so much that it may be faster, disturbed and faster still, untrained."""
+    for name, score, ms in (("calm", 0.4, 20), ("shaken", 0.3, 19), ("quick", 0.2, 5), ("untrained", 0.01, 1)):
+        folder = write_run(runs, name, score, ms)
+        content = json.loads((folder / "result.json").read_text())
+        content["cost"]["batches"]["1"]["disturbed"] = name in ("shaken", "quick")
+        (folder / "result.json").write_text(json.dumps(content))
+    return Store(runs).table()
+
+
+def test_what_is_in_doubt_is_hollow_and_on_the_frontier_only_for_sure(runs):
+    rows = doubtful_runs(runs)
+    figure = FIGURES["frontier"]
+    drawn = figure.draw(rows, rows, figure.choices)
+    hollow = {
+        values[0]: symbol.endswith("-open")
+        for trace in drawn.data
+        if trace.customdata is not None
+        for values, symbol in zip(trace.customdata, trace.marker.symbol, strict=True)
+    }
+    assert hollow == {"calm": False, "shaken": True, "quick": True, "untrained": True}
+    best, maybe = frontier(rows, "ms", "mAP")
+    assert (list(best.index), list(maybe.index)) == (["quick", "calm"], ["shaken"])
+    assert {"hollow", "ringed"} <= {str(trace.name).partition(":")[0] for trace in drawn.data}
+
+
+def test_stars_are_for_what_is_beyond_doubt(runs):
+    rows = doubtful_runs(runs).drop(["quick", "untrained"])
+    assert listing.best(rows, "ms").to_dict() == {"calm": "★", "shaken": "☆"}
+    assert listing.marked(rows, "ms") == ["20", "19!"]
+    rows = Store(runs).table()
+    assert listing.best(rows, "ms").to_dict() == {"calm": "", "quick": "", "shaken": "", "untrained": "★"}
+    assert listing.best(rows, "mAP").to_dict() == {"calm": "★", "quick": "", "shaken": "", "untrained": ""}
+    assert listing.marked(rows, "mAP")[-1] == "0.010?"
+    assert listing.marks_explained(rows, ["mAP"]) == "? hardly trained."
+    write_run(runs, "close", 0.39, 30)
+    assert listing.best(Store(runs).table(), "mAP")["close"] == "☆"
 
 
 def test_colours_do_not_depend_on_the_filter(grid):

@@ -265,6 +265,45 @@ def test_models_scored_on_other_images_are_said(tmp_path, capsys):
     assert "different" not in capsys.readouterr().out
 
 
+def write_seeds(runs: Path, *hashes: str | None) -> None:
+    """A run for each hash of validation images, of one recipe."""
+    for seed, images in enumerate(hashes, 1):
+        name = f"seed={seed}"
+        write_run(runs, name, 0.1 * seed, ms=10 * seed, seed=seed, recipe_hash="one", val_data=images)
+        record = json.loads((runs / name / "result.json").read_text())
+        record["accuracy"]["per_class"] = [{"name": "disc", "AP": 0.4, "instances": 4}]
+        (runs / name / "result.json").write_text(json.dumps(record))
+
+
+def test_seeds_are_averaged_over_the_same_images_alone(tmp_path, capsys):
+    write_seeds(tmp_path, "a" * 16, "a" * 16, "b" * 16)
+    main([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "0.150" in said and "0.300" in said and "0.200" not in said
+    assert "scored" in said and "aaaaaa" in said and "bbbbbb" in said
+    assert "Scored on 2 different sets of images" in said
+    rows = [line.split("│") for line in said.splitlines() if "ssd" in line]
+    assert [row[-2].strip() for row in rows] == ["*", "*"]  # a score on other images beats nobody
+
+
+def test_data_that_are_not_known_are_not_those_that_are(tmp_path, capsys):
+    write_seeds(tmp_path, "a" * 16, None)
+    main([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "aaaaaa" in said and "not known" in said
+    assert "Whether all were scored on the same images is not known" in said
+
+
+def test_runs_of_equal_settings_on_other_training_data_are_two(tmp_path, capsys):
+    for name, score in (("before", 0.2), ("after", 0.8)):
+        write_run(tmp_path, name, score, config_hash="one", recipe_hash="one", train_data=name, val_data="a" * 16)
+    write_run(tmp_path, "benchmark", None, ms=5, config_hash="one", recipe_hash="one")  # of one of both
+    finish(tmp_path / "benchmark/result.json")
+    main([str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "0.200" in said and "0.800" in said and "trained" in said
+
+
 def test_a_folder_is_no_place_for_a_table(runs, capsys):
     assert main([str(runs), "--csv", str(runs)]) == 2
     assert "is a folder; give --csv a file" in capsys.readouterr().err

@@ -93,6 +93,7 @@ def unchanged(config: DictConfig, hashes: Hashes) -> tuple[dict[str, str | None]
     """The hashes of a run that has just ended without those that no longer hold, and what is to be said about that."""
     now = data_now(config)
     lines = tuple(
-        f"changed while it was at work, so its result belongs to neither: {line}" for line in changes(hashes, now)
+        line.replace("data:", "data changed while the run was at work, so its result belongs to neither:")
+        for line in changes(hashes, now)
     )
-    return {split: before if now[split] == before else None for split, before in hashes.items()}, lines
+    return {split: old if now[split] == old else None for split, old in hashes.items()}, lines

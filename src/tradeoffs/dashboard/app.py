@@ -11,7 +11,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from flask import Flask, abort, request
 
 from tradeoffs.dashboard import address
-from tradeoffs.dashboard.pages import compare, controls, figures, run, saving, table
+from tradeoffs.dashboard.pages import compare, controls, figures, limit, run, saving, table
 from tradeoffs.dashboard.pages.parts import problem
 from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
@@ -38,7 +38,7 @@ def build_app(store: Store, host: str = LOOPBACK, bound: str = LOOPBACK) -> Dash
     )
     app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     app.layout = lambda: frame(store)
-    for part in (controls, figures, table, run, compare, saving):
+    for part in (controls, figures, limit, table, run, compare, saving):
         part.register(app, store)
     register(app, store)
     serve_pictures(app.server, store)

@@ -39,8 +39,13 @@ def different_data(one: pd.Series, other: pd.Series) -> list[tuple[str, str, str
     return [
         (title, mark(one[name]), mark(other[name]))
         for name, title in KINDS.items()
-        if (one[name] or "") != (other[name] or "")
+        if not is_same(one[name], other[name])
     ]
+
+
+def is_same(first: object, second: object) -> bool:
+    """Of two hashes, either of which may be missing."""
+    return first == second or (pd.isna(first) and pd.isna(second))
 
 
 def metric_rows(table: pd.DataFrame, one: pd.Series, other: pd.Series, images: Mapping[str, Interval]) -> list[Row]:
@@ -87,7 +92,7 @@ def verdicts(
 
 def other_images(one: pd.Series, other: pd.Series) -> str | None:
     """Why accuracies do not compare; None where they do."""
-    if one["images"] == other["images"]:
+    if is_same(one["images"], other["images"]):
         return None
     known = is_hash(one["images"]) == is_hash(other["images"])
     return "scored on other images, which do not compare" if known else "whether on the same images is not known"

@@ -13,11 +13,13 @@ from plotly.offline import get_plotlyjs
 
 from tradeoffs.dashboard import filters, listing
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, choices_in, written
+from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.pages import limit
 from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
+from tradeoffs.results.answer import answers
 
 STYLE = Path(__file__).with_name("assets") / "style.css"
 # Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
@@ -51,8 +53,21 @@ def report(store: Store, view: View) -> str:
         section(figure, rows, store.table(), choices_in(view if name == now else {}, figure.choices))
         for name, figure in FIGURES.items()
     ]
-    parts += ["<h2>Table</h2>", '<div class="scroll">', table_text(rows), "</div>"]
+    parts += answered(store, view, FIGURES.get(now, FIGURES["frontier"]))
+    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
+    explained = f"{stars} {listing.marks_explained(rows, listing.usual_columns(rows))}".strip()
+    parts += ["<h2>Table</h2>", f"<p>{explained}</p>", '<div class="scroll">', table_text(rows), "</div>"]
     return page("\n".join(parts))
+
+
+def answered(store: Store, view: View, figure: Figure) -> list[str]:
+    """What is best within the limit of the view, if it has one."""
+    choices = choices_in(view, figure.choices)
+    if not limit.applies(figure, choices) or not (question := limit.asked(view, choices)):
+        return []
+    found = answers(filters.selected(store.table(), view), question, store.root)
+    said = [(f"<strong>{escape(each.sentence)}</strong>", *map(escape, each.doubts)) for each in found]
+    return [f"<p>{text}</p>" for texts in said for text in texts]
 
 
 def drawings(store: Store, view: View) -> Iterator[tuple[str, go.Figure]]:
@@ -110,17 +125,19 @@ def table_text(rows: pd.DataFrame) -> str:
         f"<th scope='col'><button>{escape(text)}</button></th>" for text in ["run", *map(listing.head, columns)]
     )
     marks = {name: listing.best(rows, name).to_list() for name in columns}
+    texts = {name: listing.marked(rows, name) for name in columns}
     lines = []
     for place, (_, row) in enumerate(rows.iterrows()):
         cells = [
-            cell(row[name], marks[name][place], bool(AXES[name].better) if name in AXES else True) for name in columns
+            cell(row[name], texts[name][place], marks[name][place], bool(AXES[name].better) if name in AXES else True)
+            for name in columns
         ]
         lines.append(f"<tr><th scope='row'>{escape(str(row['name']))}</th>{''.join(cells)}</tr>")
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def cell(value: object, best: bool, number: bool) -> str:
-    text = escape(written(value))
+def cell(value: object, text: str, mark: str, number: bool) -> str:
     plain = "" if text == "-" else escape(str(value))
     kind = " class='number'" if number else ""
-    return f"<td{kind} data-value='{plain}'>{f'<strong>★ {text}</strong>' if best else text}</td>"
+    shown = f"{mark} {escape(text)}".strip()
+    return f"<td{kind} data-value='{plain}'>{f'<strong>{shown}</strong>' if mark == listing.STAR else shown}</td>"

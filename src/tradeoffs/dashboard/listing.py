@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import pandas as pd
 
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, plain, written
-from tradeoffs.results.columns import HEADS, TOGETHER
+from tradeoffs.results.bounds import bounds, doubtful, untrained
+from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER
+
+STAR, CLOSE = "★", "☆"
 
 USUAL = (
     *("model", "backbone", "image_size", "num_proposals", "seed", "seeds", "mAP", "AP50", "ms"),
@@ -65,10 +71,43 @@ def ordered(rows: pd.DataFrame, name: str, descending: bool) -> pd.DataFrame:
 
 
 def best(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Where the best value of a column stands, among the rows that compare: of one task, data set and device."""
+    """STAR at the best value of a column, CLOSE at those that are too close to it to call, else nothing.
+
+    Among the rows that compare: of one task, data set, device, and for accuracies of one set of images. A disturbed
+    time counts as the worst that it may be, and what was hardly trained has no star.
+    """
     better = AXES[name].better if name in AXES else None
     if better is None or len(rows) < 2:
-        return pd.Series(False, rows.index)
-    values = rows[name].astype(float).where(rows["status"] == "finished")
-    groups = values.groupby([rows[key].map(plain) for key in TOGETHER])
-    return values == groups.transform("max" if better == "high" else "min")
+        return pd.Series("", rows.index)
+    sign = 1 if better == "high" else -1
+    low, value, high = (bounds(rows, name)[:, ::sign] * sign).T  # the more, the better
+    worth = np.where(doubtful(rows, name), low, value)
+    out = (rows["status"] != "finished").to_numpy() | (untrained(rows) if name in ACCURACY else False)
+    worth, high = np.where(out, np.nan, worth), np.where(out, np.nan, np.fmax(value, high))
+    keys = [rows[key].map(plain).to_numpy() for key in (*TOGETHER, *(["images"] if name in ACCURACY else []))]
+    table = pd.DataFrame({"worth": worth, "low": low, "high": high})
+    most = table["worth"].groupby(keys).transform("max")
+    is_best = table["worth"] == most
+    floor = table["low"].fillna(table["worth"]).where(is_best).groupby(keys).transform("min")
+    marks = np.where(is_best, STAR, np.where(table["high"] >= floor, CLOSE, ""))
+    return pd.Series(marks, rows.index)
+
+
+def marked(rows: pd.DataFrame, name: str) -> list[str]:
+    """The values of a column as text: with a ! behind a disturbed time, a ? where it was hardly trained."""
+    shaken = doubtful(rows, name)
+    little = untrained(rows) if name in ACCURACY else np.zeros(len(rows), dtype=bool)
+    texts = map(written, rows[name])
+    return [
+        f"{text}{'!' if no_rest else ''}{'?' if few else ''}" if text != "-" else text
+        for text, no_rest, few in zip(texts, shaken, little, strict=True)
+    ]
+
+
+def marks_explained(rows: pd.DataFrame, columns: Iterable[str]) -> str:
+    """What the marks in these columns mean; nothing where there are none."""
+    said = {
+        "! a disturbed time, which is the best only if it is at its worst.": lambda name: doubtful(rows, name).any(),
+        "? hardly trained.": lambda name: name in ACCURACY and untrained(rows).any(),
+    }
+    return " ".join(text for text, applies in said.items() if any(map(applies, columns)))

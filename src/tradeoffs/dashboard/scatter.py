@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,16 @@ import plotly.graph_objects as go
 
 from tradeoffs.dashboard.axes import AXES, hovers, label, plain
 from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned, ticks
+from tradeoffs.results.bounds import doubtful, untrained
+from tradeoffs.results.bounds import frontier as results_frontier
 from tradeoffs.results.columns import ACCURACY
-from tradeoffs.results.frontier import on_frontier
 from tradeoffs.results.names import short_names
 
 Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
 MOST_NAMES = 8  # written beside the marks of a frontier
 MOST_WHISKERS = 200  # more hide each other
+HOLLOW = "hollow: disturbed time, or hardly trained"
+MAYBE = "ringed: perhaps on it, within the intervals"
 GAINS = (*ACCURACY, "backbone_accuracy")  # all else is a cost
 
 
@@ -39,6 +43,7 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
     looks = Looks.of(everything, rows, colour=colour, symbol=symbol)  # means over seeds have no seed
     diameters = mark_sizes(rows, choices.get("size", ""))
     template, texts = hovers(rows)
+    hollow = in_doubt(rows, x, y)
     few = len(rows) <= MOST_WHISKERS
     figure = go.Figure(layout=LAYOUT)
     for (hue, shape), group in rows.groupby([rows[colour].map(plain), rows[symbol].map(plain)], sort=True):
@@ -49,10 +54,10 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
             showlegend=False,
             marker={
                 "color": looks.colours[hue],
-                "symbol": looks.symbols[shape],
+                "symbol": [f"{looks.symbols[shape]}{'-open' if each else ''}" for each in hollow[group.index]],
                 "size": diameters[group.index],
                 "opacity": 0.85,
-                "line": {"width": 1, "color": "white"},
+                "line": {"width": np.where(hollow[group.index], 2, 1), "color": "white"},
             },
             error_x=whiskers(group, x, looks.colours[hue]) if few else None,
             error_y=whiskers(group, y, looks.colours[hue]) if few else None,
@@ -60,13 +65,24 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
             hovertemplate=template,
         )
     add_legend(figure, rows, looks, colour, symbol)
+    if hollow.any():
+        mark = {"color": GREY, "symbol": "circle-open", "size": 10, "line_width": 2}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=HOLLOW, marker=mark)
     scale = choices.get("scale", "linear")
-    if (x in GAINS) != (y in GAINS) and AXES[x].better and AXES[y].better:
+    if has_frontier(scatter, choices):
         add_frontier(figure, rows, x, y, scale)
     figure.update_xaxes(title_text=label(x), **ticks(rows[x], scale))
     upwards = ticks(rows[y], "log" if y in ("ms", "network_ms") else "linear")
     figure.update_yaxes(title_text=label(y), rangemode="nonnegative", **upwards)
     return figure
+
+
+def has_frontier(draw: Callable, choices: Choices) -> bool:
+    """Whether a figure drawn by `draw` has what is given on one axis, and what that costs on the other one."""
+    if draw is not scatter:
+        return False
+    x, y = choices["x"], choices["y"]
+    return (x in GAINS) != (y in GAINS) and bool(AXES[x].better and AXES[y].better)
 
 
 def add_legend(figure: go.Figure, rows: pd.DataFrame, looks: Looks, colour: str, symbol: str) -> None:
@@ -100,17 +116,25 @@ def whiskers(rows: pd.DataFrame, name: str, colour: str) -> dict | None:
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **style}
 
 
-def frontier(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """The rows that no other one beats, from left to right."""
-    costs, gains = (
-        (1 if AXES[name].better == better else -1) * rows[name].to_numpy(float)
-        for name, better in ((x, "low"), (y, "high"))
-    )
-    return rows[on_frontier(costs, gains)].sort_values(x)
+def in_doubt(rows: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """Whose time was disturbed, or whose accuracy says nothing because it was hardly trained, where that is shown."""
+    found = np.zeros(len(rows), dtype=bool)
+    for name in (x, y):
+        found |= doubtful(rows, name) | (untrained(rows) if name in ACCURACY else False)
+    return pd.Series(found, rows.index)
+
+
+def frontier(rows: pd.DataFrame, x: str, y: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows that no other one beats, from left to right, and those that may be on it, too: see `results.bounds`."""
+    on, maybe = results_frontier(rows, x, y, (AXES[x].better == "low", AXES[y].better == "low"))
+    return rows[on].sort_values(x), rows[maybe]
 
 
 def add_frontier(figure: go.Figure, rows: pd.DataFrame, x: str, y: str, scale: str) -> None:
-    best = frontier(rows, x, y)
+    best, maybe = frontier(rows, x, y)
+    if len(maybe) and len(rows) <= MOST_WHISKERS:
+        ring = {"color": GREY, "symbol": "circle-open", "size": LARGEST, "line_width": 1, "opacity": 0.6}
+        figure.add_scatter(x=maybe[x], y=maybe[y], mode="markers", name=MAYBE, marker=ring, hoverinfo="skip")
     figure.add_scatter(
         x=best[x],
         y=best[y],

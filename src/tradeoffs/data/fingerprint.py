@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,5 +176,6 @@ def _remember(annotations: Path, state: list[int], content: Content) -> None:
     """Nothing is written where the annotation file lies in a folder without write permission, not even by root."""
     folder, file = annotations.parent, _memory(annotations)
     if folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK):
-        file.parent.mkdir(exist_ok=True)
-        write_whole(file, json.dumps([state, *content]))
+        with suppress(OSError):  # a full disk: it is read again the next time
+            file.parent.mkdir(exist_ok=True)
+            write_whole(file, json.dumps([state, *content]))

@@ -16,7 +16,7 @@ import pandas as pd
 from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
 from tradeoffs.results.data_marks import is_hash, mark
-from tradeoffs.results.differences import Difference, difference_of
+from tradeoffs.results.differences import Difference, Differences
 from tradeoffs.results.names import short_names
 from tradeoffs.results.question import Limit, Question, amount, digits, title
 from tradeoffs.results.seeds import DATA, as_one, over_seeds_table
@@ -69,10 +69,9 @@ def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
 
 def left_out(runs: pd.DataFrame, question: Question) -> str:
     """How many records take no part, and why; nothing where all do."""
-    finished = runs[runs["status"] == "finished"]
-    lacking = len(over_seeds_table(runs)) - len(answering(runs, question)) if len(finished) else 0
-    columns = " or ".join(map(title, question.columns))
-    parts = [f"{lacking} without {columns}"] if lacking and question.of_device else []
+    rows = over_seeds_table(runs) if (runs["status"] == "finished").any() else runs[:0]
+    lacking = int((~np.isfinite(rows[question.columns].astype(float))).any(axis=1).sum())
+    parts = [f"{lacking} without {' or '.join(map(title, question.columns))}"] if lacking else []
     parts += [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     return f"Left out: {'; '.join(parts)}." if parts else ""
 
@@ -107,16 +106,17 @@ class Group:
         self.question, self.single, self.root, self.about = question, single, root, about
         self.high = COLUMNS[question.best].better == "high"
         names = pd.Series(short_names(rows, units=True), rows.index)
-        order = self.cautious(rows)  # the best first
-        self.rows, self.names = rows.loc[order.index], names[order.index]
+        order = self.by_worth(rows)
+        self.rows, self.names = rows.iloc[order], names.iloc[order]
         self.within = self.meeting(sure=False)
 
-    def cautious(self, rows: pd.DataFrame) -> pd.Series:
-        """What each is worth: of a disturbed time the worst that it may be; the best first."""
-        worst = bounds(rows, self.question.best)[:, 0 if self.high else 2]
+    def by_worth(self, rows: pd.DataFrame) -> np.ndarray:
+        """Places of the rows, the best first: a disturbed time counts as the worst that it may be."""
         value = rows[self.question.best].to_numpy(float)
-        worth = pd.Series(np.where(doubtful(rows, self.question.best), worst, value), rows.index)
-        return worth.sort_values(ascending=not self.high, kind="stable", na_position="last")
+        worst = bounds(rows, self.question.best)[:, 0 if self.high else 2]
+        worth = np.where(doubtful(rows, self.question.best), worst, value)
+        sign = -1 if self.high else 1
+        return np.lexsort((sign * value, sign * worth))  # what may be however bad, nan, is last
 
     def meeting(self, sure: bool) -> np.ndarray:
         """Who is within all limits, by the estimate (of a disturbed time by its worst bound), or for sure."""
@@ -192,25 +192,24 @@ class Group:
 
     def close(self, one: pd.Series) -> Iterator[str]:
         """Who may be as good."""
-        others = [other for _, other in self.rows[self.within].iterrows() if other.name != one.name]
-        found = {str(other.name): self.difference(one, other) for other in others}
-        close = [
-            f"{self.called(other)}: {described(difference, self.question.best)}"
-            for other in others
-            if (difference := found[str(other.name)]).known and may_be_as_good(difference, self.high)
-        ]
+        others = self.rows.index[self.within & (self.rows.index != one.name)]
+        differences = Differences(self.rows, self.single, self.question.best, self.root)
+        found = {other: differences.between(one.name, other) for other in others}
+        close = [other for other, each in found.items() if each.known and may_be_as_good(each, self.high)]
         if close:
+            said = [f"{self.called(self.rows.loc[each])}: {self.described(found[each])}" for each in close[:MOST]]
             more = f"; and {len(close) - MOST} more" if len(close) > MOST else ""
-            yield f"Too close to call: {'; '.join(close[:MOST])}{more}."
-        if unknown := [other for other in others if not found[str(other.name)].known]:
-            value = abs(found[str(unknown[0].name)].interval.value)
-            yield (
-                f"How sure that is cannot be told, since intervals are not known; the next is "
-                f"{self.called(unknown[0])}, a difference of {digits(value)}."
-            )
+            yield f"Too close to call: {'; '.join(said)}{more}."
+        if unknown := [other for other, each in found.items() if not each.known]:
+            gap, following = abs(found[unknown[0]].interval.value), self.called(self.rows.loc[unknown[0]])
+            yield f"How sure that is cannot be told, for want of intervals; next is {following}, {digits(gap)} from it."
 
-    def difference(self, one: pd.Series, other: pd.Series) -> Difference:
-        return difference_of(self.single, one, other, self.question.best, self.root)
+    def described(self, difference: Difference) -> str:
+        if not difference.ground:
+            return "equal"
+        form, unit = ("{:.3f}", "") if self.question.best in ACCURACY else ("{:.3g}", COLUMNS[self.question.best].unit)
+        value, low, high = map(form.format, difference.interval)
+        return f"difference {value} {unit}".rstrip() + f", 95 % {low} to {high} {difference.ground}"
 
     def perhaps_within(self) -> Iterator[str]:
         """Where nobody is within the limits."""
@@ -234,14 +233,6 @@ class Group:
 
     def listed(self, rows: pd.DataFrame) -> str:
         return "; ".join(self.called(row) for _, row in rows.head(MOST).iterrows())
-
-
-def described(difference: Difference, name: str) -> str:
-    if not difference.ground:
-        return "equal"
-    value, low, high = (f"{number:.3f}" if name in ACCURACY else f"{number:.3g}" for number in difference.interval)
-    unit = f" {COLUMNS[name].unit}" if COLUMNS[name].unit else ""
-    return f"difference {value}{unit}, 95 % {low} to {high} {difference.ground}"
 
 
 def fits(value: np.ndarray | float, limit: Limit) -> np.ndarray | np.bool_:

@@ -26,9 +26,13 @@ def data_note(rows: pd.DataFrame) -> str:
 
 
 def data_marks(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """A column of short marks for what was trained on, and one for what was scored on, where they differ."""
-    varying = {name: title for name, title in KINDS.items() if rows[name].fillna("").nunique() > 1}
-    return {title: list(map(mark, rows[name])) for name, title in varying.items()}
+    """Columns of short marks for what rows with scores were trained and scored on, where they differ."""
+    scored = rows["mAP"].notna()
+    varying = {name: title for name, title in KINDS.items() if rows.loc[scored, name].fillna("").nunique() > 1}
+    return {
+        title: [mark(data) if counts else "" for data, counts in zip(rows[name], scored, strict=True)]
+        for name, title in varying.items()
+    }
 
 
 def mark(data: object) -> str:

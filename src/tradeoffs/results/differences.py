@@ -17,6 +17,8 @@ from tradeoffs.results.seeds import DATA
 from tradeoffs.results.statistics import Interval, difference, difference_over_seeds
 
 MATCHES = "matches.npz"
+MOST_BOOTSTRAPS = 8
+SAME_BUT_SEED = ("recipe", *DATA, "device", "protocol")
 SAME = 0.002  # of a mAP: matches that say something else than the record are of another scoring
 
 
@@ -31,39 +33,51 @@ class Difference(NamedTuple):
         return bool(np.isfinite([self.interval.low, self.interval.high]).all())
 
 
-def difference_of(runs: pd.DataFrame, one: pd.Series, other: pd.Series, name: str, root: Path) -> Difference:
-    """How much higher `one` is than `other` in a column, of rows of `over_seeds_table`. `runs` are those of `as_one`.
+class Differences:
+    """By how much rows of `over_seeds_table` differ in a column. `runs` are those of `as_one`, folders below `root`.
 
-    Over the seeds where both have several, else over images on which both were scored, image by image, else by the
-    bounds of both; nan for bounds that are not known. Folders are below `root`.
+    Over the seeds where both have several; else over the images on which both were scored, image by image; else by the
+    bounds of both, nan where they are not known. A bootstrap over images takes a moment, so only some are made.
     """
-    value = float(one[name] - other[name])
-    if name in (*COUNTED, "memory"):
-        return Difference(Interval(value, value, value), "")
-    if name in ACCURACY:
-        seeds = [of_seeds(runs, row, name) for row in (other, one)]
-        if min(map(len, seeds)) > 1:
+
+    def __init__(self, rows: pd.DataFrame, runs: pd.DataFrame, name: str, root: Path):
+        self.name, self.root, self.bootstraps = name, root, MOST_BOOTSTRAPS
+        self.bounds = dict(zip(rows.index, bounds(rows, name), strict=True))
+        values = runs[name].groupby([runs[key].fillna("") for key in SAME_BUT_SEED])
+        seeds = {key: each.dropna().to_numpy(float) for key, each in values}
+        keys = zip(*(rows[key].fillna("") for key in SAME_BUT_SEED), strict=True)
+        self.seeds = dict(zip(rows.index, (seeds[key] for key in keys), strict=True))
+
+    def between(self, one: str, other: str) -> Difference:
+        """How much higher `one` is than `other`."""
+        value = float(self.bounds[one][1] - self.bounds[other][1])
+        if self.name in (*COUNTED, "memory"):
+            return Difference(Interval(value, value, value), "")
+        seeds = [self.seeds[row] for row in (other, one)]
+        if self.name in ACCURACY and min(map(len, seeds)) > 1:
             return Difference(difference_over_seeds(*seeds), f"over {len(seeds[1])} and {len(seeds[0])} seeds")
-        if name in SURE and max(map(len, seeds)) == 1 and (paired := over_images(one, other, name, root)):
-            return Difference(paired, "over the images")
-    return Difference(by_bounds(one, other, name), "by their intervals")
+        if self.name in SURE and max(map(len, seeds)) == 1 and (found := self.over_images(one, other, value)):
+            return Difference(found, "over the images")
+        return Difference(self.by_bounds(one, other), "by their intervals")
 
+    def over_images(self, one: str, other: str, value: float) -> Interval | None:
+        """None unless what both found is known for the same images, and is what their records say."""
+        files = [self.root / row / MATCHES for row in (other, one)]
+        apart = self.bounds[one][0] > self.bounds[other][2] or self.bounds[one][2] < self.bounds[other][0]
+        if apart or not self.bootstraps or not all(file.is_file() for file in files):
+            return None
+        self.bootstraps -= 1
+        found = (paired(*((file, file.stat().st_mtime_ns) for file in files)) or {}).get(self.name)
+        return found if found and abs(found.value - value) < SAME else None
 
-def of_seeds(runs: pd.DataFrame, row: pd.Series, name: str) -> np.ndarray:
-    """The values that were averaged for a row."""
-    same = ["recipe", *DATA, "device", "protocol"]
-    alike = (runs[same].fillna("") == row[same].fillna("")).all(axis=1)
-    return runs.loc[alike, name].dropna().to_numpy(float)
-
-
-def over_images(one: pd.Series, other: pd.Series, name: str, root: Path) -> Interval | None:
-    """None unless what both found is known for the same images, and is what their records say."""
-    files = [root / str(row.name) / MATCHES for row in (other, one)]
-    if not all(file.is_file() for file in files):
-        return None
-    found = paired(*((file, file.stat().st_mtime_ns) for file in files))
-    interval = found.get(name) if found else None
-    return interval if interval and abs(interval.value - (one[name] - other[name])) < SAME else None
+    def by_bounds(self, one: str, other: str) -> Interval:
+        """As of independent estimates for accuracies; what lies between the bounds at worst for times."""
+        (low, value, high), (other_low, other_value, other_high) = self.bounds[one], self.bounds[other]
+        gap = value - other_value
+        if self.name not in ACCURACY:
+            return Interval(gap, low - other_high, high - other_low)
+        down, up = np.hypot(value - low, other_high - other_value), np.hypot(high - value, other_value - other_low)
+        return Interval(gap, gap - down, gap + up)
 
 
 @lru_cache(maxsize=256)
@@ -73,15 +87,3 @@ def paired(first: tuple[Path, int], second: tuple[Path, int]) -> dict[str, Inter
         return difference(Matches.load(first[0]), Matches.load(second[0]))
     except UserError:
         return None
-
-
-def by_bounds(one: pd.Series, other: pd.Series, name: str) -> Interval:
-    """As of independent estimates for accuracies; what lies between the bounds at worst for times."""
-    (low, value, high), (other_low, other_value, other_high) = (
-        bounds(row.to_frame().T.infer_objects(), name)[0] for row in (one, other)
-    )
-    gap = value - other_value
-    if name not in ACCURACY:
-        return Interval(gap, low - other_high, high - other_low)
-    down, up = np.hypot(value - low, other_high - other_value), np.hypot(high - value, other_value - other_low)
-    return Interval(gap, gap - down, gap + up)

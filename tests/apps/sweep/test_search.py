@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import optuna
 import pytest
@@ -83,11 +84,18 @@ def conf(tmp_path: Path) -> Path:
 def search(conf: Path, tmp_path: Path) -> Callable:
     """search(*words, trials=..., result=..., at_once=...) runs one in the folder of the earlier ones."""
 
-    def run(*words: str, trials: int, result: Callable = trade_off, at_once: int = 1, name: str = "found") -> Search:
+    def run(
+        *words: str,
+        trials: int,
+        result: Callable = trade_off,
+        at_once: int = 1,
+        name: str = "found",
+        hashes: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> Search:
         folder = tmp_path / name
         space = read_space("train", [*words, f"runs='{folder}'"], conf=conf)
         with sole_search(folder):
-            study = open_study(folder, space, OBJECTIVES, anew=False)
+            study = open_study(folder, space, OBJECTIVES, anew=False, hashes=hashes)
             searching = Search(study, space, Settings(trials, OBJECTIVES, 1, 5, seed=1), Fake(conf, result))
             searching.run(at_once)
         return searching
@@ -101,6 +109,14 @@ def states(searching: Search) -> list[TrialState]:
 
 def chosen(searching: Search) -> list[dict]:
     return [trial.params for trial in searching.study.trials]
+
+
+def test_a_search_goes_on_with_the_same_data_alone(search):
+    search(*AXES, trials=1, hashes={"train": "a" * 16, "val": None})  # not fetched yet
+    search(*AXES, trials=1, hashes={"train": "a" * 16, "val": "b" * 16})
+    with pytest.raises(UserError, match="holds another search; choose another name=") as said:
+        search(*AXES, trials=2, hashes={"train": "a" * 16, "val": "c" * 16})
+    assert said.value.details == ("validation data: bbbbbb -> cccccc",)
 
 
 def test_axes_are_written_as_for_a_grid(conf):

@@ -12,6 +12,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tradeoffs.apps.data_identity import Hashes, data_now
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.grid import launch, left_to_do
@@ -58,7 +59,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
     space.require_possible()
     folder = Path(config.hydra.sweep.dir)
     with sole_search(folder):
-        study = open_study(folder, space, settings.objectives, anew=config.overwrite)
+        study = open_study(folder, space, settings.objectives, anew=config.overwrite, hashes=data_of(config, space))
         search = Search(study, space, settings, launcher)
         try:
             search.run(how_many_at_once(settings, config))
@@ -84,6 +85,11 @@ def check_settings(settings: Settings, measure: bool) -> None:
             raise UserError(f"objective {name} is measured after training, and measure=false; leave that out")
     if not settings.objectives:
         raise UserError("hydra.sweeper.objectives=[] is impossible; name one or more, as in [mAP,ms]")
+
+
+def data_of(config: DictConfig, space: Space) -> Hashes:
+    """Of all trials; none where the data are an axis: then each run tells its own apart."""
+    return {} if any(axis == "data" or axis.startswith("data.") for axis in space.axes) else data_now(config)
 
 
 def how_many_at_once(settings: Settings, config: DictConfig) -> int:

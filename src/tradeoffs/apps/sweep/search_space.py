@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from tradeoffs.apps.config import CONF, hydra_for, is_single, parse, with_axes
 from tradeoffs.apps.decisive import key_of
-from tradeoffs.apps.run_folder import FIRST_IN_NAMES, matters, run_name
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, PLACES, matters, run_name
 from tradeoffs.apps.sweep.plan import Job, read_job
 from tradeoffs.errors import MismatchError, UserError
 
@@ -45,6 +45,7 @@ class Space(NamedTuple):
     def described(self) -> dict[str, str]:
         """Setting -> value, or what it is chosen from: what a study must have in common with an earlier one."""
         common = {key_of(text): text.partition("=")[2] for text in self.fixed if matters(key_of(text))}
+        common = {key: value for key, value in common.items() if key not in PLACES}
         return common | {axis: described(distribution) for axis, distribution in self.axes.items()}
 
     def combinations(self) -> list[Values] | None:

@@ -22,13 +22,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tradeoffs.apps.data_identity import Hashes
+from tradeoffs.apps.data_identity import changes as other_data
 from tradeoffs.apps.lock import lock_of
+from tradeoffs.apps.run_folder import PLACES
 from tradeoffs.apps.sweep.search_space import Space
 from tradeoffs.errors import BusyError, UserError
 from tradeoffs.results.columns import CLOCKED, COLUMNS
 
 STORAGE = "optuna.log"
-SETUP = "setup"  # of the study, by which a changed one is found out
+SETUP, DATA = "setup", "data"  # of the study, by which a changed one is found out
 DIRECTIONS = {"high": "maximize", "low": "minimize"}
 
 
@@ -53,8 +56,8 @@ class HeldAlready(JournalFileOpenLock):
         pass
 
 
-def open_study(folder: Path, space: Space, objectives: Sequence[str], anew: bool) -> optuna.Study:
-    """The study in the folder, or a new one. Raises UserError if it is about something else."""
+def open_study(folder: Path, space: Space, objectives: Sequence[str], anew: bool, hashes: Hashes) -> optuna.Study:
+    """The study in the folder, or a new one. Raises UserError if it is about something else, or on other data."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=ExperimentalWarning)
     path = folder / STORAGE
@@ -68,10 +71,12 @@ def open_study(folder: Path, space: Space, objectives: Sequence[str], anew: bool
         load_if_exists=True,
     )
     setup = {**space.described(), "objectives": ", ".join(objectives)}
-    before = study.user_attrs.get(SETUP, setup)
-    if changes := differences(before, setup):
+    before = {key: value for key, value in study.user_attrs.get(SETUP, setup).items() if key not in PLACES}
+    known = study.user_attrs.get(DATA, {})
+    if changes := differences(before, setup) + other_data(known, hashes):
         raise UserError(f"{folder} holds another search; choose another name=, or overwrite=true", changes)
     study.set_user_attr(SETUP, setup)
+    study.set_user_attr(DATA, {split: now or known.get(split) for split, now in hashes.items()})
     return study
 
 

@@ -13,10 +13,11 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, choices_in, label
 from tradeoffs.dashboard.bars import MOST_BARS
 from tradeoffs.dashboard.figures import FIGURES, Figure
-from tradeoffs.dashboard.pages import controls
+from tradeoffs.dashboard.pages import controls, limit
 from tradeoffs.dashboard.pages.parts import graph, no_runs
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
+from tradeoffs.results.bounds import untrained
 
 MOST_PANELS = 6
 AXES_NAMES = {
@@ -77,6 +78,7 @@ def content(store: Store, view: View) -> list:
         html.P([figure.caption, html.Small(f" Figure {figure.number} of Huang et al. 2017.")], className="caption"),
         html.Ul(said, className="remark", id={"remarks": 0}),
         *(panel(f"{figure.title}, {title}", title, each) for title, each in drawn.items()),
+        *limit.parts(store, view, figure),
         html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
         choosers(figure, choices_in(view, figure.choices)),
     ]
@@ -99,6 +101,7 @@ def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.F
     drawn = {title: figure.draw(group, table, choices) for title, group in groups[:MOST_PANELS]}
     for each in drawn.values():
         each.update_layout(height=each.layout.height or HEIGHT)
+        limit.draw(each, table, view, figure)
     return [html.Li(text) for text in said], drawn
 
 
@@ -128,13 +131,15 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     elif lacking := figure.lacking(rows, choices):
         found.append(f"Not shown: {lacking} of {lacking + len(usable)} models, without {listed(needed, 'or')}.")
     if figure.timed(choices):
-        if untrained := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
+        if random := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
-                f"With random weights: {untrained} of these models. Their network's times count, those of decoding and "
+                f"With random weights: {random} of these models. Their network's times count, those of decoding and "
                 "suppression depend on training."
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
             found.append(f"Disturbed: {disturbed} of these times spread over more than a tenth, or other programs ran.")
+    if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
+        found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]
@@ -163,6 +168,7 @@ def register(app: Dash, store: Store) -> None:
     @app.callback(
         *(Output("figure", "children", allow_duplicate=True), Output({"remarks": ALL}, "children")),
         *(Output({"graph": ALL}, "figure"), Output({"graph": ALL}, "style")),
+        Output({"answers": ALL}, "children"),
         *(Input("version", "data"), State("url", "search")),
         *(State({"graph": ALL}, "id"), State({"graph": ALL}, "relayoutData")),
         prevent_initial_call=True,
@@ -172,10 +178,13 @@ def register(app: Dash, store: Store) -> None:
         view, titles = address.read(search), [each["graph"] for each in ids]
         said, drawn = draw(store.table(), view) if titles else ([], {})
         if not titles or list(drawn) != titles:
-            return content(store, view), [no_update] * bool(ctx.outputs_list[1]), *([[no_update] * len(ids)] * 2)
+            kept = [[no_update] * len(each) for each in ctx.outputs_list[1:]]
+            return content(store, view), *kept
         for each, move in zip(drawn.values(), moves, strict=True):
             keep_zoom(each, move or {})
-        return no_update, [said], list(drawn.values()), [{"height": each.layout.height} for each in drawn.values()]
+        heights = [{"height": each.layout.height} for each in drawn.values()]
+        answers = [limit.answer_parts(store, view, chosen_figure(view))] * len(ctx.outputs_list[4])
+        return no_update, [said], list(drawn.values()), heights, answers
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)
     def choose(clicks: list) -> Any:

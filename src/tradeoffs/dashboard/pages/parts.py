@@ -12,7 +12,12 @@ from tradeoffs.dashboard.pictures import picture_address
 
 FIRST_COMMAND = "python train.py experiment=demo"
 IMAGE = {"format": "png", "scale": 2}
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "edits": {"shapePosition": True},  # of the line that is a limit
+}
 
 
 def no_runs(root: object) -> html.Div:

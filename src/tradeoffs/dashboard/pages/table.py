@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, dcc, html
 
 from tradeoffs.dashboard import address, filters, listing
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, label, written
+from tradeoffs.dashboard.axes import AXES, label
 from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import no_runs
 from tradeoffs.dashboard.store import Store
@@ -49,7 +49,7 @@ def content(store: Store, view: View) -> list:
     mixed = filters.mixture(rows, timed=True).partition(":")[0]
     columns = listing.columns(rows, view)
     return [
-        html.P(summary(rows, filters.averaged(view)), className="caption", role="status"),
+        html.P(summary(rows, columns, filters.averaged(view)), className="caption", role="status"),
         *([html.P(f"{mixed}. The best is marked among those that do.", className="remark")] if mixed else []),
         html.Div(
             table(rows, columns, view, page), className="scroll", tabIndex=0, role="region", **{"aria-label": "Runs"}
@@ -59,14 +59,16 @@ def content(store: Store, view: View) -> list:
     ]
 
 
-def summary(rows: pd.DataFrame, averaged: bool) -> str:
-    return f"{len(rows)} {'models' if averaged else 'records'}. Bold, with a star: the best value of its column."
+def summary(rows: pd.DataFrame, columns: list[str], averaged: bool) -> str:
+    count = f"{len(rows)} {'models' if averaged else 'records'}."
+    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
+    return " ".join(filter(None, [count, stars, listing.marks_explained(rows, columns)]))
 
 
 def table(rows: pd.DataFrame, columns: list[str], view: View, page: int) -> html.Table:
     part = slice((page - 1) * ROWS, page * ROWS)
     marks = {name: listing.best(rows, name).iloc[part].to_list() for name in columns}
-    texts = {name: [written(value) for value in rows[name].iloc[part]] for name in columns}
+    texts = {name: listing.marked(rows.iloc[part], name) for name in columns}
     body = [
         html.Tr([run_cell(run, name), *(cell(texts[each][i], marks[each][i], each) for each in columns)])
         for i, (run, name) in enumerate(zip(rows.index[part], rows["name"].iloc[part], strict=True))
@@ -96,9 +98,11 @@ def run_cell(run: str, name: str) -> html.Th:
     return html.Th(dcc.Link(name, href=f"/run{address.write({'run': [run]})}", title=run), scope="row")
 
 
-def cell(text: str, is_best: bool, name: str) -> html.Td:
+def cell(text: str, mark: str, name: str) -> html.Td:
     kind = "number" if AXES[name].better else None
-    return html.Td(html.Strong(f"★ {text}", title="the best") if is_best else text, className=kind)
+    if mark == listing.STAR:
+        return html.Td(html.Strong(f"{mark} {text}", title="the best"), className=kind)
+    return html.Td(html.Span(f"{mark} {text}", title="too close to the best to call") if mark else text, className=kind)
 
 
 def paging(view: View, page: int, pages: int) -> html.Nav:
