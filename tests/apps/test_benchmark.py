@@ -1,6 +1,8 @@
 """Timing grids of tiny models, and what becomes of those that break."""
 
 import csv
+import shutil
+import signal
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -12,6 +14,7 @@ import torch
 
 from tradeoffs.apps import benchmark as module
 from tradeoffs.apps import benchmark_tables as tables
+from tradeoffs.apps import referee
 from tradeoffs.apps.arguments import quote_value
 from tradeoffs.apps.benchmark_tables import LOG_WIDTH, print_whole, table_of
 from tradeoffs.apps.config import compose
@@ -21,7 +24,7 @@ from tradeoffs.apps.run_folder import without_neutral
 from tradeoffs.errors import UserError
 from tradeoffs.measure.contender import Contender
 from tradeoffs.models.detection.ssd import SSD
-from tradeoffs.results.record import Record, config_hash, read_record
+from tradeoffs.results.record import Record, config_hash, read_record, write_record
 
 CLOCKS = ("network_ms", "postprocessing_ms", "total_ms")
 MODEL = ("backbone=timm", "model.neck.extra_channels=[16,16,16,16]")
@@ -95,7 +98,14 @@ def test_a_grid_of_two_models_at_two_sizes(whole):
 def test_what_is_printed(whole):
     _, printed = whole
     lines = printed.splitlines()
-    assert lines[:3] == ["preparing 4 models", "timing batches of 1: 4 models", "timing batches of 2: 4 models"]
+    assert lines[0] == (
+        "4 models are to be prepared and timed: about 1 s of turns, and up to 25 min (minutes=) with repetitions;"
+        " broken off, the same command goes on"
+    )
+    assert lines[1] == "preparing 4 models"
+    assert [line.rpartition(", ")[0] for line in lines[2:4]] == [
+        f"timing batches of {size}: 4 models" for size in (1, 2)
+    ]
     assert sum(line.strip().startswith("ssd test_resnet 64*") for line in lines) == 2  # a table for each batch size
     assert "* random weights: compare the network's times; those of decoding and NMS depend on training" in lines
     assert lines[-1].startswith("table    ") and Path(lines[-1].split(maxsplit=1)[1]).is_file()
@@ -287,6 +297,157 @@ def test_only_disturbed_times_are_taken_again(timed, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "timing batches of 1: 1 models again, since they were disturbed (attempt 3)" in shown
     assert "! ssd test_resnet 64 at batch 1: disturbed in 3 attempts; do not rank by these times" in shown
+
+
+# One that is broken off
+
+TWO = ("backbone.name=test_resnet", "image_size=[64,96]")
+
+
+class Clock:
+    """A steady one in place of the real. Turn `end`, counted from 1, does `what` before it is taken."""
+
+    def __init__(self, monkeypatch):
+        self.turns, self.end, self.what = [], None, None
+        clock = self
+
+        def turn(self) -> dict[str, float]:
+            clock.turns.append((self.images.shape[-1], len(self.images)))
+            if len(clock.turns) == clock.end:
+                clock.what()
+            return dict.fromkeys(CLOCKS, 100.0)
+
+        monkeypatch.setattr(Contender, "turn", turn)
+
+    def go_on(self) -> None:
+        self.turns, self.end = [], None
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def batches_of(records: dict[str, Record]) -> dict[int, dict[str, int]]:
+    """By image size: turns of each batch size, of those that had all of them."""
+    return {
+        size: {name: batch["turns"] for name, batch in record.cost["batches"].items() if "broken_off" not in batch}
+        for (_, size), record in short(records).items()
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_was_timed_and_the_same_command_goes_on(timed, clock, capsys, number):
+    """Two models in turns: 3 each for batches of 1, then 3 each for batches of 2, of which the second ends it."""
+    clock.end, clock.what = 8, lambda: signal.raise_signal(number)
+    code, records, rows = timed(*TWO)
+    assert code == 128 + number and len(clock.turns) == 8
+    assert batches_of(records) == {64: {"1": 3}, 96: {"1": 3}}
+    assert {record.status for record in records.values()} == {"stopped"}
+    line = "broken off before batches of 2 had all their turns; the same command goes on"
+    assert {record.error for record in records.values()} == {line}
+    assert len(rows) == 2
+    printed = capsys.readouterr().out
+    assert "broken off: the same command goes on with 2 of 2 models" in printed
+    clock.go_on()
+    code, again, _ = timed(*TWO)
+    assert code == 0 and sorted(clock.turns) == [(64, 2)] * 3 + [(96, 2)] * 3
+    assert batches_of(again) == {64: {"1": 3, "2": 3}, 96: {"1": 3, "2": 3}}
+    assert {record.status for record in again.values()} == {"finished"}
+    for name, record in records.items():
+        assert again[name].cost["batches"]["1"] == record.cost["batches"]["1"]
+
+
+def test_a_kill_keeps_all_but_the_round_that_it_broke(timed, clock, monkeypatch, tmp_path):
+    monkeypatch.setattr(referee, "SECONDS_BETWEEN_SAVES", 0.0)
+
+    def die() -> None:
+        raise SystemExit
+
+    clock.end, clock.what = 2 * 3 + 2 * 3 + 1, die
+    with pytest.raises(SystemExit):
+        timed(*TWO, "batch_sizes=[1,2,3]", settings=(QUICK[0], *QUICK[2:]))
+    paths = (tmp_path / "benchmark" / "grid").glob("*/result.json")
+    assert batches_of({path.parent.name: read_record(path) for path in paths}) == {
+        size: {"1": 3, "2": 3} for size in (64, 96)
+    }
+
+
+def test_few_turns_are_kept_but_are_no_whole_batch(timed, clock):
+    clock.end, clock.what = 9, lambda: signal.raise_signal(signal.SIGINT)
+    settings = ("device=cpu", "batch_sizes=1", "seconds=1e9", "attempts=1")
+    _, records, _ = timed(*TWO, settings=settings)
+    assert sorted(record.cost["batches"]["1"]["turns"] for record in records.values()) == [4, 5]
+    assert batches_of(records) == {64: {}, 96: {}}
+
+
+def test_a_further_attempt_that_is_broken_off_changes_nothing(timed, clock, monkeypatch):
+    jumping = cycle([50.0, 100.0, 150.0])
+    steady = Contender.turn
+
+    def turn(self) -> dict[str, float]:
+        return {**steady(self), "total_ms": next(jumping)}
+
+    monkeypatch.setattr(Contender, "turn", turn)
+    clock.end, clock.what = 5, lambda: signal.raise_signal(signal.SIGINT)
+    settings = ("device=cpu", "batch_sizes=1", "seconds=1e-9", "attempts=3")
+    code, records, _ = timed("backbone.name=test_resnet", "image_size=64", settings=settings)
+    (record,) = records.values()
+    assert (code, record.status, record.cost["batches"]["1"]["turns"]) == (130, "finished", 3)
+
+
+def test_what_is_timed_already_is_shown(timed, clock, capsys):
+    _, records, rows = timed(*TWO)
+    clock.go_on()
+    assert timed(*TWO) == (0, records, rows) and not clock.turns
+    assert "all 2 models are timed already; overwrite=true times them anew" in capsys.readouterr().out
+    timed(*TWO, "overwrite=true")
+    assert len(clock.turns) == 12
+
+
+def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
+    timed(*TWO)
+    clock.go_on()
+    timed(TWO[0], "image_size=[64,96,128]")
+    assert {side for side, _ in clock.turns} == {128}
+    printed = capsys.readouterr().out
+    assert "2 of 3 models are timed already; 1 models are to be prepared and timed" in printed
+    assert "! some were timed earlier, not in turns with the others: ssd test_resnet 64, ssd test_resnet 96" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "spoil", "reason"),
+    [
+        (["seconds=0.02"], None, "seconds was 0.01, and is 0.02"),
+        (["precision=bfloat16"], None, "precision was float32, and is bfloat16"),
+        ([], lambda record: setattr(record.who, "config_hash", "0" * 16), "other settings of the model"),
+        ([], lambda record: record.where.update(torch="1.0"), "torch was 1.0, and is "),
+        ([], lambda record: record.cost["protocol"].pop("conditions"), "under which conditions they were is not known"),
+    ],
+)
+def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, capsys, words, spoil, reason):
+    model = ("backbone.name=test_resnet", "image_size=64")
+    timed(*model)
+    (path,) = (tmp_path / "benchmark" / "grid").glob("*/result.json")
+    if spoil:
+        spoil(record := read_record(path))
+        write_record(path, record)
+    clock.go_on()
+    given = [word.partition("=")[0] for word in words]
+    timed(*model, *words, settings=tuple(word for word in QUICK if word.partition("=")[0] not in given))
+    assert len(clock.turns) == 6
+    assert f"1 of 1 models are timed anew: {reason}" in capsys.readouterr().out
+
+
+def test_weights_of_a_run_that_was_trained_anew_are_others(timed, clock, finished_run, tmp_path, capsys):
+    copy = shutil.copytree(finished_run, tmp_path / "runs" / "copy")
+    timed(f"run=[{copy}]")
+    file = copy / "checkpoints" / "best.ckpt"
+    content = torch.load(file, weights_only=True)
+    torch.save({**content, "epoch": 99}, file)
+    clock.go_on()
+    timed(f"run=[{copy}]")
+    assert clock.turns and "timed anew: weights was " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so nothing of this is a mistake")

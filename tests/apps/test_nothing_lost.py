@@ -15,7 +15,8 @@ from tradeoffs.apps.config import compose
 from tradeoffs.apps.evaluate import evaluate
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import read_record
-from tradeoffs.training.checkpoints import BEST, Checkpoints
+from tradeoffs.training.checkpoint_files import BEST
+from tradeoffs.training.checkpoints import Checkpoints
 
 
 @pytest.fixture

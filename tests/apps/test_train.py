@@ -37,8 +37,7 @@ from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import Record, read_record
-from tradeoffs.training.checkpoint_files import SafeCheckpointIO
-from tradeoffs.training.checkpoints import BEST
+from tradeoffs.training.checkpoint_files import BEST, SafeCheckpointIO, has_training_state
 from tradeoffs.training.progress import Progress
 
 
@@ -86,7 +85,7 @@ def as_official(summary: dict[str, float | None]) -> list[float]:
 def test_a_run_is_a_folder(finished: Path):
     assert set(files(finished)) == {
         *("config.yaml", "data.json", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
-        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "checkpoints/last-previous.ckpt"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
         *("pictures/epoch_000.jpg", "pictures/epoch_001.jpg", "pictures/best.jpg"),
     }
 
@@ -176,12 +175,47 @@ def test_weights_that_were_validated_last_are_not_validated_again(data: Path, tm
     assert task.scores.to_dict()["summary"] == summary
 
 
-def test_without_a_validation_the_last_weights_are_the_best(data: Path, tmp_path: Path):
+def test_the_last_epoch_is_validated_and_the_last_step_of_each_logged(data: Path, tmp_path: Path):
+    """Also where an experiment meant for more epochs says otherwise."""
     folder = tmp_path / "run"
-    score = run(data, folder, "trainer.check_val_every_n_epoch=3")
-    best, last = (folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
-    assert best.read_bytes() == last.read_bytes()
-    assert score == read_record(folder / "result.json").accuracy["summary"]["mAP"]
+    score = run(data, folder, "trainer.check_val_every_n_epoch=3", "trainer.log_every_n_steps=50")
+    rows = curves(folder)
+    assert [row["step"] for row in rows if row["loss"]] == ["2", "5"]
+    assert [row["step"] for row in rows if row["val/mAP"]] == ["5"]
+    assert float(rows[-1]["val/mAP"]) == pytest.approx(score, rel=1e-5)
+
+
+def test_checkpoints_of_a_finished_run_hold_weights_alone(data: Path, finished: Path, tmp_path: Path):
+    """`keep_last=true` changes that, and nothing else."""
+    run(data, tmp_path / "whole", "keep_last=true")
+    for name in ("best.ckpt", "last.ckpt"):
+        small, whole = checkpoint(finished, name), checkpoint(tmp_path / "whole", name)
+        torch.testing.assert_close(small["state_dict"], whole["state_dict"], rtol=0, atol=0)
+        assert not has_training_state(small) and has_training_state(whole) == (name == "last.ckpt")
+    assert curves(tmp_path / "whole") == curves(finished)
+
+
+def test_a_training_goes_on_from_weights_alone(data: Path, finished: Path, tmp_path: Path, capsys):
+    """At the step and the learning rate where they were, and with a word about it."""
+    best = finished / "checkpoints" / "best.ckpt"
+    before = checkpoint(finished, "best.ckpt")
+    run(data, tmp_path / "more", "epochs=3", f"resume={best}")
+    assert f"{best} holds weights alone: training goes on from them with a new" in capsys.readouterr().out
+    rows = [row for row in curves(tmp_path / "more") if row["loss"]]
+    assert [int(row["step"]) for row in rows] == list(range(before["global_step"], 9))
+    assert float(rows[0]["learning_rate"]) == pytest.approx(before["optimizer_states"][0]["param_groups"][0]["lr"])
+
+
+def test_a_finished_run_is_measured_later_without_training(data: Path, finished: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(report, "MEASURING_SECONDS", 0)
+    folder = tmp_path / "run"
+    run(data, folder)
+    before = files(folder)
+    run(data, folder, "measure=true")
+    record = read_record(folder / "result.json")
+    assert record.cost["batches"] and record.accuracy == read_record(finished / "result.json").accuracy
+    assert record.training["steps"] == 6
+    assert files(folder)["metrics.csv"][1] == before["metrics.csv"][1]
 
 
 def test_a_refused_run_leaves_no_folder(data: Path, tmp_path: Path):
@@ -246,6 +280,7 @@ def test_other_settings_under_the_same_name_are_listed(data: Path, copy: Path, g
     assert str(error.value) == f"{copy} holds {which} run with other settings; choose another name=, or {remedy}"
     assert error.value.details == (
         *("augmentation.geometry: ssd -> flip", "augmentation.photometric: True -> False", "epochs: 2 -> 3"),
+        f"to train it further give resume={copy}/checkpoints/last.ckpt with another name=",
     )
     assert files(copy) == before
 

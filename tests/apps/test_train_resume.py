@@ -13,7 +13,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.results.record import read_record
 
 # 6 batches an epoch; colours and geometry are changed at random and weights averaged, as by default.
-SETTINGS = ("batch_size=2", "checkpoint_minutes=1e-9")
+SETTINGS = ("batch_size=2", "checkpoint_minutes=1e-9", "keep_last=true")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def assert_equal_runs(folder: Path, whole: Path) -> None:
     for name in ("last.ckpt", "best.ckpt"):
         found, expected = checkpoint(folder, name), checkpoint(whole, name)
         for part in ("state_dict", "training_weights", "optimizer_states"):
-            torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
+            torch.testing.assert_close(found.get(part), expected.get(part), rtol=0, atol=0)
         assert found["lr_schedulers"] == expected["lr_schedulers"]
     assert (folder / "predictions.json").read_bytes() == (whole / "predictions.json").read_bytes()
     found, expected = read_record(folder / "result.json"), read_record(whole / "result.json")

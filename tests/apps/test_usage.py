@@ -52,7 +52,7 @@ def test_introduction_choices_and_settings(conf):
     assert "                ssd*                 The fast one." in lines
     assert "  experiment    large                Large images." in lines
     assert "  image_size=300  side of the input" in lines
-    assert "  name=NAME       folder of this run" in lines
+    assert "  name=default    folder of this run" in lines
 
 
 def test_settings_of_the_chosen_parts(conf):
@@ -62,7 +62,7 @@ def test_settings_of_the_chosen_parts(conf):
   model.neck.strides=[8,16]  of its maps
   model.dropout=0.5
   model.name=NAME            of whatever
-  model.width=${image_size}
+  model.width=300
 
   trainer.devices=1       GPUs
   trainer.precision=null
@@ -75,7 +75,7 @@ def test_settings_of_the_chosen_parts(conf):
 def test_choices_on_the_line_are_followed(conf):
     lines = usage("train", conf, ["model=rfcn", "trainer=ddp", "experiment=large", "zzz=1"]).splitlines()
     assert {"  model.bins=3  on a side", "  trainer.devices=2       GPUs", "  trainer.precision=null"} <= set(lines)
-    assert "  image_size=600  side of the input" in lines
+    assert any(line.split() == ["image_size=600", *["side", "of", "the", "input"]] for line in lines)
     assert any("rfcn*" in line for line in lines) and not any("ssd*" in line for line in lines)
     with pytest.raises(UserError, match="model=sdd is unknown"):
         usage("train", conf, ["model=sdd"])
@@ -96,4 +96,15 @@ def test_the_real_help_names_every_choice_and_setting():
 
 @pytest.mark.parametrize(("command", "groups_of"), [("evaluate", None), ("predict", None), ("benchmark", "train")])
 def test_commands_that_take_the_settings_of_a_run_have_a_short_help(command, groups_of):
-    assert len(usage(command, CONF, groups_of=groups_of).splitlines()) < 50
+    text = usage(command, CONF, groups_of=groups_of)
+    assert len(text.splitlines()) <= 50 and "${" not in text
+
+
+def test_defaults_are_shown_as_one_types_them(monkeypatch):
+    monkeypatch.setenv("TRADEOFFS_DATA", "/photos")
+    lines = usage("train", CONF, ["model=fcos"]).splitlines()
+    starts = {line.split()[0] for line in lines if "=" in line}
+    assert {"data_dir=/photos", "name=model=fcos", "data.source.root=/photos"} <= starts
+    assert "  batch_sizes=[1,8] " in usage("benchmark", CONF, groups_of="train")
+    assert "  output=RUN/predictions " in usage("predict", CONF)
+    assert "  output=RUN/evaluations/SETTINGS " in usage("evaluate", CONF)

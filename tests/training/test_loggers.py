@@ -39,7 +39,7 @@ def test_a_resumed_run_keeps_its_id(tmp_path, no_key):
     assert loggers.wandb_logger(tmp_path / "b").version != first
 
 
-def test_a_run_is_mirrored_offline(tmp_path, no_key, tiny_train):
+def test_a_run_is_mirrored_offline(tmp_path, no_key, tiny_train, capsys):
     logger = loggers.wandb_logger(tmp_path, name="tiny", group="tests", config={"seed": 1})
     tiny_train(tmp_path, callbacks=[PredictionPictures(tmp_path)], logger=[logger], max_epochs=1)
     loggers.log_table([logger], "classes", [{"class": "circle", "AP": 0.5}])
@@ -47,6 +47,10 @@ def test_a_run_is_mirrored_offline(tmp_path, no_key, tiny_train):
     assert (run.name, run.group, dict(run.config)) == ("tiny", "tests", {"seed": 1})
     summary = dict(run.summary)
     loggers.finish([logger])
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("Weights & Biases: offline, since no API key is known (wandb login);")
+    assert last == f"Weights & Biases was offline; to send the run later: wandb login, then wandb sync {folder}"
     assert summary["trainer/global_step"] == 5
     assert {"loss", "loss/boxes", "val/mAP"} <= summary.keys()
     assert summary["predictions"]["_type"] == "images/separated"

@@ -10,9 +10,13 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from tradeoffs.errors import UserError
+from tradeoffs.versions import versions
 
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
-PATHS = ("run", "checkpoint", "source", "output", "runs", "export", "resume", "data.root", "backbone.weights")
+PATHS = (
+    *("run", "checkpoint", "source", "output", "runs", "name", "export", "figures", "resume", "data_dir", "data.root"),
+    "backbone.weights",
+)
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
@@ -20,6 +24,9 @@ def read_arguments() -> Namespace:
     """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
     parser = get_args_parser()
     parser.error = fail_to_read
+    if "--version" in sys.argv[1:]:  # Hydra's own would be the answer
+        print(versions())
+        sys.exit()
     arguments, unknown = parser.parse_known_intermixed_args()
     if unknown:
         raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
@@ -45,5 +52,6 @@ def quote_value(override: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A value for Hydra's parser, in quotes if it needs them."""
-    return text if re.fullmatch(r"[\w./-]*", text, re.ASCII) else "'" + text.replace("'", "\\'") + "'"
+    """A word for Hydra's parser, in quotes if it needs them: as a number does, which `2024` would be."""
+    plain = re.fullmatch(r"[\w./-]*", text, re.ASCII) and not re.fullmatch(r"[-.\d_]+(e[-\d]+)?", text, re.IGNORECASE)
+    return text if plain else "'" + text.replace("'", "\\'") + "'"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -12,16 +14,19 @@ from torch import nn
 
 from tradeoffs.apps.benchmark_tables import show, write_csv
 from tradeoffs.apps.build import build_data, build_model
+from tradeoffs.apps.earlier import conditions, keep_earlier
 from tradeoffs.apps.entry import Entry
 from tradeoffs.apps.grid import Grid
 from tradeoffs.apps.photos import Photos, photos_of_data, photos_of_folder
 from tradeoffs.apps.referee import Referee
 from tradeoffs.apps.saved_runs import find_run
+from tradeoffs.apps.steps import duration
 from tradeoffs.apps.trainer import quieten
 from tradeoffs.apps.weights import find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
 from tradeoffs.measure.arithmetic import computing_in
 from tradeoffs.measure.environment import describe_environment, hardware_name
+from tradeoffs.training.operating_points import rising
 
 COMPLETE, INCOMPLETE = 0, 1  # exit codes
 
@@ -29,25 +34,59 @@ COMPLETE, INCOMPLETE = 0, 1  # exit codes
 def benchmark(grid: Grid) -> int:
     """Writes the record of every model and one CSV of all; returns the exit code.
 
-    A model that breaks is recorded as failed, and the others go on. Raises UserError if there is nothing to time.
+    A model that breaks is recorded as failed, and the others go on; what an earlier try has timed is kept. Raises
+    UserError if there is nothing to time.
     """
     quieten()
     settings = grid.settings
     device = choose_device(settings)
     photos, num_classes = find_photos(grid)
     folder = Path(settings.runs) / "benchmark" / settings.name
-    entries = [Entry(point.overrides, point.config, folder / point.config.name) for point in grid.points]
     with computing_in(settings.precision, device):
-        where = describe_environment(device)
+        entries = open_entries(grid, folder, photos, describe_environment(device))
         build = partial(build_network, num_classes=num_classes, saved=bool(settings.run))
-        Referee(settings, device, photos, build, where).time_all(entries)
+        referee = Referee(settings, device, photos, build)
+        referee.time_all(entries)
     skipped = [f"{entry.name}: {entry.error}" for entry in entries if entry.status == "skipped"]
     if len(skipped) == len(entries):
         raise UserError("no model of the grid can be built:", tuple(skipped))
-    table = folder / f"results-{hardware_name(where)}.csv"
+    table = folder / f"results-{hardware_name(entries[0].where)}.csv"
     write_csv(table, entries)
     show(entries, table)
+    if referee.signals.received:
+        print(f"broken off: the same command goes on with {count_left(entries)} of {len(entries)} models")
+        return 128 + referee.signals.received
     return INCOMPLETE if any(entry.status == "failed" for entry in entries) else COMPLETE
+
+
+def open_entries(grid: Grid, folder: Path, photos: Photos, where: dict[str, Any]) -> list[Entry]:
+    """The models with what is known of each, and a word on what is left to do."""
+    settings = grid.settings
+    sizes = tuple(rising(settings.batch_sizes))
+    entries = [Entry(point.overrides, point.config, folder / point.config.name, sizes) for point in grid.points]
+    for entry in entries:
+        entry.where, entry.protocol = where, {"conditions": conditions(settings, photos, entry.config)}
+    if not settings.overwrite:
+        for reason in keep_earlier(entries):
+            print(reason)
+    print(expectation(settings, entries))
+    return entries
+
+
+def expectation(settings: DictConfig, entries: Sequence[Entry]) -> str:
+    """How long it may take."""
+    left = count_left(entries)
+    kept = len(entries) - left
+    if not left:
+        return f"all {kept} models are timed already; overwrite=true times them anew"
+    seconds = min(settings.seconds * sum(len(entry.missing) for entry in entries), 60 * settings.minutes)
+    already = f"{kept} of {len(entries)} models are timed already; " if kept else ""
+    turns = f"about {duration(seconds)} of turns, and up to {settings.minutes:g} min (minutes=) with repetitions"
+    return f"{already}{left} models are to be prepared and timed: {turns}; broken off, the same command goes on"
+
+
+def count_left(entries: Sequence[Entry]) -> int:
+    return sum(bool(entry.missing) for entry in entries if entry.status == "finished")
 
 
 def choose_device(settings: DictConfig) -> torch.device:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.apps.entry import Entry
+from tradeoffs.files import write_whole
 from tradeoffs.measure.load import BUSY
 from tradeoffs.results.terminal import fill, least_width
 
@@ -31,22 +33,23 @@ def write_csv(path: Path, entries: Sequence[Entry]) -> None:
     """One row for each model and batch size. Times in ms for a batch, `low` and `high` of the median's confidence."""
     rows = [row for entry in entries for row in csv_rows(entry)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
-        writer.writeheader()
-        writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
+    file = StringIO(newline="")
+    writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+    writer.writeheader()
+    writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
+    write_whole(path, file.getvalue())
 
 
 def csv_rows(entry: Entry) -> Iterator[dict[str, Any]]:
     """A single row without times where nothing could be timed."""
-    who = entry.who
+    who, (status, error) = entry.who, entry.outcome
     for size in sorted(entry.batch_costs) or [None]:
         batch = entry.batch_costs.get(size, {})
         yield {
             "settings": " ".join(entry.overrides),
             **{name: getattr(who, name) for name in IDENTITY},
-            "status": entry.status,
-            "error": entry.error,
+            "status": status,
+            "error": error,
             "trained": entry.trained,
             "batch_size": size,
             **{
@@ -153,6 +156,11 @@ def remarks(entries: Sequence[Entry], names: dict[str, str]) -> Iterator[str]:
                 yield f"! {names[entry.name]} at batch {size}: disturbed in {times}; do not rank by these times"
     if (taken := max((entry.other_load or 0 for entry in entries), default=0)) > BUSY:
         yield f"! other programs took up to {taken:.0%} of the processor meanwhile: these times are disturbed"
+    if any(entry.earlier for entry in entries) and not all(entry.earlier for entry in entries):
+        yield "! some were timed earlier, not in turns with the others: " + ", ".join(
+            names[entry.name] for entry in entries if entry.earlier
+        )
     for entry in entries:
-        if entry.status != "finished":
-            yield f"{entry.status}: {names[entry.name]}: {entry.error}"
+        status, error = entry.outcome
+        if status != "finished":
+            yield f"{status}: {names[entry.name]}: {error}"

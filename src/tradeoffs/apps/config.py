@@ -26,7 +26,7 @@ from tradeoffs.errors import UserError
 CONF = Path(__file__).resolve().parents[3] / "conf"
 # Settings, and groups with all their settings, that a trained run is done with.
 TRAINING = (
-    *("epochs", "seed", "ema", "checkpoint_minutes", "overwrite", "resume", "logger", "experiment"),
+    *("epochs", "seed", "ema", "checkpoint_minutes", "overwrite", "keep_last", "resume", "logger", "experiment"),
     *("optimizer", "schedule", "augmentation", "task.head_lr", "backbone.weights", "backbone.frozen_stages"),
     *("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.check_val_every_n_epoch"),
     *("trainer.limit_train_batches", "trainer.log_every_n_steps", "trainer.sync_batchnorm"),
@@ -56,13 +56,27 @@ def compose_with_axes(
 
 
 def settle_names(config: DictConfig) -> None:
-    """Computes what depends on the overrides while those are at hand: not in every process they are."""
-    for key in {"name", "output"}.intersection(config):  # `in` would compute them
+    """Computes what depends on the overrides while those are at hand: not in every process they are.
+
+    Names and paths that look like numbers are words all the same.
+    """
+    for key in {"name", "output", "runs"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
-            config[key] = config[key]
+            config[key] = word_at(config, key)
     for key, value in OmegaConf.to_container(config.get("lookup", OmegaConf.create())).items():
         if str(value).startswith("${chosen:"):
             config.lookup[key] = config.lookup[key]
+
+
+def word_at(config: DictConfig, key: str) -> object:
+    """The text of a number. Raises UserError for a reference that leads nowhere."""
+    try:
+        value = config[key]
+    except OmegaConfBaseException as error:
+        raise UserError(f"{key} has no value: {one_line(error)}") from error
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
 
 
 def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[list[str]]:

@@ -16,6 +16,13 @@ from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import batch_costs
 from tradeoffs.results.record import Identity, Record, write_record
 
+BROKEN_OFF = "broken_off"  # in the cost of a batch: it had fewer turns than it should have
+# What a model's record has of its network.
+NETWORK_COST = (
+    *("parameters", "trainable_parameters", "weight_bytes"),
+    *("multiply_adds", "activation_bytes", "image_size"),
+)
+
 
 @dataclass
 class Entry:
@@ -28,6 +35,7 @@ class Entry:
     overrides: tuple[str, ...]
     config: DictConfig
     folder: Path
+    batch_sizes: tuple[int, ...]  # to be timed
     status: Literal["finished", "failed", "skipped"] = "finished"
     error: str | None = None
     lacks_memory: bool = False
@@ -35,7 +43,8 @@ class Entry:
     contenders: dict[int, Contender] = field(default_factory=dict)  # by batch size
     network_cost: dict[str, Any] = field(default_factory=dict)
     batch_costs: dict[int, dict[str, Any]] = field(default_factory=dict)  # by batch size
-    other_load: float | None = None  # share of the processor that other programs took while it was timed
+    other_load: float | None = None  # share of the processor that other programs took, of the worst batch size
+    earlier: bool = False  # some of it is of an earlier benchmark
     protocol: dict[str, Any] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
 
@@ -47,11 +56,34 @@ class Entry:
     def who(self) -> Identity:
         return identity(self.config, (self.where.get("git") or {}).get("commit"))
 
+    @property
+    def missing(self) -> list[int]:
+        """The batch sizes that have not had all their turns."""
+        return [size for size in self.batch_sizes if self.batch_costs.get(size, {BROKEN_OFF: True}).get(BROKEN_OFF)]
+
+    @property
+    def outcome(self) -> tuple[str, str | None]:
+        """Status and error as they stand in the record."""
+        if self.status != "finished" or not self.missing:
+            return self.status, self.error
+        sizes = " and ".join(map(str, self.missing))
+        return "stopped", f"broken off before batches of {sizes} had all their turns; the same command goes on"
+
+    def take_over(self, record: Record) -> None:
+        """What an earlier benchmark timed to the end."""
+        whole = {int(size): batch for size, batch in record.cost["batches"].items() if not batch.get(BROKEN_OFF)}
+        self.batch_costs = {size: batch for size, batch in whole.items() if size in self.batch_sizes}
+        self.earlier = bool(self.batch_costs)
+        self.network_cost = {name: record.cost[name] for name in NETWORK_COST}
+        self.trained, self.other_load = record.cost["trained"], record.cost["other_load"]
+        self.protocol, self.where = record.cost["protocol"], record.where
+
     def begin(self) -> None:
-        """As if nothing had been tried; an earlier record in the folder is gone."""
+        """As if nothing had been tried; of an earlier record nothing is left but what was taken over."""
         self.status, self.error, self.lacks_memory = "finished", None, False
         self.contenders.clear()
-        (self.folder / "result.json").unlink(missing_ok=True)
+        if not self.earlier:
+            (self.folder / "result.json").unlink(missing_ok=True)
 
     def turn(self, size: int) -> dict[str, float] | None:
         """Milliseconds by clock; None if the model breaks, and then it is marked as failed."""
@@ -87,5 +119,5 @@ class Entry:
             "protocol": self.protocol,
         }
         config = OmegaConf.to_container(self.config, resolve=True)
-        record = Record(self.who, self.status, self.error, cost=cost, config=config, where=self.where)
+        record = Record(self.who, *self.outcome, cost=cost, config=config, where=self.where)
         write_record(self.folder / "result.json", record)

@@ -31,7 +31,7 @@ from tradeoffs.errors import UserError
 
 SETTING = re.compile(r"[\w.]+=[^/]*$")  # in the name of a run
 SINGLE, SAVED = "train", "evaluate"  # the configs of one model: with random weights, of a run
-EFFORT = ("seconds", "minutes", "attempts")
+EFFORT = ("seconds", "minutes", "attempts", "overwrite")
 
 
 class Point(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.metrics.matches import Matches
+from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 from tradeoffs.results.statistics import over_images
 from tradeoffs.training.operating_points import Scored
@@ -31,6 +33,7 @@ from tradeoffs.training.tables import score_table
 Outcome = dict[str, Any]
 save_settings = rank_zero_only(save_config)
 
+ENOUGH_STEPS = 1000  # to learn something from random weights
 MEASURING_SECONDS = 10  # aimed at for each batch size
 LARGE_BATCH = 8
 PRECISIONS = {"bf16-mixed": "bfloat16", "16-mixed": "float16"}  # timed as it was scored
@@ -173,7 +176,20 @@ def show(record: Record, folder: Path, again: str | None = None) -> float:
     for name, what in CONTENTS.items():
         if (folder / name).exists():
             print(f"  {name:<24} {what}")
+    if doubt := hardly_trained(record):
+        print(f"{doubt}{advice(record)}")
     return record.accuracy["summary"]["mAP"]
+
+
+def advice(record: Record) -> str:
+    """What to try after a training that taught next to nothing; empty for an evaluation, and for an old record."""
+    steps = record.training.get("steps")
+    if not steps or not record.config:
+        return ""
+    more = record.config["epochs"] * math.ceil(ENOUGH_STEPS / steps)
+    tries = [f"epochs={more}"] if more > record.config["epochs"] else []
+    tries += ["backbone.weights=pretrained"] if record.config["backbone"].get("weights") == "none" else []
+    return f"; try {' or '.join(tries or ['another optimizer.lr='])}"
 
 
 CONTENTS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from tradeoffs.apps.data_identity import Hashes, require_same_data, save_hashes
 from tradeoffs.apps.run_folder import different_settings, save_config
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import record_or_none
-from tradeoffs.training.checkpoint_files import find_checkpoint
+from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO, find_checkpoint, has_training_state
 from tradeoffs.training.loggers import WANDB_ID
 
 # What an earlier run may have left in the folder, besides what is written anew at once.
@@ -27,7 +28,8 @@ LEFTOVERS = (
 def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     """As `resume` says. Refuses to go on with another run's checkpoint under the same name."""
     if config.resume not in ("auto", "never"):
-        return Path(config.resume)
+        say_if_inexact(checkpoint := Path(config.resume))
+        return checkpoint
     if config.resume == "never" or (config.overwrite and (folder / "result.json").exists()):
         return None
     checkpoint = find_checkpoint(folder / "checkpoints")
@@ -40,8 +42,19 @@ def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
     return checkpoint
 
 
+@rank_zero_only
+def say_if_inexact(path: Path) -> None:
+    content = SafeCheckpointIO().load_checkpoint(path)
+    if isinstance(content, dict) and not has_training_state(content):
+        print(f"{path} holds weights alone: training goes on from them with a new state of the optimizer")
+
+
 def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: str) -> None:
-    if changes := different_settings(OmegaConf.load(folder / "config.yaml"), config):
+    before = OmegaConf.load(folder / "config.yaml")
+    if changes := different_settings(before, config):
+        if config.epochs > before.epochs:
+            last = shlex.quote(f"resume={folder / 'checkpoints' / LAST}")
+            changes += (f"to train it further give {last} with another name=",)
         raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)
 
 

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.apps.config import CONF, leaves
 from tradeoffs.apps.image_search import nothing_found, search_images
 from tradeoffs.apps.mistakes import one_line
+from tradeoffs.apps.places import check_name, check_place
 from tradeoffs.apps.values import check_values
 from tradeoffs.errors import MismatchError, UserError
 
@@ -36,6 +37,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_neck(config, conf)
     check_proposals(config, conf)
     check_paths(config)
+    check_places(config)
 
 
 def check_parts(config: DictConfig, conf: Path) -> None:
@@ -112,7 +114,7 @@ def all_models(conf: Path) -> dict[str, DictConfig]:
 
 
 def check_paths(config: DictConfig) -> None:
-    """Files and folders that are to be read exist; one to be written has a name."""
+    """Files and folders that are to be read exist."""
     for key, words in NO_PATHS.items():
         path = OmegaConf.select(config, key)
         if path not in (None, *words) and not Path(path).is_file():
@@ -125,12 +127,14 @@ def check_paths(config: DictConfig) -> None:
     source = config.get("source")
     if source is not None and next(search_images(str(source)), None) is None:
         raise nothing_found(source)
-    check_name(str(config.get("name", "unnamed")))
 
 
-def check_name(name: str) -> None:
-    """Of a run or a sweep."""
-    if not name.strip("/. "):
-        raise UserError("name= is empty; give the run a name, or leave it out to have one made from the settings")
-    if ".." in Path(name).parts or Path(name).is_absolute():
-        raise UserError(f"name={name} leads out of the folder of runs; give a name, and that folder as runs=")
+def check_places(config: DictConfig) -> None:
+    """What is to be written has a name and a place."""
+    if "output" in config:
+        check_place("output", config.output)
+    if "name" not in config or {"task", "run"} <= config.keys():  # a run that is there has both
+        return
+    if config.name is not None or "task" in config:  # else it will be made of the settings
+        check_name(config.name)
+    check_place("runs", config.get("runs", "runs"), below=f"{config.name}/checkpoints")

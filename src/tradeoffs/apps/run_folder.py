@@ -17,12 +17,12 @@ from tradeoffs.files import write_whole
 from tradeoffs.results.record import Record, flat, record_or_none
 
 FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
-LONGEST_NAME = 150  # characters; file systems allow 255 bytes, and checkpoints add a little
+LONGEST_NAME = 150  # bytes; file systems allow 255 bytes, and checkpoints add a little
 
 # Settings that change where, with what help or how often something runs, but not its result.
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
+    *("keep_last", "trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
     *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
@@ -50,10 +50,11 @@ def run_name(overrides: Sequence[str], groups: Sequence[str] = ()) -> str:
     exact = ",".join(f"{key}={chosen[key]}" for key in keys)
     short = ",".join(f"{key}={_without_folders(chosen[key])}" for key in keys)
     name = re.sub(r"[^\w.,=~+-]", "-", short)
-    if name == exact and len(name) <= LONGEST_NAME:
+    if name == exact and len(name.encode()) <= LONGEST_NAME:
         return name or "default"
-    mark = hashlib.sha256(exact.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST_NAME - len(mark) - 1]},{mark}"
+    mark = hashlib.sha256(exact.encode(errors="surrogateescape")).hexdigest()[:8]
+    start = name.encode()[: LONGEST_NAME - len(mark) - 1].decode(errors="ignore")
+    return f"{start},{mark}"
 
 
 def _without_folders(values: str) -> str:

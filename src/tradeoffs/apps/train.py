@@ -33,9 +33,10 @@ from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
 from tradeoffs.apps.weights import require_fitting
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
-from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO
-from tradeoffs.training.checkpoints import BEST, Checkpoints
+from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO, drop_training_state
+from tradeoffs.training.checkpoints import Checkpoints
 from tradeoffs.training.ema import WeightAverage
+from tradeoffs.training.last_ones import LastOnes
 from tradeoffs.training.loggers import finish, log_summary, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
@@ -94,6 +95,8 @@ def train_in(folder: Path, config: DictConfig) -> float:
         if points and not stopped:
             compare([folder])
         log_record(loggers, folder)
+        if not (stopped or config.keep_last):
+            rank_zero_only(drop_training_state)(folder / "checkpoints")
         return score
 
 
@@ -118,6 +121,7 @@ def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Ca
     checkpoints = Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes)
     return [
         NonFiniteLoss(folder),
+        LastOnes(),
         Throughput(),
         Progress(final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
@@ -150,9 +154,8 @@ def keep_as_best(pictures: Path) -> None:
 def choose_best(checkpoints: Path) -> None:
     """Without a validation in training, the last weights are the best ones that are known."""
     if not (checkpoints / BEST).exists() and (checkpoints / LAST).exists():
-        unfinished = checkpoints / f"{BEST}.partial"
-        shutil.copyfile(checkpoints / LAST, unfinished)
-        unfinished.replace(checkpoints / BEST)
+        files = SafeCheckpointIO()
+        files.save_checkpoint(files.load_checkpoint(checkpoints / LAST), checkpoints / BEST)
 
 
 def restore_best(task: LightningModule, folder: Path) -> None:

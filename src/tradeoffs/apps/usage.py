@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.apps.config import chosen_parts, leaves
 
@@ -23,6 +24,7 @@ LONGEST_PAIR = 44  # characters of key=value up to which explanations are aligne
 LONGEST_VALUE = 40
 LINE = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z_]\w*):(?:\s+(?P<value>[^\s#].*?))?(?:\s+#\s+(?P<explanation>.+))?")
 ENTRY = re.compile(r"(?:optional |override )*/?(?P<group>\w[\w/]*)(?:@\S+)?")
+OPTIONS = "Also: --version, and --cfg job, which prints all settings as they will be, and does nothing else."
 ABOUT = ("task.name", "model.task", "data.name")  # what a choice says about itself; nothing to set
 
 
@@ -43,6 +45,7 @@ def usage(config_name: str, conf: Path, overrides: Sequence[str] = (), groups_of
         parts += [f"Choices{marks}:\n", *filter(None, lists), ""]
     parts += ["Settings:\n", *aligned(settings(text, composed[1] if composed else {})), ""]
     parts += part_settings(conf, shown, composed[1]) if composed else []
+    parts.append(OPTIONS)
     return "\n".join(parts).rstrip()
 
 
@@ -88,8 +91,16 @@ def mark(name: str, chosen: str | None) -> str:
 def settings(text: str, config: Mapping) -> dict[str, str]:
     """`key=value` -> explanation, of the outermost settings that have one; values are those in `config`, if there."""
     found = [line for line in explained(text) if "." not in line[0] and line[1] and line[2]]
-    values = {key: value if value.startswith(("?", "$")) else config.get(key, value) for key, value, _ in found}
-    return {f"{key}={plain(key, typed(values[key]))}": explanation for key, _, explanation in found}
+    defaults = {key: current(config, key, yaml.safe_load(value)) for key, value, _ in found}
+    return {f"{key}={written(key, defaults[key])}": explanation for key, _, explanation in found}
+
+
+def current(config: Mapping, key: str, otherwise: object) -> object:
+    """The value of a setting, worked out if it is a reference; `otherwise` where the config does not know it."""
+    try:
+        return OmegaConf.select(config, key, default=otherwise) if config else otherwise
+    except OmegaConfBaseException:  # a reference that leads nowhere yet
+        return otherwise
 
 
 def part_settings(conf: Path, chosen: dict[str, str | None], config: DictConfig) -> list[str]:
@@ -99,7 +110,8 @@ def part_settings(conf: Path, chosen: dict[str, str | None], config: DictConfig)
         part = config.get(group) if choice else None
         if isinstance(part, DictConfig):
             explanations = {f"{group}.{key}": text for key, text in comments(conf / group, choice).items()}
-            values = {f"{group}.{key}": value for key, value in leaves(part)}
+            found = {f"{group}.{key}": value for key, value in leaves(part)}
+            values = {key: value if value == "???" else current(config, key, value) for key, value in found.items()}
             keys = filter(settable, values)
             pairs = {f"{key}={written(key, values[key])}": explanations.get(key, "") for key in keys}
             blocks += [*aligned(pairs), ""] if pairs else []
@@ -130,19 +142,16 @@ def settable(key: str) -> bool:
     return key not in ABOUT and key.rpartition(".")[2] not in ("_target_", "_partial_")
 
 
-def plain(key: str, value: str) -> str:
-    """A placeholder where the default is missing or computed."""
-    return key.rpartition(".")[2].upper() if value.startswith(("?", "$")) else value
-
-
 def written(key: str, value: object) -> str:
-    """A value of the config as one types it, cut where it is long."""
-    text = plain(key, value) if value == "???" else typed(value)
+    """A value of the config as one types it, cut where it is long; a word in capitals for what depends on others."""
+    if value == "???":
+        return key.rpartition(".")[2].upper()
+    text = typed(value).replace("${run_folder:${run}}", "RUN").replace("${run_name:}", "SETTINGS")
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def typed(value: object) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | ListConfig):
         return f"[{','.join(map(typed, value))}]"
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 

@@ -92,6 +92,7 @@ RULES = {
     "channels_last": AUTO,
     "checkpoint_minutes": Number(above=0),
     "overwrite": SWITCH,
+    "keep_last": SWITCH,
     "measure": SWITCH,
     "num_classes": Number(1, whole=True, also=(None,)),
     "batch_sizes": ListOf(COUNT),

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from tradeoffs.errors import UserError
-from tradeoffs.training.checkpoint_files import LAST, SafeCheckpointIO
-from tradeoffs.training.checkpoints import BEST
+from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO
 
 NAMED = {"best": BEST, "last": LAST}
 

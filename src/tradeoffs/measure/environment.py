@@ -14,6 +14,12 @@ import torchvision
 
 import tradeoffs
 
+# Parts of `where` without which two measurements are of two machines, and the same of its `gpu_state`.
+FIXED = (
+    *("device", "cpu", "cores", "threads", "omp_wait_policy", "platform", "python", "torch", "torchvision", "cuda"),
+    *("cudnn", "cudnn_benchmark", "cudnn_tf32"),
+)
+FIXED_OF_GPU = ("clocks.max.sm", "power.limit", "driver_version")
 GPU_STATE = ("clocks.sm", "clocks.mem", "clocks.max.sm", "temperature.gpu", "power.limit", "driver_version")
 
 

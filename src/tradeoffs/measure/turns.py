@@ -27,6 +27,11 @@ class Timed:
     failed: bool = False  # some turn did; the timings hold those before it
 
     @property
+    def count(self) -> int:
+        """Of turns."""
+        return max((len(timing.samples) for timing in self.timings.values()), default=0)
+
+    @property
     def disturbed(self) -> bool:
         return any(timing.disturbed and self._spread(timing) > NOTICEABLE for timing in self.timings.values())
 
@@ -62,12 +67,23 @@ def take_turns(
     turns: Mapping[str, int],
     seed: int = 0,
     on_turn: Callable[[], object] = lambda: None,
+    on_round: Callable[[dict[str, Timed]], object] = lambda found: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Timed]:
-    """Times all contenders in turns; calls `on_turn` after each."""
+    """Times all contenders in turns; calls `on_turn` after each, and `on_round` with all turns so far.
+
+    As soon as `stop` says so no further turn is taken.
+    """
     samples: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     seconds, failed = dict.fromkeys(contenders, 0.0), set()
+
+    def found() -> dict[str, Timed]:
+        return {name: Timed(timings(samples[name]), seconds[name], failed=name in failed) for name in contenders}
+
     for order in rounds(turns, seed):
         for name in order:
+            if stop():
+                return found()
             on_turn()
             if name in failed:
                 continue
@@ -78,7 +94,8 @@ def take_turns(
                 failed.add(name)
             else:
                 samples[name].append(clocks)
-    return {name: Timed(timings(samples[name]), seconds[name], failed=name in failed) for name in contenders}
+        on_round(found())
+    return found()
 
 
 def timings(samples: list[dict[str, float]]) -> dict[str, Timing]:
@@ -95,23 +112,32 @@ def time_until_steady(
     deadline: float = math.inf,
     on_attempt: Callable[[int, int, int], object] = lambda attempt, contenders, turns: None,
     on_turn: Callable[[], object] = lambda: None,
+    on_round: Callable[[dict[str, Timed]], object] = lambda found: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Timed]:
     """`take_turns`, and again with those alone that were disturbed, until `attempts` were made or time is up.
 
     Of each contender the steadiest attempt is returned, and how many were made. `deadline` is on the monotonic clock;
     a further attempt takes only those in that can be expected to finish before it. `on_attempt` is called at the
-    beginning of each attempt with its number and how many contenders and turns it has.
+    beginning of each attempt with its number and how many contenders and turns it has, `on_round` in the first one
+    after each round and then after each attempt, with what is the best so far. A further attempt in which `stop` says
+    to stop is as if it had never begun.
     """
     best: dict[str, Timed] = {}
     for attempt in range(1, attempts + 1):
         pending = list(contenders) if attempt == 1 else disturbed_in_time(best, deadline - time.monotonic())
-        if not pending:
+        if not pending or (attempt > 1 and stop()):
             break
         chosen = {name: turns[name] for name in pending}
         on_attempt(attempt, len(chosen), sum(chosen.values()))
-        tried = take_turns({name: contenders[name] for name in pending}, chosen, seed + attempt, on_turn)
+        chosen_ones = {name: contenders[name] for name in pending}
+        first = {"on_round": on_round} if attempt == 1 else {}
+        tried = take_turns(chosen_ones, chosen, seed + attempt, on_turn, stop=stop, **first)
+        if attempt > 1 and stop():
+            break
         for name, timed in tried.items():
             best[name] = replace(steadier(best.get(name), timed), attempts=attempt, failed=timed.failed)
+        on_round(best)
     return best
 
 

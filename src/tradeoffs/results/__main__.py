@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tradeoffs.errors import UserError
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.question import Question, read_question, require_column
+from tradeoffs.versions import versions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "places", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="runs/ by default"
     )
+    parser.add_argument("--version", action="version", version=versions())
     parser.add_argument("--x", default="ms", metavar="COLUMN", help="what it costs; ms by default")
     parser.add_argument("--y", default="mAP", metavar="COLUMN", help="what it gives; mAP by default")
     parser.add_argument(

@@ -7,6 +7,7 @@ import io
 import logging
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from lightning_fabric.plugins import CheckpointIO
 
 from tradeoffs.errors import UserError
 from tradeoffs.files import sync_folder, write_through
+from tradeoffs.training.ema import TRAINING_WEIGHTS
 
 log = logging.getLogger(__name__)
 
+BEST = "best.ckpt"
 LAST = "last.ckpt"
 PREVIOUS = "last-previous.ckpt"
 
@@ -26,6 +29,7 @@ class SafeCheckpointIO(CheckpointIO):
     """Writes a checkpoint beside its place and moves it there when it is whole: a file of that name is never a part.
 
     The former `last.ckpt` stays as `last-previous.ckpt`, so at any moment at least one of the two is whole.
+    `best.ckpt` is written `without_training_state`.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -34,7 +38,7 @@ class SafeCheckpointIO(CheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Pickled in memory first: torch's zip writer turns a full disk into a RuntimeError that could mean anything.
         buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
+        torch.save(without_training_state(checkpoint) if path.name == BEST else checkpoint, buffer)
         partial = path.with_name(path.name + ".partial")
         try:
             write_through(partial, buffer.getbuffer())
@@ -70,6 +74,42 @@ class SafeCheckpointIO(CheckpointIO):
 
     def remove_checkpoint(self, path: str | Path) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+def without_training_state(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint of a quarter of the size: less the moments of the optimizer, and weights other than those scored.
+
+    Training can go on from it, at its epoch and learning rate, but not exactly.
+    """
+    optimizers = [{**state, "state": {}} for state in checkpoint.get("optimizer_states", [])]
+    kept = {key: value for key, value in checkpoint.items() if key != TRAINING_WEIGHTS}
+    return {**kept, "optimizer_states": optimizers}
+
+
+def has_training_state(checkpoint: dict[str, Any]) -> bool:
+    """Whether training goes on from it exactly."""
+    return TRAINING_WEIGHTS in checkpoint or any(state["state"] for state in checkpoint.get("optimizer_states", []))
+
+
+def drop_training_state(folder: Path) -> None:
+    """Of a training that is over. The best weights, if they are the last ones, lie there once."""
+    (folder / PREVIOUS).unlink(missing_ok=True)
+    files, last, best = SafeCheckpointIO(), folder / LAST, folder / BEST
+    if not last.exists() or not has_training_state(content := files.load_checkpoint(last)):
+        return
+    files.save_checkpoint(without_training_state(content), last)
+    (folder / PREVIOUS).unlink()
+    if best.exists() and files.load_checkpoint(best)["global_step"] == content["global_step"]:
+        _link(last, best)
+
+
+def _link(path: Path, to: Path) -> None:
+    """Makes `to` another name of the file. None is ever written in place, so neither changes with the other."""
+    partial = to.with_name(to.name + ".partial")
+    with suppress(OSError):  # not every file system has links
+        partial.unlink(missing_ok=True)
+        partial.hardlink_to(path)
+        partial.replace(to)
 
 
 def find_checkpoint(folder: Path) -> Path | None:

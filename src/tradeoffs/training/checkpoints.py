@@ -13,10 +13,9 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
-from tradeoffs.training.checkpoint_files import LAST
+from tradeoffs.training.checkpoint_files import BEST, LAST
 from tradeoffs.training.stop_signals import StopSignals
 
-BEST = "best.ckpt"
 STEPS_BETWEEN_TALKS = 10
 
 
@@ -26,6 +25,8 @@ class Stopped(SystemExit):
 
 class Checkpoints(Checkpoint):
     """Writes `best.ckpt` after the best validation, and `last.ckpt` after every epoch and in between.
+
+    Training goes on exactly from `last.ckpt` alone: `best.ckpt` is for predictions, and much smaller.
 
     `last.ckpt` is only written where the state is complete: after an optimizer step (gradients that are being
     accumulated are in no checkpoint), and not just before a validation (Lightning takes that one for done when it

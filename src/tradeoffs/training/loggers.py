@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import netrc
 import os
+import shlex
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,9 @@ def wandb_logger(
     settings = wandb.Settings(console="off", silent=True)  # the progress bar's lines are no log
     # Not WandbLogger(offline=True): that sets WANDB_MODE for every later run of this process.
     mode = os.environ.get("WANDB_MODE") or ("online" if _has_wandb_key() else "offline")
+    if mode == "offline":
+        why = "as WANDB_MODE says" if os.environ.get("WANDB_MODE") else "since no API key is known (wandb login)"
+        rank_zero_only(print)(f"Weights & Biases: offline, {why}; how to send the run later is said at its end")
     return WandbLogger(
         save_dir=folder,
         id=_wandb_id(Path(folder)),
@@ -94,7 +98,19 @@ def finish(loggers: Sequence[Logger], exit_code: int = 0) -> None:
     """Close W&B's run; without this the next run of the same process would be written into it."""
     for logger in loggers:
         if isinstance(logger, WandbLogger) and logger._experiment is not None:
+            hint = how_to_send(logger)
             logger.experiment.finish(exit_code=exit_code)
+            if hint:
+                rank_zero_only(print)(hint)
+
+
+def how_to_send(logger: WandbLogger) -> str | None:
+    """The command that uploads a run that was offline, once it is closed."""
+    run = logger.experiment
+    if run.settings.mode not in ("offline", "dryrun"):
+        return None
+    folder = shlex.quote(str(Path(run.settings.sync_dir)))
+    return f"Weights & Biases was offline; to send the run later: wandb login, then wandb sync {folder}"
 
 
 @rank_zero_only

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to stop that training can grant at a moment of its choice."""
+"""Ctrl-C and SIGTERM as a wish to stop that a long work can grant at a moment of its choice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ REQUEUE = getattr(signal, "SIGUSR2", None)  # Windows has none
 class StopSignals:
     """Remembers the first SIGINT or SIGTERM. The second one acts as if nobody were listening.
 
+    `after` says, in words, what is still done after the first.
+
     Lightning's own answers do not allow an exact resume: Ctrl-C raises anywhere in a step, with half of it done, and
     SIGTERM stops between two accumulated batches, whose gradients are lost.
 
@@ -21,7 +23,8 @@ class StopSignals:
     about to end the job, and queues again only what still runs when it does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after: str = "as soon as a checkpoint is written") -> None:
+        self._after = after
         self.received: signal.Signals | None = None
         self.wants_checkpoint = False
         self._queued = False
@@ -63,7 +66,7 @@ class StopSignals:
             return
         self.received = signal.Signals(number)
         if self._queued:
-            os.write(2, b"\nStopping as soon as a checkpoint is written.\n")
+            os.write(2, f"\nStopping {self._after}.\n".encode())
             return
         self.forget()
-        os.write(2, b"\nStopping as soon as a checkpoint is written; once more stops at once, without it.\n")
+        os.write(2, f"\nStopping {self._after}; once more stops at once, without waiting for that.\n".encode())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,6 +17,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from tradeoffs.apps.sweep.plan import Job, done_record
+from tradeoffs.apps.sweep.watch import Pace, expected, time_left
 from tradeoffs.results.columns import disturbed
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record, record_or_none
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from tradeoffs.apps.sweep.process import JobProcess, Outcome
 
 BAR = "{desc} {bar:20} {n_fmt}/{total_fmt}{postfix}"
+BAR_WIDTH = 40  # characters, of what stands before the text
 QUIET_SECONDS = 60.0  # at most, between two lines where there is no terminal
+LOOK_SECONDS = 2.0  # between two looks at how far the jobs are
 
 
 class Overview:
@@ -31,37 +36,54 @@ class Overview:
 
     def __init__(self, total: int):
         self.total = total
-        self._seconds: list[float] = []  # of each job that finished
+        self._paces: dict[Path, Pace] = {}  # of the running jobs
+        self._known: list[tuple[Job, float]] = []  # seconds of each job that finished
         live = sys.stdout.isatty()
         self._bar = tqdm(total=total, file=sys.stdout, bar_format=BAR, leave=False) if live else None
-        self._shown_at = 0.0
+        self._shown_at = self._looked_at = 0.0
 
     def show(self, jobs: Sequence[Job], outcomes: Mapping[Path, Outcome], running: Sequence[JobProcess]) -> None:
         """The one line."""
-        counts = Counter(outcome.status for outcome in outcomes.values())
-        left = self.left(len(jobs) - len(outcomes) - len(running), running)
-        failed = f", {counts['failed']} failed" if counts["failed"] else ""
-        done = len(outcomes) - counts["failed"]
-        text = f"{len(running)} running{failed}{f', {tqdm.format_interval(left)} left' if left else ''}"
+        now = time.monotonic()
+        for process in running:
+            self._paces.setdefault(process.job.folder, Pace(process.job))
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        for process in running:
+            self._paces[process.job.folder].look(process.seconds)
+        failed = Counter(outcome.status for outcome in outcomes.values())["failed"]
+        begun = {process.job.folder for process in running}
+        left = self.left([job for job in jobs if job.folder not in begun.union(outcomes)], running)
+        what = "; ".join(f"{process.job.name} {self.stage(process)}" for process in running)
+        counts = f"{len(running)} running{f', {failed} failed' if failed else ''}"
+        text = f"{counts}{f', {tqdm.format_interval(left)} left' if left else ''}{f': {what}' if what else ''}"
         if self._bar is not None:
-            self._bar.n = done
-            self._bar.set_postfix_str(text)
-        elif time.monotonic() - self._shown_at > QUIET_SECONDS:
-            print(f"{done} of {self.total} jobs done, {text}")
-            self._shown_at = time.monotonic()
+            self._bar.n = len(outcomes) - failed
+            self._bar.set_postfix_str(text[: max(get_terminal_size().columns - BAR_WIDTH, 0)])
+        elif now - self._shown_at > QUIET_SECONDS:
+            print(f"{len(outcomes) - failed} of {self.total} jobs done, {text}")
+            self._shown_at = now
 
-    def left(self, waiting: int, running: Sequence[JobProcess]) -> float | None:
-        """Seconds, if all jobs take as long as those that have finished did; None before the first one has."""
-        if not self._seconds:
+    def stage(self, process: JobProcess) -> str:
+        seen = self._paces[process.job.folder].seen
+        return "begins" if seen is None else f"{seen}{', is scored' if seen.part == 1 else ''}"
+
+    def left(self, waiting: Sequence[Job], running: Sequence[JobProcess]) -> float | None:
+        """Seconds, by those jobs that have ended and by how far the running ones are; None before anything is known."""
+        paces = [self._paces[process.job.folder] for process in running]
+        known = self._known + [(pace.job, pace.whole) for pace in paces if pace.whole is not None]
+        begun = [pace.left if pace.left is not None else rest(expected(pace.job, known), pace) for pace in paces]
+        later = [expected(job, known) for job in waiting]
+        if not begun or None in begun + later:
             return None
-        mean = sum(self._seconds) / len(self._seconds)
-        begun = sum(max(mean - process.seconds, 0.0) for process in running)
-        return (begun + waiting * mean) / max(len(running), 1)
+        return time_left(begun, later)
 
     def ended(self, process: JobProcess, outcome: Outcome) -> None:
         """A line for a job, above the one line."""
-        if outcome.status == "finished":
-            self._seconds.append(process.seconds)
+        pace = self._paces.pop(process.job.folder, None)
+        if outcome.status == "finished" and pace is not None and pace.start < 1:
+            self._known.append((process.job, process.seconds / (1 - pace.start)))
         interval = tqdm.format_interval(process.seconds)
         what = outcome.error or result_line(record_or_none(process.job.folder / "result.json")) or outcome.status
         line = f"{process.job.name}: {'' if outcome.status == 'finished' else outcome.status + ': '}{what} ({interval})"
@@ -70,6 +92,10 @@ class Overview:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def rest(whole: float | None, pace: Pace) -> float | None:
+    return None if whole is None else max(whole - pace.seconds, 0.0)
 
 
 def result_line(record: Record | None) -> str:
@@ -105,6 +131,13 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
     for line in doubts(jobs):
         print(line)
     return sum(done_record(job) is None for job in jobs)
+
+
+def next_steps(folder: Path) -> Iterator[str]:
+    """What to type to see more."""
+    if next(folder.glob("*/result.json"), None) is not None:
+        yield f"compare them:  python -m tradeoffs.results {shlex.quote(str(folder))}"
+        yield f"in a browser:  python dashboard.py {shlex.quote(f'runs={folder}')}"
 
 
 def doubts(jobs: Sequence[Job]) -> Iterator[str]:

@@ -16,7 +16,8 @@ from tradeoffs.apps.arguments import quote
 from tradeoffs.apps.config import CONF, compose, jobs, parse
 from tradeoffs.apps.data_identity import Hashes, data_now, fault_of_data, recorded_hashes
 from tradeoffs.apps.decisive import key_of
-from tradeoffs.apps.rules import check, check_name
+from tradeoffs.apps.places import check_name, check_place
+from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import FIRST_IN_NAMES, different_settings, finished_record, run_name, without_neutral
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.results.record import Record, config_hash
@@ -60,16 +61,19 @@ def require_engine(overrides: Sequence[str]) -> None:
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
-    runs = given.get("runs") or OmegaConf.load(conf / f"{config_name}.yaml").runs
+    runs = str(given.get("runs", OmegaConf.load(conf / f"{config_name}.yaml").runs))
+    check_place("runs", runs)
     if engine_of(overrides):
         runs = Path(runs).absolute()  # its jobs may begin in any folder
     for text, override in parse(overrides):
         if override.is_sweep_override() and key_of(text) in ("name", "runs"):
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
-    name = given.get("name") or run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
-    check_name(str(name))
-    return [*kept, f"runs={quote(str(Path(runs) / str(name)))}"]
+    of_settings = run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
+    check_name(name := str(given.get("name", of_settings)))
+    if "${" in name:
+        raise UserError(f"name={name} refers to a setting, and a sweep has one name; give a plain one")
+    return [*kept, f"runs={quote(str(Path(runs) / name))}"]
 
 
 @cache
