@@ -48,6 +48,11 @@ def test_one_file_is_split_by_chance(cvat: Path, convert):
     assert found.content("val")["categories"] == CLASSES
 
 
+def test_the_file_can_be_given(cvat: Path, convert):
+    found = convert("coco", cvat / "annotations" / "instances_default.json")
+    assert len(everything(found)) == 4
+
+
 def test_roboflow_without_its_heading(tmp_path: Path, convert):
     """The category 0 is the heading of the others; the splits need not number the others alike."""
     root = tmp_path / "set"

@@ -29,7 +29,7 @@ NONE = [("notes.txt", "0 1 2"), ("settings.json", '{"images": []}'), ("a.yaml", 
 def test_formats_are_told_by_their_files(tmp_path: Path, kind: str):
     for name, text in [*FILES[kind], *NONE]:
         write_text(tmp_path / "set" / name, text)
-    assert detect(tmp_path / "set") == (tmp_path / "set", [kind.split()[0]], False)
+    assert detect(tmp_path / "set") == (tmp_path / "set", [kind.split()[0]], set())
     (tmp_path / ".hidden").touch()
     assert detect(tmp_path).folder == tmp_path / "set"  # as archives are unpacked
 
@@ -44,7 +44,9 @@ def test_other_files_tell_nothing(tmp_path: Path):
 def test_a_validation_split_is_seen(tmp_path: Path, name: str):
     write_text(tmp_path / "x.txt")
     write_text(tmp_path / name, "0 0.5 0.5 0.1 0.1" if name.endswith("txt") else COCO)
-    assert detect(tmp_path).has_validation and "--val" not in next(iter(conversions(tmp_path).values()))
+    assert detect(tmp_path).splits == {"val"}
+    write_text(tmp_path / "train.txt")
+    assert "--val" not in next(iter(conversions(tmp_path).values()))
 
 
 def test_what_is_said_can_be_typed(tmp_path: Path):

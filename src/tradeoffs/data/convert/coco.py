@@ -11,7 +11,7 @@ from tradeoffs.data.annotation_file import is_box, is_number, read_annotation_fi
 from tradeoffs.data.convert.detect import json_kind
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.locate import PhotoFinder
+from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
 from tradeoffs.data.convert.turned_boxes import TURNED, centre, corners, turned
@@ -24,7 +24,7 @@ def read_coco(source: Path, findings: Findings, exif: Exif = "stored") -> Readin
     Classes are told apart by name: their ids may differ from file to file. `exif` says on which photo boxes were
     drawn, where the stated size does not tell.
     """
-    folder = source if source.is_dir() else source.parent
+    folder = photo_folder(source)
     files = _annotation_files(source)
     contents = {split: read_annotation_file(file) for split, file in files.items()}
     names = {split: _class_names(content, files[split], findings) for split, content in contents.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.locate import PhotoFinder
+from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
 from tradeoffs.data.convert.turned_boxes import TURNED, centre, corners, turned
@@ -17,7 +17,7 @@ from tradeoffs.errors import UserError
 
 def read_cvat(source: Path, findings: Findings, exif: Exif = "upright") -> Reading:
     """`source` is the XML file or the folder with it and the photos. The subsets of a project are its splits."""
-    folder = source if source.is_dir() else source.parent
+    folder = photo_folder(source)
     file = source if source.is_file() else _annotation_file(source)
     root = _parse(file, findings)
     finder = PhotoFinder(folder, findings)

@@ -25,7 +25,10 @@ ENDS = 65_536  # bytes that are read at each end of a JSON file
 SUFFIXES = (".json", ".xml", ".txt", ".yaml", ".yml", ".data")
 LABEL_MASKS = {"PedMasks", "masks"}
 
-VALIDATION = re.compile(r"(?<![a-z])(val|valid|validation)(?![a-z])", re.IGNORECASE)
+SPLIT_WORDS = {
+    "train": re.compile(r"(?<![a-z])(train|training)(?![a-z])", re.IGNORECASE),
+    "val": re.compile(r"(?<![a-z])(val|valid|validation)(?![a-z])", re.IGNORECASE),
+}
 YOLO_LINE = re.compile(rb"(\xef\xbb\xbf)?\s*\d+(\.0*)?([\s,;]+[-+.\de]+){4,}\s*?(\r|\n|\Z)")
 YAML_KEYS = re.compile(rb"^(names|nc|train)\s*:", re.MULTILINE)
 COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
@@ -36,7 +39,7 @@ class Found(NamedTuple):
 
     folder: Path  # the one given, or the only one in it, as archives are unpacked
     formats: list[str]
-    has_validation: bool  # whether a name says so
+    splits: set[str]  # train and val, where a name says so
 
 
 def detect(folder: Path) -> Found:
@@ -46,8 +49,10 @@ def detect(folder: Path) -> Found:
     names = [part for path in files for part in path.relative_to(folder).parts]
     if {path.name for path in folder.iterdir()} & LABEL_MASKS and not formats:
         formats.add("masks")
-    has_validation = any(map(VALIDATION.search, names)) or any(_says_validation(path) for path in files)
-    return Found(folder, [name for name in FORMATS if name in formats], has_validation)
+    splits = {split for split, word in SPLIT_WORDS.items() if any(map(word.search, names))}
+    if any(map(_says_validation, files)):
+        splits.add("val")
+    return Found(folder, [name for name in FORMATS if name in formats], splits)
 
 
 def conversions(folder: Path) -> dict[str, str]:
@@ -56,10 +61,11 @@ def conversions(folder: Path) -> dict[str, str]:
     source = found.folder
     dest = source.resolve().with_name(f"{source.resolve().name}_coco")
     dest = dest if source.is_absolute() else Path(os.path.relpath(dest))
-    share = "" if found.has_validation else " --val 0.2"
+    share = "" if "val" in found.splits else " --val 0.2"
+    formats = [name for name in found.formats if name != "coco" or found.splits != {"val"}]
     places = f"{shlex.quote(str(source))} {shlex.quote(str(dest))}"
     train = f"python train.py data=coco_folder {shlex.quote(f'data.root={hydra_value(str(dest))}')}"
-    return {name: f"python -m tradeoffs.data.convert {name} {places}{share} && {train}" for name in found.formats}
+    return {name: f"python -m tradeoffs.data.convert {name} {places}{share} && {train}" for name in formats}
 
 
 def hydra_value(text: str) -> str:

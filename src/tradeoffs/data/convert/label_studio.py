@@ -9,7 +9,7 @@ from tradeoffs.data.annotation_file import is_number
 from tradeoffs.data.convert.detect import json_kind
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.locate import PhotoFinder
+from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
 from tradeoffs.data.convert.split import IMAGE_SUFFIXES
@@ -23,7 +23,7 @@ ANSWERS = ("choices", "textarea", "rating", "number", "taxonomy", "relation")  #
 
 def read_label_studio(source: Path, findings: Findings, exif: Exif = "upright") -> Reading:
     """`source` is the JSON file or the folder with it and the photos. Classes are in order of name."""
-    folder = source if source.is_dir() else source.parent
+    folder = photo_folder(source)
     file = source if source.is_file() else _annotation_file(source)
     finder = PhotoFinder(folder, findings)
     regions: dict[Path, list[dict]] = {}

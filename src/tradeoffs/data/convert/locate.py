@@ -40,7 +40,8 @@ class PhotoFinder:
         if not candidates:
             self.findings.note("photos that are named but not there, left out with their labels", name)
             return None
-        ranks = [(_shared(path.parts, parts), path.is_relative_to(near)) for path in candidates]
+        near = near.absolute()
+        ranks = [(_shared(path.parts, parts), path.absolute().is_relative_to(near)) for path in candidates]
         best = [path for path, rank in zip(candidates, ranks, strict=True) if rank == max(ranks)]
         if len(best) > 1:
             places = " or ".join(str(path.relative_to(self.folder)) for path in best[:3])
@@ -59,6 +60,14 @@ class PhotoFinder:
 
     def _candidates(self, name: str) -> list[Path]:
         return self._named.get(name) or self._uploaded.get(name) or self._named.get(UPLOAD.sub("", name)) or []
+
+
+def photo_folder(source: Path) -> Path:
+    """Where to look for photos: in `source`, or beside or above it where it is a file (`annotations/x.json`)."""
+    if source.is_dir():
+        return source
+    near = source.absolute().parent
+    return next((folder for folder in (near, near.parent) if photos_below(folder)), near)
 
 
 def _parts(name: str) -> list[str]:
