@@ -258,6 +258,12 @@ def test_what_cannot_be_asked_is_one_line(tmp_path, capsys, arguments, line):
     assert said.err.startswith(line)
 
 
+def test_a_shortened_option_is_refused_not_taken_for_the_other_one(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--bel", "ms=30"])
+    assert "--bel" in capsys.readouterr().err
+
+
 def test_the_command_answers(tmp_path, capsys):
     write(tmp_path, "ssd", 0.5, 10)
     write(tmp_path, "rfcn", 0.9, None)
