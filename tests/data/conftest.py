@@ -38,6 +38,12 @@ def write_tiny_coco(folder: Path, num_images: int) -> Path:
     return file
 
 
+@pytest.fixture
+def own_coco_file(tmp_path: Path) -> Path:
+    """A smaller one, to be spoilt."""
+    return write_tiny_coco(tmp_path, num_images=4)
+
+
 @pytest.fixture(scope="session")
 def tiny_coco_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The annotation file; the images lie beside it."""

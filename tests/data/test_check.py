@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tradeoffs.data import image_check
 from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import Fault, require_sound
+from tradeoffs.data.image_check import image_facts
 from tradeoffs.errors import UserError
 
 
@@ -39,7 +42,8 @@ class Folder:
 
     @staticmethod
     def annotation(number, **changes):
-        return {"id": number, "image_id": 1, "category_id": 4, "bbox": [1, 2, 10, 5], **changes}
+        box = changes.get("bbox", [1, 2, 10, 5])
+        return {"id": number, "image_id": 1, "category_id": 4, "bbox": box, "area": 50, **changes}
 
     def add(self, number, **changes):
         self.content["annotations"].append(self.annotation(number, **changes))
@@ -85,11 +89,12 @@ def test_all_faults_are_listed_at_once_with_file_and_id(folder):
         "warning: train.json: 1 of 3 classes never occur: unicorn",
         "error: train.json, annotation 3 of image 1: the box [5, 5, 0, 4] has no area",
         "error: train.json, annotation 4 of image 1: the box [40, 2, 5, 5] is outside its image of 30 x 20",
-        "warning: train.json, annotation 5 of image 1: the box [25, 2, 10, 5] is cut at the border of its image of",
         "error: train.json, annotation 6 of image 77: there is no image of this id",
         "error: train.json, annotation 7 of image 1: there is no category 5",
         "error: train.json, annotation 8 of image 1: the box [1, 2, 3] is not four numbers",
         "error: train.json, annotation 9 of image 1: the box [1, 2, nan, 3] is not four numbers",
+        "warning: train.json, annotation 5 of image 1: the box [25, 2, 10, 5] is cut at the border of its image of",
+        "warning: train.json: 2 of 6 boxes reach over the border of their image; perhaps they were made on photos of",
         f"error: {folder.images / 'a.jpg'} (image 1): cannot be decoded: image file is truncated",
         f"error: {folder.images / 'b.png'} (image 2): there is no such file",
     ]
@@ -115,24 +120,49 @@ def test_missing_top_level_keys(folder):
     assert "has no valid annotations, categories" in only(folder.lines())
 
 
-def test_entries_without_what_they_need(folder):
-    del folder.content["images"][1]["width"]
-    folder.content["annotations"][0]["category_id"] = "4"
-    found = [line for line in folder.lines() if "valid" in line]
-    assert found == [
-        "error: train.json, images[1]: has no valid width",
-        "error: train.json, annotations[0]: has no valid category_id",
-    ]
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "what"),
+    [
+        ("images", "width", None, "has no width; it needs a whole number of pixels"),
+        ("images", "height", 0, "its height is 0 instead of a whole number of pixels"),
+        ("images", "file_name", 5, "its file_name is 5 instead of a text"),
+        ("images", "id", 2**63, f"its id is {2**63} instead of a whole number of at most 64 bits"),
+        ("images", "id", "a7", "its id is 'a7' instead of a whole number of at most 64 bits"),
+        ("annotations", "image_id", 1.0, "its image_id is 1.0 instead of a whole number of at most 64 bits"),
+        ("annotations", "category_id", True, "its category_id is True instead of a whole number of at most 64 bits"),
+    ],
+)
+def test_entries_without_what_they_need(folder, kind, key, value, what):
+    for entry in folder.content[kind]:
+        entry[key] = value
+    found = [line for line in folder.lines() if line.startswith("error") and "ids are unique" not in line]
+    assert only(found) == f"error: train.json, {kind}[0]: {what} (and 1 more like it)"
 
 
-def test_ids_that_stand_twice(folder):
-    folder.add(2)
+def test_ids_of_images_that_stand_twice(folder):
     folder.content["images"][1]["id"] = 1
     folder.content["annotations"][1]["image_id"] = 1
-    assert folder.lines() == [
-        "error: train.json, images: the id 1 stands 2 times with different content; ids are unique",
-        "error: train.json, annotations: the id 2 stands 2 times with different content; ids are unique",
-    ]
+    what = "the id 1 stands 2 times with different content; ids are unique"
+    assert only(folder.lines()) == f"error: train.json, images: {what}"
+
+
+def test_nothing_depends_on_ids_of_annotations(folder):
+    """They may be missing, texts, or stand twice; what is left out is found by its place."""
+    folder.add(2)
+    folder.add("x", bbox=[5, 5, 0, 4])
+    folder.add(2**70, bbox=[3, 3, 6, 6], area=36)
+    folder.add(2, bbox=[4, 4, 0, 6])
+    del folder.content["annotations"][0]["id"]
+    warning, *errors = folder.check()
+    assert str(warning) == (
+        "warning: train.json, annotations: the id 2 stands more than once with different content; all are used, "
+        "their ids are not"
+    )
+    assert [fault.annotation for fault in errors] == [3, 5]
+    left_out = require_sound({folder.annotations: [warning, *errors]}, on_fault="drop")
+    data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
+    assert data.objects(0).boxes.tolist() == [[1, 2, 11, 7], [1, 2, 11, 7], [3, 3, 9, 9]]
+    assert [each["id"] for each in data.ground_truth()["annotations"]] == [1, 2, 3, 4]
 
 
 def test_an_empty_split(folder):
@@ -145,19 +175,128 @@ def test_a_set_without_annotations_is_only_warned_of(folder):
     assert {fault.severity for fault in folder.check()} == {"warning"}
 
 
-def test_masks_and_keypoints(folder):
+UNUSABLE = [
+    {"keypoints": [1, 1, 2]},
+    {"keypoints": 5},
+    {"keypoints": [1, 1, 2, None, 3, 2]},
+    {"segmentation": [[1, 1, 5, 1, 5, 5, 2]]},
+    {"segmentation": {"size": [30, 20], "counts": [600]}},
+    {"segmentation": [1, 1, 5, 1, 5, 5]},
+    {"segmentation": [[1, 1, 5, 1, 5, "5"]]},
+    {"segmentation": {"size": [20, 30]}},
+    {"segmentation": "AAA"},
+]
+
+
+def test_masks_and_keypoints_that_are_asked_for(folder):
     folder.content["categories"][0]["keypoints"] = ["nose", "tail"]
-    folder.add(3, keypoints=[1, 1, 2])
-    folder.add(4, keypoints=[1, 1, 2, 3, 3, 2], segmentation=[[1, 1, 5, 1, 5, 5], [1, 1, 2, 2]])
-    folder.add(5, segmentation={"size": [30, 20], "counts": [600]})
-    folder.add(6, segmentation=[1, 1, 5, 1, 5, 5])
-    starts = [line.split("annotation ")[1].split(",")[0] for line in folder.lines()]
-    assert starts == [
-        "3 of image 1: has 3 keypoint numbers; 2 keypoints need 6",
-        "4 of image 1: a polygon with fewer than three points is left out",
-        "5 of image 1: its mask is of size [30",
-        "6 of image 1: its segmentation is neither a list of polygons nor a run-length code",
+    for number, changes in enumerate(UNUSABLE, 3):
+        folder.add(number, **changes)
+    folder.write()
+    faults = check_dataset(folder.images, folder.annotations, with_masks=True, with_keypoints=True)
+    assert [(fault.severity, fault.annotation) for fault in faults] == [("error", 2 + k) for k in range(len(UNUSABLE))]
+    assert [fault.what for fault in faults] == [
+        "has 3 keypoint numbers; 2 keypoints need 6",
+        "its keypoints are 5 instead of a list of numbers",
+        "its keypoints are [1, 1, 2, None, 3, 2] instead of a list of numbers",
+        "a polygon of its segmentation is no list of x, y, x, y, ...",
+        "its mask is of size [30, 20], its image of [20, 30]",
+        "its segmentation is neither a list of polygons nor a run-length code",
+        "a polygon of its segmentation is no list of x, y, x, y, ...",
+        *["its segmentation is neither a list of polygons nor a run-length code"] * 2,
     ]
+
+
+def test_masks_and_keypoints_cost_no_box_that_did_not_ask_for_them(folder):
+    folder.content["categories"][0]["keypoints"] = ["nose", "tail"]
+    for number, changes in enumerate(UNUSABLE, 3):
+        folder.add(number, **changes)
+    faults = folder.check()
+    assert [(fault.severity, fault.more) for fault in faults] == [
+        ("warning", 2),
+        ("warning", 1),
+        ("warning", 0),
+        ("warning", 2),
+    ]
+    left_out = require_sound({folder.annotations: faults}, on_fault="drop")[folder.annotations]
+    data = CocoDataset(folder.images, folder.annotations, *left_out, with_masks=False)
+    assert data.num_objects == 2 + len(UNUSABLE) and not data.keypoints(0).any()
+
+
+@pytest.mark.parametrize("segmentation", [None, [], "", {}])
+def test_no_mask_is_no_fault(folder, segmentation):
+    folder.add(3, segmentation=segmentation)
+    assert folder.lines() == []
+
+
+def test_small_polygons_are_left_out(folder):
+    folder.add(3, segmentation=[[1, 1, 5, 1, 5, 5], [1, 1, 2, 2]])
+    assert "a polygon with fewer than three points is left out" in only(folder.lines())
+
+
+@pytest.mark.parametrize(
+    ("area", "what"),
+    [
+        (None, "missing"),
+        (0, "0, which is no area"),
+        (-1, "-1, which is no area"),
+        (float("nan"), "nan, which is no area"),
+        ("large", "large, which is no area"),
+        (601, "601, more than its whole image"),
+    ],
+)
+def test_an_area_that_is_none_is_the_boxs(folder, area, what):
+    folder.add(3, area=area)
+    folder.add(4, area=area)
+    expected = f"annotation 3 of image 1: its area is {what}; that of its box is taken (and 1 more like it)"
+    assert only(folder.lines()) == f"warning: train.json, {expected}"
+    data = CocoDataset(folder.images, folder.annotations)
+    assert data.objects(0).areas.tolist() == [50, 50, 50]
+    assert [each["area"] for each in data.ground_truth()["annotations"]] == [50] * 4
+
+
+def boxes_of(folder, *boxes, size=(30, 20)):
+    """The folder with these boxes alone; the file of its images is not looked at."""
+    for image in folder.content["images"]:
+        image["width"], image["height"] = size
+    folder.content["annotations"] = [
+        folder.annotation(number, bbox=list(box), category_id=(4, 9)[number % 2]) for number, box in enumerate(boxes)
+    ]
+    return [line for line in folder.lines() if line.startswith(("warning: train.json: ", "error: train.json: "))]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "size", "what"),
+    [
+        ([(0.1, 0.2, 0.3, 0.3), (0, 0, 1, 1)], (30, 20), "error: train.json: all boxes lie between 0 and 1: they look"),
+        (
+            [(10, 5, 20, 15), (8, 6, 29, 19)],
+            (30, 20),
+            "perhaps they are left, top, right, bottom; COCO's are left, top",
+        ),
+        (
+            [(2, 15, 5, 14), (3, 1, 4, 4)],
+            (30, 20),
+            "1 of 2 boxes reach over the border of their image; perhaps they were",
+        ),
+        ([(2, 15, 5, 14), (3, 1, 4, 4)], (30, 20), "made on photos turned by 90 degrees"),
+        ([(400, 300, 300, 200)] * 3, (480, 480), "perhaps they are thousandths of the image"),
+        ([(2000, 300, 1000, 200)] * 3, (2500, 2500), "perhaps they were made on photos of another size"),
+        ([(k, k, 10, 20) for k in range(60, 80)], (640, 480), "no box reaches beyond 100: perhaps they are percent"),
+        (
+            [(k, k, 300, 300) for k in range(600, 620)],
+            (4000, 3000),
+            "no box reaches beyond 1000: perhaps they are thous",
+        ),
+    ],
+)
+def test_boxes_that_are_not_in_pixels(folder, boxes, size, what):
+    assert what in only(boxes_of(folder, *boxes, size=size))
+
+
+@pytest.mark.parametrize("boxes", [[(0, 0, 30, 20)] * 2, [(2, 2, 5, 5), (20, 15, 10, 5)] * 20, [(0.5, 0.5, 1, 2)] * 3])
+def test_boxes_in_pixels(folder, boxes):
+    assert boxes_of(folder, *boxes) == []
 
 
 @pytest.mark.parametrize(
@@ -199,8 +338,8 @@ def test_dropping_leaves_out_what_is_faulty_and_lists_it(folder, caplog):
     faults = folder.check()
     with caplog.at_level(logging.WARNING):
         left_out = require_sound({folder.annotations: faults}, on_fault="drop")
-    assert left_out == {folder.annotations: ({2}, {3, 4})}
-    headline, *lines = only(caplog.messages).splitlines()
+    assert left_out == {folder.annotations: ({2}, {2, 3})}
+    headline, *lines = caplog.messages[-1].splitlines()
     assert headline == f"left out images: 1, annotations: 2; 3 faults in {folder.annotations}:"
     assert lines == [f"  {fault}" for fault in faults] and len(lines) == 3
     data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
@@ -208,9 +347,9 @@ def test_dropping_leaves_out_what_is_faulty_and_lists_it(folder, caplog):
 
 
 def test_dropping_cannot_mend_everything_and_names_what_it_cannot(folder):
-    folder.add(1, bbox=[3, 3, 3, 3])
     folder.add(3, bbox=[5, 5, 0, 4])
     folder.content["images"].append({**folder.content["images"][1], "file_name": "a.jpg"})
+    folder.content["categories"].append({"id": 9, "name": "wolf"})
     with pytest.raises(UserError) as caught:
         require_sound({folder.annotations: folder.check()}, on_fault="drop")
     what = "train.json, images: the id 2 stands 2 times with different content; ids are unique"
@@ -220,7 +359,7 @@ def test_dropping_cannot_mend_everything_and_names_what_it_cannot(folder):
     )
     assert caught.value.details == (
         f"error: {what}",
-        f"error: {what.replace('images: the id 2', 'annotations: the id 1')}",
+        f"error: {what.replace('images: the id 2', 'categories: the id 9')}",
     )
 
 
@@ -232,8 +371,9 @@ def test_of_equal_entries_the_first_is_kept(folder, caplog):
     with pytest.raises(UserError, match="the id 1 stands 3 times with equal content; ids are unique"):
         require_sound({folder.annotations: faults})
     left_out = require_sound({folder.annotations: faults}, on_fault="drop")
-    counts = "left out images: 0, annotations: 1, copies: 6 (the first of each is kept); 4 faults in"
-    assert only(caplog.messages).startswith(counts)
+    copies, counts = caplog.messages
+    assert copies == "warning: train.json, annotations: 2 of 5 repeat an earlier one, id and all, and are left out"
+    assert counts.startswith("left out images: 0, annotations: 1, copies: 4 (the first of each is kept); 3 faults in")
     data = CocoDataset(folder.images, folder.annotations, *left_out[folder.annotations])
     assert (data.image_ids, data.category_ids) == ([1, 2], [4, 9])
     assert data.objects(0).boxes.tolist() == [[1, 2, 11, 7]]
@@ -246,46 +386,115 @@ def test_warnings_alone_are_one_line(folder, caplog):
     assert "1 of 2 classes never occur: dog" in only(caplog.messages)
 
 
-def test_a_verdict_without_errors_is_remembered_until_the_file_changes(folder):
+@pytest.fixture
+def checked_files(monkeypatch):
+    """The files that are opened by a check; none where its verdict is remembered."""
+    names = []
+
+    def watched(path, *size):
+        names.append(path.name)
+        return image_facts(path, *size)
+
+    monkeypatch.setattr(image_check, "image_facts", watched)
+    return names
+
+
+def test_a_verdict_is_remembered_until_the_file_changes(folder, checked_files):
     folder.content["annotations"].pop()
     warning = only(folder.check(cache=True))
-    (folder.images / "a.jpg").write_bytes(b"spoilt in place, which only a new check can see")
-    assert check_dataset(folder.images, folder.annotations) == [warning]
+    checked_files.clear()
+    assert check_dataset(folder.images, folder.annotations) == [warning] and not checked_files
     folder.add(3)
+    folder.add(4, bbox=[5, 5, 0, 4])
     assert [fault.severity for fault in folder.check(cache=True)] == ["warning", "error"]
+    assert sorted(checked_files) == ["a.jpg", "b.png"]
 
 
-def test_a_verdict_is_forgotten_when_an_image_goes(folder):
+@pytest.mark.parametrize("below", [False, True])
+def test_a_verdict_depends_on_every_file(folder, checked_files, below):
+    """In subfolders too, and where a file is overwritten in its place, with its time kept."""
+    path = folder.images / "a.jpg"
+    if below:
+        (folder.images / "cam").mkdir()
+        path = path.rename(folder.images / "cam" / "a.jpg")
+        folder.content["images"][0]["file_name"] = "cam/a.jpg"
     assert folder.check(cache=True) == []
-    (folder.images / "a.jpg").unlink()
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_bytes(encoded("JPEG", (15, 10)))
+    os.utime(path, ns=times)
+    for _ in range(2):  # this verdict is remembered as well
+        assert "is 15 x 10 pixels" in str(only(check_dataset(folder.images, folder.annotations)))
+    assert len(checked_files) == 4
+    path.write_bytes(encoded("JPEG"))
+    assert check_dataset(folder.images, folder.annotations) == []
+    path.unlink()
     assert "no such file" in str(only(check_dataset(folder.images, folder.annotations)))
 
 
-def test_errors_of_annotations_are_remembered_too(folder):
-    """With `data.on_fault=drop` a set is used with its errors, and need not be opened whole each time."""
-    folder.add(3, bbox=[5, 5, 0, 4])
-    faults = folder.check(cache=True)
-    (folder.images / "a.jpg").write_bytes(b"spoilt in place, which only a new check can see")
-    assert check_dataset(folder.images, folder.annotations) == faults
+def test_a_verdict_depends_on_what_is_asked_for(folder):
+    folder.add(3, segmentation=[1, 1, 5, 1, 5, 5])
+    assert only(folder.check(cache=True)).severity == "warning"
+    assert only(check_dataset(folder.images, folder.annotations, with_masks=True)).severity == "error"
 
 
-def test_a_verdict_that_names_an_image_is_not_remembered(folder):
-    (folder.images / "a.jpg").write_bytes(b"spoilt")
-    folder.check(cache=True)
-    assert not (folder.annotations.parent / ".checked").exists()
+def test_a_damaged_verdict_is_as_good_as_none(folder):
+    folder.write()
+    file = folder.annotations.parent / ".checked" / "train.json"
+    file.parent.mkdir()
+    for content in ("", "[]", "{}", '{"state": 1, "names": 2, "faults": 3}'):
+        file.write_text(content)
+        assert check_dataset(folder.images, folder.annotations) == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("area", "large"), ("iscrowd", []), ("keypoints", 5)])
+def deep(largest):
+    buffer = io.BytesIO()
+    Image.fromarray(np.linspace(0, largest, 600).astype(np.uint16).reshape(20, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("largest", "brightest"), [(255, 0), (2**14 - 1, 63), (65535, None)])
+def test_photos_of_16_bits_that_would_be_dark(folder, largest, brightest):
+    (folder.images / "b.png").write_bytes(deep(largest))
+    said = folder.lines()
+    assert len(said) == (brightest is not None)
+    what = f"1 photos have 16 bits, of which the high byte is read, and there no pixel is brighter than {brightest} of"
+    assert all(what in line for line in said)
+
+
+def test_photos_of_several_pages(folder):
+    pages = [Image.new("L", (30, 20), colour) for colour in (0, 255)]
+    pages[0].save(folder.images / "b.png", "TIFF", save_all=True, append_images=pages[1:])
+    assert "1 photos have several pages, the first is b.png; only the first page" in only(folder.lines())
+
+
+@pytest.mark.parametrize("size", [(30, 20), (20, 30)])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_photos_with_an_orientation(folder, size, orientation):
+    """Where the stated size is that of the turned photo alone, boxes are surely not those of the stored pixels."""
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    Image.new("RGB", size).save(folder.images / "a.jpg", exif=exif)
+    line = only(folder.lines())
+    if size == (30, 20):
+        assert line.startswith(
+            "warning: train.json: 1 photos with objects have an EXIF orientation, the first is a.jpg ("
+        )
+    elif orientation == 6:
+        assert "its size when its EXIF orientation (6) is followed" in line and line.startswith("error")
+    else:
+        assert line.startswith("error") and "annotations must be those of the pixels before EXIF rotation" in line
+
+
+@pytest.mark.parametrize(("key", "value"), [("iscrowd", []), ("iscrowd", "0"), ("iscrowd", float("nan"))])
 def test_values_of_the_wrong_kind(folder, key, value):
     folder.add(3, **{key: value})
     assert f"its {key}" in only(folder.lines())
 
 
 def test_null_is_as_good_as_nothing(folder):
-    folder.add(3, area=None, iscrowd=None, keypoints=None)
+    folder.add(3, iscrowd=None, keypoints=None, segmentation=None)
     assert folder.lines() == []
-    truth = CocoDataset(folder.images, folder.annotations).ground_truth()
-    assert (truth["annotations"][2]["area"], truth["annotations"][2]["iscrowd"]) == (50, 0)
+    assert CocoDataset(folder.images, folder.annotations).ground_truth()["annotations"][2]["iscrowd"] == 0
 
 
 def test_nothing_is_written_into_a_folder_without_write_permission(folder):

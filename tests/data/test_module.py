@@ -1,4 +1,5 @@
 import json
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -6,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
 from tradeoffs.data.archives import Split
 from tradeoffs.data.module import CocoDataModule, suggested_workers
@@ -149,3 +151,45 @@ def test_suggested_workers(monkeypatch: pytest.MonkeyPatch, cuda: bool, cores: i
     monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores), raising=False)
     assert suggested_workers(processes) == workers
+
+
+@pytest.mark.parametrize(("resize", "size", "small"), [("warp", 32, 0), ("letterbox", 32, 1), ("shorter_edge", 12, 2)])
+def test_objects_below_a_pixel_of_the_input_are_said(tiny_coco_file: Path, tmp_path: Path, caplog, resize, size, small):
+    """Images of 32 x 24 become 32 x 32, 32 x 24, 16 x 12. The crowd region is no object."""
+
+    def shrink(content: dict) -> None:
+        first, crowd, second = content["annotations"][:3]
+        first["bbox"], crowd["bbox"], second["bbox"] = [8, 4, 12, 0.9], [8, 4, 0.1, 0.1], [8, 4, 1.9, 10]
+
+    file = changed(tiny_coco_file, tiny_coco_file.with_name(f"small-{tmp_path.name}.json"), shrink)
+    with caplog.at_level(logging.WARNING):
+        tiny_module(tiny_coco_file, file, resize=resize, image_size=size).setup()
+    said = [line for line in caplog.messages if "pixel of the network's input" in line]
+    start = f"warning: {file.name}: {small} of 10 objects are narrower or lower than a pixel of the network's input"
+    assert len(said) == bool(small) and all(line.startswith(start) for line in said)
+
+
+def test_masks_are_checked_if_they_are_asked_for(tiny_coco_file: Path):
+    def flatten(content: dict) -> None:
+        content["annotations"][0]["segmentation"] = [1, 1, 5, 1, 5, 5]
+
+    file = changed(tiny_coco_file, tiny_coco_file.with_name("flat.json"), flatten)
+    tiny_module(tiny_coco_file, file).setup()
+    with pytest.raises(UserError, match="its segmentation is neither"):
+        tiny_module(tiny_coco_file, file, with_masks=True).setup()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_photos_that_changed_after_the_check_are_one_line(own_coco_file: Path, workers: int):
+    """Of a worker's error too, of which torch makes a traceback."""
+    photo = own_coco_file.with_name("2.png")
+    module = tiny_module(own_coco_file, workers=workers)
+    module.setup()
+    Image.new("RGB", (16, 12)).save(photo)
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        with pytest.raises(UserError) as caught:
+            list(loader)
+        assert str(caught.value) == (
+            f"{photo} is 16 x 12 pixels where {own_coco_file} says 32 x 24; the photo or the annotations have changed, "
+            "bring both together again"
+        )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tradeoffs.data.image_check import image_fault
+from tradeoffs.data.image_check import image_facts
 from tradeoffs.data.pixels import image_size, read_pixels, to_rgb
 from tradeoffs.errors import UserError
 
@@ -53,7 +53,7 @@ def stored(tmp_path):
 def test_16_bits_become_8_in_one_way(stored, data):
     pixels = read_pixels(stored(data))
     assert (pixels == (RAMP // 256)[:, :, None]).all() and pixels.dtype == np.uint8
-    assert image_fault(stored(data), 30, 20) == (None, 1)
+    assert image_facts(stored(data), 30, 20).fault is None
 
 
 def test_16_bits_whose_high_byte_comes_first(stored):
@@ -76,7 +76,7 @@ def test_pixels_without_a_known_range_are_refused(stored, pixels):
             read(path)
     with pytest.raises(UserError, match=what):
         to_rgb(Image.open(path))
-    assert image_fault(path, 30, 20)[0].startswith("its pixels are")
+    assert image_facts(path, 30, 20).fault.startswith("its pixels are")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

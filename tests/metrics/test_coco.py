@@ -93,7 +93,9 @@ def random_case(seed: int, num_images: int = 40) -> tuple[dict, list[list[tuple]
     return truth(*objects, num_images=num_images), images
 
 
-def with_pycocotools(ground_truth: dict, results: list[dict], image_ids: list[int] | None = None) -> COCOeval:
+def with_pycocotools(
+    ground_truth: dict, results: list[dict], image_ids: list[int] | None = None, most: int = 100
+) -> COCOeval:
     with contextlib.redirect_stdout(io.StringIO()):
         index = COCO()
         index.dataset = copy.deepcopy(ground_truth)
@@ -102,6 +104,7 @@ def with_pycocotools(ground_truth: dict, results: list[dict], image_ids: list[in
         index.createIndex()
         evaluation = COCOeval(index, index.loadRes(copy.deepcopy(results)), "bbox")
         evaluation.params.imgIds = image_ids or evaluation.params.imgIds
+        evaluation.params.maxDets = [1, 10, most]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -278,6 +281,74 @@ def test_prints_nothing_and_leaves_the_ground_truth_alone(capfd):
     score(ground_truth, *images)
     assert capfd.readouterr() == ("", "")
     assert ground_truth == before
+
+
+def many_objects(count: int) -> tuple[dict, list[tuple]]:
+    """One image, and detections that find all its objects, in rows of twenty."""
+    boxes = [(20 * (k % 20), 20 * (k // 20), 20 * (k % 20) + 12, 20 * (k // 20) + 12) for k in range(count)]
+    return truth(*((1, 0, box, False) for box in boxes)), [(0, 1 - k / 1000, box) for k, box in enumerate(boxes)]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("most", "found"), [(100, 100), (150, 150), (300, 150)])
+def test_more_than_100_detections_count_where_that_is_asked(most, found):
+    """Recall 2/3 with a precision of 1: 67 of COCO's 101 recalls are reached."""
+    ground_truth, detected = many_objects(150)
+    metric = CocoMetric(ground_truth, CATEGORY_IDS, max_detections=most)
+    metric.update(torch.tensor([1]), detections(detected))
+    scores = metric.compute()
+    assert scores.max_detections == most and list(scores.summary)[8] == f"AR{most}"
+    assert scores.summary[f"AR{most}"] == pytest.approx(found / 150)
+    assert scores.summary["mAP"] == pytest.approx(67 / 101 if most == 100 else 1)
+    assert scores.per_class[0]["AP"] == pytest.approx(scores.summary["mAP"])
+    assert metric.matches().true[0].sum() == found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_with_another_number_of_detections_as_pycocotools_sums_up(seed):
+    ground_truth, images = random_case(seed)
+    metric = CocoMetric(ground_truth, CATEGORY_IDS, max_detections=12)
+    metric.update(torch.arange(1, 41), detections(*images))
+    evaluation = with_pycocotools(ground_truth, to_results(images), most=12)
+    summary = metric.compute().summary
+    precision = evaluation.eval["precision"][..., 0, -1]
+    expected = np.where(evaluation.stats == -1, np.nan, evaluation.stats)
+    expected[0] = precision[precision > -1].mean()  # pycocotools has this one for 100 detections alone
+    np.testing.assert_allclose(list(summary.values()), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("first", [2**53, 2**63 - 41])
+def test_ids_are_exact_up_to_64_bits(first):
+    ground_truth, images = random_case(11)
+    small = score(ground_truth, *images)
+    large = copy.deepcopy(ground_truth)
+    for entry in large["images"]:
+        entry["id"] += first
+    for entry in large["annotations"]:
+        entry["image_id"] += first
+        entry["category_id"] += first
+    for entry in large["categories"]:
+        entry["id"] += first
+    metric = CocoMetric(large, [first + id for id in CATEGORY_IDS])
+    metric.update(torch.arange(1, 41) + first, detections(*images))
+    scores, results, matches = metric.compute(), metric.coco_results(), metric.matches()
+    assert scores.summary == pytest.approx(small.summary, nan_ok=True)
+    assert [row["id"] - first for row in scores.per_class] == CATEGORY_IDS
+    expected = to_results(images)
+    assert {(result["image_id"] - first, result["category_id"] - first) for result in results} == {
+        (result["image_id"], result["category_id"]) for result in expected
+    }
+    assert (matches.image_ids - first).tolist() == list(range(1, 41))
+    assert (matches.class_ids - first).tolist() == CATEGORY_IDS
+    json.dumps(results)
+
+
+@pytest.mark.parametrize("area", [None, 0, -1, math.nan, math.inf, 1e9, "large"])
+def test_an_area_that_is_none_is_the_boxs(area):
+    ground_truth = truth((1, 0, (5, 5, 135, 135), False))
+    ground_truth["annotations"][0]["area"] = area
+    summary = score(ground_truth, [(0, 0.9, (5, 5, 135, 135))]).summary
+    assert summary["AP_large"] == pytest.approx(1) and math.isnan(summary["AP_small"])
 
 
 def test_scores_as_json():

@@ -68,3 +68,19 @@ def test_runs_differ_only_if_the_data_say_so():
 def test_runs_on_different_images_are_not_compared():
     with pytest.raises(UserError, match="not scored on the same images"):
         difference(detector(np.ones(5)), detector(np.ones(6)), 10)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("objects", [0, 1])
+def test_samples_of_images_without_objects_have_no_score(objects: int):
+    """One object in five images, or none: a third of the samples of images do not have it."""
+    nothing = np.zeros((len(IOU_THRESHOLDS), 1), bool)
+    counts = np.zeros((1, 5), np.int64)
+    counts[0, 0] = objects
+    matches = Matches(
+        np.arange(5), np.array([1]), counts, np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, np.float32),
+        ~nothing if objects else nothing, nothing,
+    )  # fmt: skip
+    found = over_images(matches)["mAP"]
+    np.testing.assert_allclose(found, [1, 1, 1] if objects else [np.nan] * 3, atol=1e-12)
+    np.testing.assert_allclose(difference(matches, matches)["AP50"], [0, 0, 0] if objects else [np.nan] * 3, atol=1e-12)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from pytorch_lightning import Trainer
 from small_runs import write_data
 from torch import Tensor, nn
@@ -155,3 +157,40 @@ def test_randomness_of_a_step_depends_on_its_place_and_the_seed(root: Path, tmp_
     assert len(set(numbers)) == 6
     assert drawn(root, tmp_path, seed=1, before=2) == numbers
     assert not set(drawn(root, tmp_path, seed=2, before=1)) & set(numbers)
+
+
+class Limited(Oracle):
+    def __init__(self, max_detections: int) -> None:
+        super().__init__()
+        self.max_detections = max_detections
+
+
+@pytest.mark.parametrize(
+    ("scored", "made", "remedy", "mAP"),
+    [
+        (100, 100, "task.max_detections=150 model.max_detections=150 allows more", 67 / 101),
+        (100, 300, "task.max_detections=150 allows more", 67 / 101),
+        (150, 150, None, 1),
+    ],
+)
+def test_more_objects_than_detections_are_said(tmp_path: Path, capsys, scored, made, remedy, mAP):
+    places = [(10 * (k % 15), 10 * (k // 15)) for k in range(150)]
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (150, 100)).save(tmp_path / split / "1.png")
+        image = {"id": 1, "file_name": "1.png", "width": 150, "height": 100}
+        objects = [
+            {"id": k, "image_id": 1, "category_id": 1, "bbox": [*place, 8, 8], "area": 64}
+            for k, place in enumerate(places, 1)
+        ]
+        content = {"images": [image], "annotations": objects, "categories": [{"id": 1, "name": "seed"}]}
+        (tmp_path / f"{split}.json").write_text(json.dumps(content))
+    task = DetectionTask(Limited(made), max_detections=scored)
+    make_trainer(tmp_path).validate(task, datamodule=make_data(tmp_path), verbose=False)
+    said = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if "has 150 objects, of which at most 100 can be found" in line
+    ]
+    assert [remedy in line for line in said] == ([True] if remedy else [])
+    assert (task.scores.summary["mAP"], task.scores.max_detections) == (pytest.approx(mAP), scored)

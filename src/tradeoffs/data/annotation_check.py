@@ -1,55 +1,81 @@
-"""Is one annotation sound? Its box, its segmentation, its keypoints."""
+"""Is one annotation sound? Its box, its area, its segmentation, its keypoints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from tradeoffs.data.annotation_file import is_box
-
-Finding = tuple[Literal["error", "warning"], str]
+from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_number
 
 BORDER_TOLERANCE = 1.0  # pixels by which a box may reach over the border unmentioned: many tools round
 
+Severity = Literal["error", "warning"]
 
-def annotation_findings(annotation: dict, width: int, height: int, joints: int) -> Iterator[Finding]:
-    """What is wrong with an annotation of an image of `width` x `height`, in a file with `joints` keypoint names."""
+
+class Finding(NamedTuple):
+    """Of one kind of warnings the first is shown, with the number of the others."""
+
+    severity: Severity
+    what: str
+    kind: str
+
+
+def annotation_findings(
+    annotation: dict, width: int, height: int, joints: int, with_masks: bool = False, with_keypoints: bool = False
+) -> Iterator[Finding]:
+    """What is wrong with an annotation of an image of `width` x `height`, in a file with `joints` keypoint names.
+
+    Masks and keypoints that nobody asked for are only warned of: boxes can be used all the same.
+    """
     yield from _box_findings(annotation.get("bbox"), width, height)
-    yield from _segmentation_findings(annotation.get("segmentation"), width, height)
-    for key in ("area", "iscrowd"):
-        if not isinstance(annotation.get(key), int | float | None):
-            yield "error", f"its {key} is {annotation[key]} instead of a number"
-    keypoints = annotation.get("keypoints") or ()
-    if not isinstance(keypoints, list | tuple):
-        yield "error", f"its keypoints are {keypoints} instead of a list of numbers"
-        return
-    numbers = len(keypoints)
-    if joints and numbers not in (0, 3 * joints):
-        yield "error", f"has {numbers} keypoint numbers; {joints} keypoints need {3 * joints}"
+    if fault := area_fault(annotation.get("area"), width * height):
+        yield Finding("warning", f"its area is {fault}; that of its box is taken", "area")
+    if not isinstance(crowd := annotation.get("iscrowd"), bool | None) and not is_number(crowd):
+        yield Finding("error", f"its iscrowd is {crowd!r} instead of 0 or 1", "iscrowd")
+    yield from _segmentation_findings(annotation.get("segmentation"), width, height, _severity(with_masks))
+    yield from _keypoint_findings(annotation.get("keypoints"), joints, _severity(with_keypoints))
+
+
+def _severity(asked_for: bool) -> Severity:
+    return "error" if asked_for else "warning"
 
 
 def _box_findings(box: object, width: int, height: int) -> Iterator[Finding]:
     if not is_box(box):
-        yield "error", f"the box {box} is not four numbers: left, top, width, height"
+        yield Finding("error", f"the box {box} is not four numbers: left, top, width, height", "box")
         return
     left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
     if box[2] <= 0 or box[3] <= 0:
-        yield "error", f"the box {box} has no area"
+        yield Finding("error", f"the box {box} has no area", "box")
     elif left >= width or top >= height or right <= 0 or bottom <= 0:
-        yield "error", f"the box {box} is outside its image of {width} x {height}"
+        yield Finding("error", f"the box {box} is outside its image of {width} x {height}", "box")
     elif max(-left, -top, right - width, bottom - height) > BORDER_TOLERANCE:
-        yield "warning", f"the box {box} is cut at the border of its image of {width} x {height}"
+        yield Finding("warning", f"the box {box} is cut at the border of its image of {width} x {height}", "border")
 
 
-def _segmentation_findings(segmentation: object, width: int, height: int) -> Iterator[Finding]:
-    match segmentation:
-        case None | []:
+def _segmentation_findings(segmentation: object, width: int, height: int, severity: Severity) -> Iterator[Finding]:
+    """Nothing at all is no fault here: an object without a mask."""
+    match segmentation or None:
+        case None:
             return
-        case {"counts": _, "size": size}:
+        case {"counts": str() | bytes() | [*_], "size": size}:
             if size != [height, width]:
-                yield "error", f"its mask is of size {size}, its image of {[height, width]}"
-        case list() if all(isinstance(polygon, list) for polygon in segmentation):
-            if min(map(len, segmentation)) < 6:
-                yield "warning", "a polygon with fewer than three points is left out"
+                yield Finding(severity, f"its mask is of size {size}, its image of {[height, width]}", "mask size")
+        case [*polygons] if all(isinstance(polygon, list) for polygon in polygons):
+            if not all(len(polygon) % 2 == 0 and are_numbers(polygon) for polygon in polygons):
+                yield Finding(severity, "a polygon of its segmentation is no list of x, y, x, y, ...", "polygon")
+            elif min(map(len, polygons)) < 6:
+                yield Finding("warning", "a polygon with fewer than three points is left out", "small polygon")
         case _:
-            yield "error", "its segmentation is neither a list of polygons nor a run-length code"
+            what = "its segmentation is neither a list of polygons nor a run-length code"
+            yield Finding(severity, what, "segmentation")
+
+
+def _keypoint_findings(keypoints: object, joints: int, severity: Severity) -> Iterator[Finding]:
+    if not joints or are_keypoints(keypoints, joints):
+        return
+    if isinstance(keypoints, list) and are_numbers(keypoints):
+        what = f"has {len(keypoints)} keypoint numbers; {joints} keypoints need {3 * joints}"
+    else:
+        what = f"its keypoints are {keypoints} instead of a list of numbers"
+    yield Finding(severity, what, "keypoints")

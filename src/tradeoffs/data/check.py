@@ -2,69 +2,80 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from tqdm import tqdm
+import numpy as np
 
 from tradeoffs.data.annotation_check import annotation_findings
-from tradeoffs.data.annotation_file import read_annotation_file, without_copies
+from tradeoffs.data.annotation_file import is_box, read_annotation_file, without_copies
+from tradeoffs.data.box_check import box_findings
 from tradeoffs.data.faults import Fault
-from tradeoffs.data.image_check import image_fault
+from tradeoffs.data.image_check import image_faults
+from tradeoffs.data.verdict_file import remember, remembered, state_of
 from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
-
-CACHE_VERSION = 1
 
 
-def check_dataset(images: Path, annotations: Path, cache: bool = True) -> list[Fault]:
-    """All faults of a split. A verdict is remembered until the annotation file or the image folder changes.
+class Kind(NamedTuple):
+    """What a value may be."""
 
-    Unless it names an image: that one may be mended in its place.
+    words: str
+    allows: Callable[[object], bool]
+
+
+WHOLE = Kind("a whole number of at most 64 bits", lambda value: type(value) is int and -(2**63) <= value < 2**63)
+PIXELS = Kind("a whole number of pixels", lambda value: type(value) is int and 0 < value < 2**31)
+TEXT = Kind("a text", lambda value: isinstance(value, str) and value != "")
+
+NEEDED = {
+    "images": {"id": WHOLE, "file_name": TEXT, "width": PIXELS, "height": PIXELS},
+    "annotations": {"image_id": WHOLE, "category_id": WHOLE},
+    "categories": {"id": WHOLE, "name": TEXT},
+}
+
+
+def check_dataset(
+    images: Path, annotations: Path, cache: bool = True, with_masks: bool = False, with_keypoints: bool = False
+) -> list[Fault]:
+    """All faults of a split. A verdict is remembered until the annotation file or one of its images changes.
+
+    Unusable masks and keypoints are errors where they are asked for, else warnings.
     """
-    remembered = _remembered(images, annotations) if cache else None
-    if remembered is not None:
-        return remembered
-    faults = list(_faults(images, annotations))
-    if cache and images.is_dir() and not any(fault.image_id is not None for fault in faults):
-        _remember(images, annotations, faults)
-    return faults
-
-
-def _faults(images: Path, annotations: Path) -> Iterator[Fault]:
-    has_folder = images.is_dir()
-    if not has_folder:
-        yield Fault("error", str(images), "there is no such image folder")
+    asked = (with_masks, with_keypoints)
+    known = remembered(images, annotations, asked) if cache else None
+    if known is not None:
+        return known
+    folder = [] if images.is_dir() else [Fault("error", str(images), "there is no such image folder")]
     try:
         content = read_annotation_file(annotations)
     except UserError as error:
-        yield Fault("error", str(annotations), str(error).removeprefix(f"{annotations}: "))
-        return
-    malformed = list(_malformed_entries(content, annotations.name))
-    yield from malformed
-    yield from _set_faults(content, annotations.name)
-    if malformed:  # the rest could not be read
-        return
-    yield from _annotation_faults(content, annotations.name)
-    if has_folder:
-        yield from _file_faults(content["images"], images)
+        return [*folder, Fault("error", str(annotations), str(error).removeprefix(f"{annotations}: "))]
+    faults = [*folder, *_malformed_entries(content, annotations.name)]
+    readable = len(faults) == len(folder)
+    faults += _set_faults(content, annotations.name)
+    if readable:
+        faults += _annotation_faults(content, annotations.name, *asked)
+    if folder or not readable:
+        return faults
+    names = [image["file_name"] for image in content["images"]]
+    state = state_of(images, annotations, names, asked)  # before the files are looked at: they may change meanwhile
+    faults += image_faults(content, images, annotations.name)
+    if cache:
+        remember(annotations, state, names, faults)
+    return faults
 
 
 def _malformed_entries(content: dict, file: str) -> Iterator[Fault]:
-    needed = {
-        "images": {"id": int, "file_name": str, "width": int, "height": int},
-        "annotations": {"id": int, "image_id": int, "category_id": int},
-        "categories": {"id": int, "name": str},
-    }
-    for kind, keys in needed.items():
-        for number, entry in enumerate(content[kind]):
-            wrong = [key for key, key_type in keys.items() if not isinstance(entry.get(key), key_type)]
+    for kind, keys in NEEDED.items():
+        for key, needed in keys.items():
+            wrong = [number for number, entry in enumerate(content[kind]) if not needed.allows(entry.get(key))]
             if wrong:
-                yield Fault("error", f"{file}, {kind}[{number}]", f"has no valid {', '.join(wrong)}")
+                value = content[kind][wrong[0]].get(key)
+                what = f"has no {key}; it needs" if value is None else f"its {key} is {value!r} instead of"
+                where = f"{file}, {kind}[{wrong[0]}]"
+                yield Fault("error", where, f"{what} {needed.words}", more=len(wrong) - 1)
 
 
 def _set_faults(content: dict, file: str) -> Iterator[Fault]:
@@ -72,7 +83,9 @@ def _set_faults(content: dict, file: str) -> Iterator[Fault]:
     for kind in ("images", "annotations", "categories"):
         if not content[kind]:
             yield Fault("warning" if kind == "annotations" else "error", file, f"has no {kind}")
+    for kind in ("images", "categories"):
         yield from _repeated_ids(content[kind], f"{file}, {kind}")
+    yield from _repeated_annotations(content["annotations"], f"{file}, annotations")
     occurring = {str(annotation.get("category_id")) for annotation in content["annotations"]}
     absent = [
         str(category.get("name")) for category in content["categories"] if str(category.get("id")) not in occurring
@@ -97,60 +110,49 @@ def _repeated_ids(entries: list[dict], where: str) -> Iterator[Fault]:
             )
 
 
+def _repeated_annotations(annotations: list[dict], where: str) -> Iterator[Fault]:
+    """Nothing uses their ids, so that they repeat does no harm."""
+    kept = without_copies(annotations)
+    if copies := len(annotations) - len(kept):
+        yield Fault(
+            "warning", where, f"{copies} of {len(annotations)} repeat an earlier one, id and all, and are left out"
+        )
+    repeated = [value for value, count in _times(kept).items() if count > 1]
+    if repeated:
+        what = f"the id {repeated[0]} stands more than once with different content; all are used, their ids are not"
+        yield Fault("warning", where, what, more=len(repeated) - 1)
+
+
 def _times(entries: list[dict]) -> Counter[str]:
     return Counter(str(entry["id"]) for entry in entries if "id" in entry)
 
 
-def _annotation_faults(content: dict, file: str) -> Iterator[Fault]:
+def _annotation_faults(content: dict, file: str, with_masks: bool, with_keypoints: bool) -> Iterator[Fault]:
+    """Errors one by one, because each may be left out by itself; of each kind of warnings the first."""
     images = {image["id"]: image for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
     joints = max((len(category.get("keypoints") or ()) for category in content["categories"]), default=0)
-    for annotation in content["annotations"]:
-        number, image = annotation["id"], images.get(annotation["image_id"])
-        where = f"{file}, annotation {number} of image {annotation['image_id']}"
+    warnings: dict[str, Fault] = {}
+    boxes, sizes = [], []
+    for number, annotation in enumerate(content["annotations"]):
+        image = images.get(annotation["image_id"])
+        where = f"{file}, annotation {annotation.get('id', f'[{number}]')} of image {annotation['image_id']}"
         if annotation["category_id"] not in categories:
-            yield Fault("error", where, f"there is no category {annotation['category_id']}", annotation_id=number)
+            yield Fault("error", where, f"there is no category {annotation['category_id']}", annotation=number)
         if image is None:
-            yield Fault("error", where, "there is no image of this id", annotation_id=number)
+            yield Fault("error", where, "there is no image of this id", annotation=number)
             continue
-        for severity, what in annotation_findings(annotation, image["width"], image["height"], joints):
-            yield Fault(severity, where, what, annotation_id=number)
-
-
-def _file_faults(entries: list[dict], folder: Path) -> Iterator[Fault]:
-    def fault(entry: dict) -> tuple[str | None, int]:
-        return image_fault(folder / entry["file_name"], entry["width"], entry["height"])
-
-    with ThreadPoolExecutor(16) as pool:
-        found = list(tqdm(pool.map(fault, entries), "checking images", len(entries), leave=False, delay=1))
-    for entry, (what, _) in zip(entries, found, strict=True):
-        if what:
-            yield Fault("error", f"{folder / entry['file_name']} (image {entry['id']})", what, image_id=entry["id"])
-
-
-def _cache_file(annotations: Path) -> Path:
-    return annotations.parent / ".checked" / annotations.name
-
-
-def _state(images: Path, annotations: Path) -> list:
-    file, folder = annotations.stat(), images.stat()
-    return [CACHE_VERSION, str(images.resolve()), folder.st_mtime_ns, file.st_size, file.st_mtime_ns]
-
-
-def _remembered(images: Path, annotations: Path) -> list[Fault] | None:
-    try:
-        verdict = json.loads(_cache_file(annotations).read_bytes())
-        return (
-            [Fault(*fault) for fault in verdict["faults"]] if verdict["state"] == _state(images, annotations) else None
-        )
-    except (OSError, json.JSONDecodeError):
-        return None
-
-
-def _remember(images: Path, annotations: Path, faults: list[Fault]) -> None:
-    """Nothing is written where the annotation file lies in a folder without write permission, not even by root."""
-    file = _cache_file(annotations)
-    if not file.parent.parent.stat().st_mode & 0o222 or not os.access(file.parent.parent, os.W_OK):
-        return
-    file.parent.mkdir(exist_ok=True)
-    write_whole(file, json.dumps({"state": _state(images, annotations), "faults": faults}))
+        size = image["width"], image["height"]
+        for severity, what, kind in annotation_findings(annotation, *size, joints, with_masks, with_keypoints):
+            if severity == "error":
+                yield Fault(severity, where, what, annotation=number)
+            elif kind in warnings:
+                warnings[kind] = warnings[kind]._replace(more=warnings[kind].more + 1)
+            else:
+                warnings[kind] = Fault(severity, where, what)
+        if is_box(annotation.get("bbox")):
+            boxes.append(annotation["bbox"])
+            sizes.append(size)
+    yield from warnings.values()
+    for severity, what in box_findings(np.array(boxes, float).reshape(-1, 4), np.array(sizes, float).reshape(-1, 2)):
+        yield Fault(severity, file, what)

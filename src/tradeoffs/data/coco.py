@@ -9,11 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
 from pycocotools import mask as rle
 from torch import Tensor
 
-from tradeoffs.data.annotation_file import TOP_LEVEL_KEYS, read_annotation_file, without_copies
+from tradeoffs.data.annotation_file import (
+    TOP_LEVEL_KEYS,
+    are_keypoints,
+    area_of,
+    read_annotation_file,
+    without_copies,
+)
 from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
 
@@ -50,11 +56,11 @@ class PackedList:
 class CocoDataset:
     """One split: a folder of images and its annotation file, held in a few arrays.
 
-    Labels are 0..K-1 by ascending category id, whatever gaps the ids have. Images keep the file's order. Images and
-    annotations whose ids are in `without_images` and `without_annotations` are left out everywhere, the metric's
-    ground truth included, and so is an entry that equals an earlier one, id and all. `with_masks=False` forgets the
-    segmentations, most of the memory. Raises UserError where the file cannot be read; `check.check_dataset` finds
-    all faults of a data set beforehand.
+    Labels are 0..K-1 by ascending category id, whatever gaps the ids have. Images keep the file's order. Images whose
+    ids are in `without_images` and annotations whose places in the file are in `without_annotations` are left out
+    everywhere, the metric's ground truth included, and so is an entry that equals an earlier one, id and all.
+    `with_masks=False` forgets the segmentations, most of the memory. Raises UserError where the file cannot be read;
+    `check.check_dataset` finds all faults of a data set beforehand.
     """
 
     def __init__(
@@ -82,9 +88,34 @@ class CocoDataset:
         """Without crowds."""
         return int((~self._crowd).sum())
 
+    @property
+    def most_objects(self) -> int:
+        """In one image, without crowds."""
+        return int(np.bincount(self._image_of_each()[~self._crowd], minlength=1).max())
+
+    def count_smaller(self, sides: Float64[np.ndarray, "M 2"]) -> int:
+        """Objects, without crowds, that are lower or narrower than what is given for each image: height, width."""
+        extent = self._boxes[:, [3, 2]] - self._boxes[:, [1, 0]]
+        return int(((extent < sides[self._image_of_each()]).any(axis=1) & ~self._crowd).sum())
+
+    def _image_of_each(self) -> Int64[np.ndarray, " N"]:
+        """The index of each annotation's image."""
+        return np.repeat(np.arange(len(self)), np.diff(self._starts))
+
     def read_image(self, index: int) -> UInt8[Tensor, "3 H W"]:
-        """The pixels as RGB, without EXIF rotation; see `image_file.read_image`."""
-        return read_image(self.images_dir / self.file_names[index])
+        """The pixels as RGB, without EXIF rotation; see `image_file.read_image`.
+
+        Raises UserError too where they are not of the size that the annotation file says: boxes would lie elsewhere.
+        """
+        path = self.images_dir / self.file_names[index]
+        image = read_image(path)
+        (height, width), stated = image.shape[1:], self.sizes[index].tolist()
+        if [height, width] != stated:
+            raise UserError(
+                f"{path} is {width} x {height} pixels where {self.annotations_path} says {stated[1]} x {stated[0]}; "
+                "the photo or the annotations have changed, bring both together again"
+            )
+        return image
 
     def objects(self, index: int) -> Objects:
         rows = self._rows(index)
@@ -109,19 +140,21 @@ class CocoDataset:
     def ground_truth(self) -> dict:
         """The file's content as the official metric takes it, read again: it is too large to be carried along.
 
-        `area` and `iscrowd` are filled in where they lack. Annotation ids are counted anew if one is 0 or missing,
-        because pycocotools takes a match with the annotation 0 for none.
+        `iscrowd` is filled in where it lacks, and the box's area where there is none. Annotation ids are counted anew
+        if one is 0, missing or repeated: pycocotools takes a match with the annotation 0 for none.
         """
         content = read_annotation_file(self.annotations_path)
+        if self.without_annotations:
+            numbered = enumerate(content["annotations"])
+            content["annotations"] = [each for number, each in numbered if number not in self.without_annotations]
         content |= {kind: without_copies(content[kind]) for kind in TOP_LEVEL_KEYS}
         content["images"] = [image for image in content["images"] if image["id"] not in self.without_images]
         content["annotations"] = [
-            annotation
-            for annotation in content["annotations"]
-            if annotation["image_id"] not in self.without_images
-            and annotation.get("id") not in self.without_annotations
+            annotation for annotation in content["annotations"] if annotation["image_id"] not in self.without_images
         ]
-        _complete(content["annotations"])
+        _complete(
+            content["annotations"], {image["id"]: image["width"] * image["height"] for image in content["images"]}
+        )
         return content
 
     def _read_categories(self, categories: list[dict]) -> None:
@@ -184,17 +217,19 @@ def _encode(segmentation: list | dict | None, height: int, width: int) -> dict |
 
 
 def _keypoints(annotations: list[dict], joints: int) -> np.ndarray:
+    """All 0 where there are none, or what is there is no list of them."""
     unlabelled = [0] * (3 * joints)
-    flat = [annotation.get("keypoints") or unlabelled for annotation in annotations] if joints else []
+    given = [annotation.get("keypoints") for annotation in annotations] if joints else []
+    flat = [keypoints if keypoints and are_keypoints(keypoints, joints) else unlabelled for keypoints in given]
     return np.array(flat, dtype=np.float32).reshape(len(annotations), joints, 3)
 
 
-def _complete(annotations: list[dict]) -> None:
+def _complete(annotations: list[dict], largest: dict[int, int]) -> None:
+    """`largest` is the area of each image, by id."""
     for annotation in annotations:
         if annotation.get("iscrowd") is None:
             annotation["iscrowd"] = 0
-        if annotation.get("area") is None:
-            annotation["area"] = annotation["bbox"][2] * annotation["bbox"][3]
-    if not all(annotation.get("id") for annotation in annotations):
+        annotation["area"] = area_of(annotation, largest.get(annotation["image_id"], float("inf")))
+    if len({annotation.get("id") or None for annotation in annotations} - {None}) < len(annotations):
         for number, annotation in enumerate(annotations, 1):
             annotation["id"] = number

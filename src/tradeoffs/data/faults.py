@@ -13,28 +13,32 @@ log = logging.getLogger(__name__)
 
 
 class Fault(NamedTuple):
-    """One fault in one line. Leaving out the image or annotation it names, if any, or the copies mends the data set."""
+    """One fault in one line. Leaving out the image or annotation it names, if any, or the copies mends the data set.
+
+    Of many alike that harm little, the first stands for all.
+    """
 
     severity: Literal["error", "warning"]
     where: str
     what: str
     image_id: int | None = None
-    annotation_id: int | None = None
+    annotation: int | None = None  # its place in the file's list: ids may be missing, or stand twice
     copies: int = 0  # entries that repeat an earlier one; the reader never counts them
+    more: int = 0  # of this kind
 
     @property
     def can_be_left_out(self) -> bool:
-        return self.image_id is not None or self.annotation_id is not None or self.copies > 0
+        return self.image_id is not None or self.annotation is not None or self.copies > 0
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.where}: {self.what}"
+        return f"{self.severity}: {self.where}: {self.what}" + (f" (and {self.more} more like it)" if self.more else "")
 
 
 class LeftOut(NamedTuple):
-    """Ids that `CocoDataset` shall not read."""
+    """What `CocoDataset` shall not read."""
 
-    images: frozenset[int] = frozenset()
-    annotations: frozenset[int] = frozenset()
+    images: frozenset[int] = frozenset()  # ids
+    annotations: frozenset[int] = frozenset()  # places in the file's list
 
 
 def require_sound(
@@ -42,7 +46,7 @@ def require_sound(
 ) -> dict[Path, LeftOut]:
     """Raises UserError with all faults of all splits (by annotation file) if there is an error in any.
 
-    Otherwise logs one line for each split that has warnings. `on_fault="drop"` returns what to leave out instead of
+    Otherwise logs the warnings. `on_fault="drop"` returns what to leave out instead of
     raising, and logs it fault by fault; it raises UserError with those faults that this cannot mend, if any.
     """
     errors = {file: [fault for fault in found if fault.severity == "error"] for file, found in faults.items()}
@@ -50,16 +54,15 @@ def require_sound(
         _stop(errors, faults)
     else:
         _require_droppable(errors)
-    for file, found in faults.items():
-        if len(found) > len(errors[file]):
-            log.warning(_headline([fault for fault in found if fault.severity == "warning"], "warning", file))
+    for warning in (fault for found in faults.values() for fault in found if fault.severity == "warning"):
+        log.warning(str(warning))
     return {file: _leave_out(found, file) for file, found in errors.items()}
 
 
 def _stop(errors: Mapping[Path, list[Fault]], faults: Mapping[Path, list[Fault]]) -> None:
     faulty = [file for file, found in errors.items() if found]
     if faulty:
-        headline = "; ".join(_headline(errors[file], "fault", file) for file in faulty)
+        headline = "; ".join(_headline(errors[file], file) for file in faulty)
         raise UserError(headline, details=tuple(str(fault) for file in faulty for fault in faults[file]))
 
 
@@ -69,7 +72,7 @@ def _require_droppable(errors: Mapping[Path, list[Fault]]) -> None:
     if not stuck:
         return
     several = sum(map(len, stuck.values())) > 1
-    headline = "; ".join(_headline(found, "fault", file) for file, found in stuck.items())
+    headline = "; ".join(_headline(found, file) for file, found in stuck.items())
     raise UserError(
         f"data.on_fault=drop leaves out single images and annotations, which does not mend {headline}; "
         f"correct {'these' if several else 'this'} by hand",
@@ -80,21 +83,22 @@ def _require_droppable(errors: Mapping[Path, list[Fault]]) -> None:
 def _leave_out(errors: list[Fault], annotations: Path) -> LeftOut:
     left_out = LeftOut(
         frozenset(fault.image_id for fault in errors if fault.image_id is not None),
-        frozenset(fault.annotation_id for fault in errors if fault.annotation_id is not None),
+        frozenset(fault.annotation for fault in errors if fault.annotation is not None),
     )
     if errors:
         counts = f"left out images: {len(left_out.images)}, annotations: {len(left_out.annotations)}"
         copies = sum(fault.copies for fault in errors)
         kept = f", copies: {copies} (the first of each is kept)" if copies else ""
-        lines = [f"{counts}{kept}; {_count(errors, 'fault')} in {annotations}:", *map(str, errors)]
+        lines = [f"{counts}{kept}; {_count(errors)} in {annotations}:", *map(str, errors)]
         log.warning("\n  ".join(lines))
     return left_out
 
 
-def _headline(faults: list[Fault], noun: str, annotations: Path) -> str:
+def _headline(faults: list[Fault], annotations: Path) -> str:
     more = ", ..." if len(faults) > 1 else ""
-    return f"{_count(faults, noun)} in {annotations}: {faults[0].where}: {faults[0].what}{more}"
+    return f"{_count(faults)} in {annotations}: {faults[0].where}: {faults[0].what}{more}"
 
 
-def _count(faults: list[Fault], noun: str) -> str:
-    return f"{len(faults)} {noun}{'s' if len(faults) > 1 else ''}"
+def _count(faults: list[Fault]) -> str:
+    count = sum(1 + fault.more for fault in faults)
+    return f"{count} fault{'s' if count > 1 else ''}"

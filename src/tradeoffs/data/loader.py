@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from tradeoffs.data.samples import Address, Samples, collate
+from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
 
 
@@ -73,7 +74,22 @@ class EpochBatches(Sampler[list[Address]]):
         return np.array_split(share, self.num_batches)
 
 
-class ResumableLoader(DataLoader):
+class Loader(DataLoader):
+    """A mistake of the user's that a worker meets is one line here, too."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        try:
+            yield from super().__iter__()
+        except UserError as error:
+            raise UserError(_own_words(str(error))) from None
+
+
+def _own_words(message: str) -> str:
+    """torch raises a worker's error anew, with the worker's whole traceback for its message."""
+    return message.rpartition(f"\n{UserError.__module__}.{UserError.__name__}: ")[2].strip()
+
+
+class ResumableLoader(Loader):
     """Goes from epoch to epoch; its state is the epoch and how many of its batches were taken.
 
     Taken, not loaded: batches that workers have prefetched do not count. Lightning saves the state with a checkpoint
@@ -100,7 +116,7 @@ class ResumableLoader(DataLoader):
 
 def make_loader(samples: Samples, batches: EpochBatches, workers: int, prefetch: int = 4) -> DataLoader:
     """Loads `batches` with `workers` one-threaded processes, each `prefetch` batches ahead (0: in this process)."""
-    loader = ResumableLoader if batches.shuffle else DataLoader
+    loader = ResumableLoader if batches.shuffle else Loader
     return loader(
         samples,
         batch_sampler=batches,

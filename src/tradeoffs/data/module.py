@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
+import numpy as np
 import torch
+from jaxtyping import Float64, Int64
+from numpy import ndarray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -16,11 +20,13 @@ from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import require_sound
 from tradeoffs.data.loader import EpochBatches, make_loader
-from tradeoffs.data.resize import Resize, ResizeMode
-from tradeoffs.data.samples import Samples
+from tradeoffs.data.resize import Resize, ResizeMode, Window
+from tradeoffs.data.samples import SMALLEST_OBJECT, Samples
 from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
+
+log = logging.getLogger(__name__)
 
 MOST_WORKERS = 8  # per process; more only wait for memory
 
@@ -90,6 +96,7 @@ class CocoDataModule(LightningDataModule):
         wanted: list[SplitName] = ["val"] if stage == "validate" else ["train", "val"]
         for name, dataset in self._read([name for name in wanted if not hasattr(self, name)]).items():
             setattr(self, name, dataset)
+            self._warn_of_small_objects(dataset)
         if hasattr(self, "train"):
             self._require_objects()
             self._require_equal_categories()
@@ -97,7 +104,8 @@ class CocoDataModule(LightningDataModule):
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
         splits = self._places(names)
-        faults = {split.annotations: check_dataset(*split) for split in splits.values()}
+        asked = {"with_masks": self.with_masks, "with_keypoints": self.with_keypoints}
+        faults = {split.annotations: check_dataset(*split, **asked) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
         return {
             name: CocoDataset(*split, *left_out[split.annotations], with_masks=self.with_masks)
@@ -114,6 +122,17 @@ class CocoDataModule(LightningDataModule):
         if missing:
             raise MissingSplitError.of_all(missing)
         return splits
+
+    def _warn_of_small_objects(self, dataset: CocoDataset) -> None:
+        scales = input_scales(self.resize, dataset.sizes)
+        small, count = dataset.count_smaller(SMALLEST_OBJECT / scales), dataset.num_objects
+        if small:
+            size = f"image_size={self.resize.image_size}, resize={self.resize.mode}"
+            log.warning(
+                f"warning: {dataset.annotations_path.name}: {small} of {count} objects are narrower or lower than a "
+                f"pixel of the network's input ({size}): nothing is learned from them, and they count as not found; "
+                "a larger image_size helps"
+            )
 
     def _require_objects(self) -> None:
         if not self.train.num_objects:
@@ -156,6 +175,13 @@ class CocoDataModule(LightningDataModule):
         batches = EpochBatches(len(dataset), batch_size // world_size, shuffle, self.seed, rank, world_size)
         workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
         return make_loader(samples, batches, workers)
+
+
+def input_scales(resize: Resize, sizes: Int64[ndarray, "N 2"]) -> Float64[ndarray, "N 2"]:
+    """By which factor height and width of each image change on the way into the network, if it is seen whole."""
+    different, which = np.unique(sizes, axis=0, return_inverse=True)
+    placed = [resize.place(Window(0, 0, width, height), height, width).geometry for height, width in different.tolist()]
+    return torch.stack(placed)[:, [1, 0]].double().numpy()[which.reshape(-1)]
 
 
 def suggested_workers(processes: int = 1) -> int:

@@ -94,7 +94,7 @@ def size_of(image: Image.Image) -> ImageSize:
 
 def refusal_of(image: Image.Image) -> str | None:
     """Why the pixels of an open image cannot be taken; None if they can. Its header is enough."""
-    if image.mode in EIGHT_BITS or _is_16_bit(image):
+    if image.mode in EIGHT_BITS or is_16_bit(image):
         return None
     kind = UNKNOWN_RANGE.get(image.mode, "of a kind that is not read")
     return f"its pixels are {kind} (mode {image.mode}); save it with 8 or 16 bits a channel"
@@ -110,7 +110,7 @@ def to_rgb(image: Image.Image) -> UInt8[ndarray, "H W 3"]:
     """Any image of Pillow's as it is. Raises UserError where its pixels have no known range."""
     if refusal := refusal_of(image):
         raise UserError(refusal)
-    if _is_16_bit(image):
+    if is_16_bit(image):
         grey = _high_byte(image)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if "transparency" in image.info:  # Pillow would complain about it as it leaves it out
@@ -142,7 +142,8 @@ def _by_opencv(data: bytes) -> UInt8[ndarray, "H W 3"] | None:
     return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-def _is_16_bit(image: Image.Image) -> bool:
+def is_16_bit(image: Image.Image) -> bool:
+    """Grey values of 16 bits; of colours Pillow itself takes the high byte."""
     return image.mode in SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,12 @@ from tradeoffs.structures import Detections
 class CocoScores:
     """Scores are fractions from 0 to 1; nan where there is no ground truth to score."""
 
-    summary: dict[str, float]  # mAP, AP50, ..., AR_large: COCO's twelve numbers
+    summary: dict[str, float]  # mAP, AP50, ..., AR_large: COCO's twelve numbers; see `official.summary`
     per_class: list[dict]  # id, name, AP, AP50, instances (without crowds)
     errors: dict[str, float]  # by how much AP50 would rise without TIDE's Cls, Loc, Both, Dupe, Bkg, Miss
     num_images: int
     num_detections: int
+    max_detections: int  # of an image that were counted, the best ones
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON, which has no nan: null instead."""
@@ -36,15 +37,25 @@ class CocoScores:
 class CocoMetric:
     """Collects detections and scores them; right under torch.distributed, where an image counts once.
 
-    `ground_truth` is a COCO dict and stays unchanged; `category_ids[label]` is the COCO id of a label.
+    `ground_truth` is a COCO dict and stays unchanged; `category_ids[label]` is the COCO id of a label, and ids may have
+    64 bits. Of the detections in an image the best `max_detections` count, 100 in COCO's protocol.
     """
 
-    def __init__(self, ground_truth: dict, category_ids: list[int], iou_type: str = "bbox"):
+    def __init__(
+        self,
+        ground_truth: dict,
+        category_ids: list[int],
+        iou_type: str = "bbox",
+        max_detections: int = official.MOST_DETECTIONS,
+    ):
         if iou_type != "bbox":
             raise UserError(f"iou_type={iou_type} is not offered; detections consist of boxes, choose iou_type=bbox")
-        self.ground_truth = official.boxes_only(ground_truth)
-        self.category_ids = category_ids
-        self._image_ids = {image["id"] for image in ground_truth["images"]}
+        self._image_ids = np.array(sorted({image["id"] for image in ground_truth["images"]}), dtype=np.int64)
+        self._category_ids = np.array(sorted(category_ids), dtype=np.int64)
+        self._classes = torch.from_numpy(np.searchsorted(self._category_ids, category_ids))  # of each label
+        ids = self._image_ids.tolist(), self._category_ids.tolist()
+        self.ground_truth = official.numbered(official.boxes_only(ground_truth), *ids)
+        self.max_detections = max_detections
         self._parts: list[Seen] = []
 
     def reset(self) -> None:
@@ -52,16 +63,22 @@ class CocoMetric:
 
     def update(self, image_ids: Int64[Tensor, " B"], detections: Detections) -> None:
         """Add a batch, its boxes in pixels of the original images; raises UserError where it cannot be scored."""
-        if unknown := set(image_ids.tolist()) - self._image_ids:
-            raise UserError(f"image {min(unknown)} was predicted but is not in the ground truth; use the same split")
-        part = _to_rows(image_ids, detections, self.category_ids)
+        images = self._numbers(image_ids.cpu().numpy())
+        part = _to_rows(images, detections, self._classes)
         finite = np.isfinite(part.rows).all(axis=1)
         if not finite.all():
-            image_id = int(part.rows[~finite, 0][0])
+            image_id = self._image_ids[int(part.rows[~finite, 0][0])]
             raise UserError(
                 f"a detection in image {image_id} is not finite; check the checkpoint or lower optimizer.lr"
             )
         self._parts.append(part)
+
+    def _numbers(self, image_ids: Int64[np.ndarray, " B"]) -> Int64[np.ndarray, " B"]:
+        """The place of each among all."""
+        unknown = image_ids[~np.isin(image_ids, self._image_ids)]
+        if len(unknown):
+            raise UserError(f"image {unknown.min()} was predicted but is not in the ground truth; use the same split")
+        return np.searchsorted(self._image_ids, image_ids)
 
     def compute(self, only_seen: bool = False, errors: bool = True) -> CocoScores:
         """The same scores on every rank. Every rank must call it.
@@ -80,7 +97,8 @@ class CocoMetric:
         seen = gather_on_first(join(self._parts))
         if seen is None:
             return []
-        image_ids, category_ids = seen.rows[:, [0, 6]].astype(np.int64).T.tolist()
+        images, classes = seen.rows[:, [0, 6]].astype(np.int64).T
+        image_ids, category_ids = self._image_ids[images].tolist(), self._category_ids[classes].tolist()
         boxes, scores = seen.rows[:, 1:5].round(3).tolist(), seen.rows[:, 5].tolist()
         return [
             {"image_id": image_id, "category_id": category_id, "bbox": box, "score": score}
@@ -92,41 +110,50 @@ class CocoMetric:
         seen = gather_on_first(join(self._parts))
         if seen is None:
             return None
-        ids = np.array(sorted(self._image_ids), dtype=np.int64)
-        return matches_of(official.evaluate(self.ground_truth, seen.rows, ids, self.category_ids))
+        matches = matches_of(self._evaluate(seen, self._all_images))
+        return replace(matches, image_ids=self._image_ids, class_ids=self._category_ids)
+
+    @property
+    def _all_images(self) -> Int64[np.ndarray, " M"]:
+        return np.arange(len(self._image_ids))
+
+    def _evaluate(self, seen: Seen, images: Int64[np.ndarray, " M"]) -> Any:
+        classes = list(range(len(self._category_ids)))
+        return official.evaluate(self.ground_truth, seen.rows, images, classes, self.max_detections)
 
     def _score(self, seen: Seen, only_seen: bool, errors: bool) -> CocoScores:
-        image_ids = seen.image_ids if only_seen else np.array(sorted(self._image_ids), dtype=np.int64)
-        if len(image_ids) == 0:
+        images = seen.images if only_seen else self._all_images
+        if len(images) == 0:
             raise UserError("there is no image to score; update the metric first, or check the validation split")
-        evaluation = official.evaluate(self.ground_truth, seen.rows, image_ids, self.category_ids)
+        evaluation = self._evaluate(seen, images)
+        rows = official.per_class(evaluation, self.ground_truth)
         return CocoScores(
             summary=official.summary(evaluation),
-            per_class=official.per_class(evaluation, self.ground_truth),
+            per_class=[{**row, "id": int(self._category_ids[row["id"]])} for row in rows],
             errors=official.errors(evaluation) if errors else {},
-            num_images=len(image_ids),
+            num_images=len(images),
             num_detections=len(seen.rows),
+            max_detections=self.max_detections,
         )
 
 
-def _to_rows(image_ids: Int64[Tensor, " B"], detections: Detections, category_ids: list[int]) -> Seen:
+def _to_rows(images: Int64[np.ndarray, " B"], detections: Detections, classes: Int64[Tensor, " K"]) -> Seen:
+    """`classes[label]` is the number of a label's class."""
     detections = detections.map(lambda tensor: tensor.detach().cpu())
     valid = detections.valid
     counts = valid.sum(dim=1)
-    image_ids = image_ids.cpu()
     # In float64 from here on, as the official protocol computes.
     top_left, bottom_right = detections.boxes[valid].double().split(2, dim=1)
     labels = detections.labels[valid]
     columns = [
-        image_ids.repeat_interleave(counts)[:, None],
+        torch.from_numpy(images).repeat_interleave(counts)[:, None],
         top_left,
         bottom_right - top_left,
         detections.scores[valid][:, None],
-        torch.tensor(category_ids).index_select(0, labels)[:, None],  # unlike [labels], refuses negative labels
+        classes.index_select(0, labels)[:, None],  # unlike [labels], refuses negative labels
     ]
     rows = torch.cat([column.double() for column in columns], dim=1)
-    # Copied: a kept tensor of a batch would hold its worker's shared memory, and with it a file, open.
-    return Seen(image_ids.numpy().copy(), counts.numpy(), rows.numpy())
+    return Seen(images, counts.numpy(), rows.numpy())
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,15 +9,15 @@ import torch.distributed as dist
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-COLUMNS = 7  # image id, x, y, width, height, score, category id: the array form of COCO's results format
+COLUMNS = 7  # image, x, y, width, height, score, class: the array form of COCO's results format, without its ids
 
 
 class Seen(NamedTuple):
     """Images in the order they were seen, and their detections in the same order."""
 
-    image_ids: Int64[ndarray, " M"]
+    images: Int64[ndarray, " M"]  # numbers from 0; float64, as rows have it, does not hold every id of 64 bits
     counts: Int64[ndarray, " M"]  # detections of each image
-    rows: Float64[ndarray, "N 7"]  # float64 holds ids up to 2^53 exactly
+    rows: Float64[ndarray, "N 7"]
 
 
 def join(parts: list[Seen]) -> Seen:
@@ -26,15 +26,15 @@ def join(parts: list[Seen]) -> Seen:
 
 
 def each_image_once(seen: Seen) -> Seen:
-    """Drop the detections of an image's later appearances; what is left is ordered by image id.
+    """Drop the detections of an image's later appearances; what is left is ordered by image.
 
     A distributed sampler repeats images to give all processes the same number of them.
     """
-    image_ids, first = np.unique(seen.image_ids, return_index=True)
-    is_first = np.zeros(len(seen.image_ids), dtype=bool)
+    images, first = np.unique(seen.images, return_index=True)
+    is_first = np.zeros(len(seen.images), dtype=bool)
     is_first[first] = True
     rows = seen.rows[np.repeat(is_first, seen.counts)]
-    return Seen(image_ids, seen.counts[first], rows[np.argsort(rows[:, 0], kind="stable")])
+    return Seen(images, seen.counts[first], rows[np.argsort(rows[:, 0], kind="stable")])
 
 
 def gather_on_first(seen: Seen) -> Seen | None:

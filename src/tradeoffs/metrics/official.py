@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-# The twelve numbers in the order of `COCOeval.stats`; sizes by area: small < 32^2 < medium < 96^2 < large.
-SUMMARY = (
-    *("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
-    *("AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"),
-)
+from tradeoffs.data.annotation_file import area_of
+
+MOST_DETECTIONS = 100  # of an image that the protocol counts: its best ones
+
+SIZES = ("small", "medium", "large")  # by area: small < 32^2 < medium < 96^2 < large
 # Bolya et al. 2020, section 2.2: classification, localization, both, duplicate, background, missed ground truth.
 ERRORS = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
 
@@ -41,17 +41,18 @@ def load_library() -> tuple[type, type]:
 
 
 def boxes_only(ground_truth: dict) -> dict:
-    """What scoring boxes needs of a COCO dict; a missing area is the box's, a missing crowd flag is 0.
+    """What scoring boxes needs of a COCO dict; an area that is none is the box's, a missing crowd flag is 0.
 
     Annotations are numbered anew from 1, because pycocotools takes a match with number 0 for no match.
     """
+    largest = {image["id"]: image["width"] * image["height"] for image in ground_truth["images"] if "width" in image}
     annotations = [
         {
             "id": number,
             "image_id": annotation["image_id"],
             "category_id": annotation["category_id"],
             "bbox": annotation["bbox"],
-            "area": box_area(annotation) if annotation.get("area") is None else annotation["area"],
+            "area": area_of(annotation, largest.get(annotation["image_id"], np.inf)),
             "iscrowd": int(annotation.get("iscrowd") or 0),
         }
         for number, annotation in enumerate(ground_truth["annotations"], start=1)
@@ -61,14 +62,30 @@ def boxes_only(ground_truth: dict) -> dict:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def box_area(annotation: dict) -> float:
-    return annotation["bbox"][2] * annotation["bbox"][3]
+def numbered(ground_truth: dict, image_ids: list[int], category_ids: list[int]) -> dict:
+    """With the place in these lists instead of each id, and without what has another: any id becomes a small number."""
+    images, categories = ({id: place for place, id in enumerate(ids)} for ids in (image_ids, category_ids))
+    return {
+        "images": [{"id": place} for place in images.values()],
+        "annotations": [
+            {**each, "image_id": images[each["image_id"]], "category_id": categories[each["category_id"]]}
+            for each in ground_truth["annotations"]
+            if each["image_id"] in images and each["category_id"] in categories
+        ],
+        "categories": [
+            {**each, "id": categories[each["id"]]} for each in ground_truth["categories"] if each["id"] in categories
+        ],
+    }
 
 
 def evaluate(
-    ground_truth: dict, rows: Float64[ndarray, "N 7"], image_ids: Int64[ndarray, " M"], category_ids: list[int]
+    ground_truth: dict,
+    rows: Float64[ndarray, "N 7"],
+    image_ids: Int64[ndarray, " M"],
+    category_ids: list[int],
+    max_detections: int = MOST_DETECTIONS,
 ) -> Any:
-    """Match `rows` (image id, x, y, width, height, score, category id) and return the finished COCOeval."""
+    """Match `rows` (image id, x, y, width, height, score, category id) and return the COCOeval that has accumulated."""
     _, evaluator = load_library()
     with contextlib.redirect_stdout(io.StringIO()):  # both libraries print as they go
         truth = _index(ground_truth)
@@ -77,9 +94,9 @@ def evaluate(
         evaluation = evaluator(truth, found, "bbox")
         evaluation.params.imgIds = image_ids.tolist()
         evaluation.params.catIds = sorted(category_ids)
+        evaluation.params.maxDets = [1, 10, max_detections]
         evaluation.evaluate()
         evaluation.accumulate()
-        evaluation.summarize()
     return evaluation
 
 
@@ -91,12 +108,33 @@ def _index(ground_truth: dict) -> Any:
 
 
 def summary(evaluation: Any) -> dict[str, float]:
-    return dict(zip(SUMMARY, _known(np.asarray(evaluation.stats)).tolist(), strict=True))
+    """The protocol's twelve numbers, in the order of `COCOeval.stats`; AR100 is named by how many count.
+
+    With another number than 100 pycocotools would give -1 for mAP, and hotcoco warn.
+    """
+    most = evaluation.params.maxDets[-1]
+    names = ("mAP", "AP50", "AP75", *(f"AP_{size}" for size in SIZES))
+    names += ("AR1", "AR10", f"AR{most}", *(f"AR_{size}" for size in SIZES))
+    if most != MOST_DETECTIONS:
+        return dict(zip(names, _averages(evaluation), strict=True))
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.summarize()
+    return dict(zip(names, _known(evaluation.stats).tolist(), strict=True))
+
+
+def _averages(evaluation: Any) -> list[float]:
+    """What the libraries' `summarize` computes."""
+    # Over IoU thresholds, recalls (precision alone), classes, sizes (the first is all of them), numbers of detections.
+    precision, recall = _known(evaluation.eval["precision"])[..., -1], _known(evaluation.eval["recall"])
+    sizes = range(1, len(SIZES) + 1)
+    found = [precision[..., 0], precision[0, ..., 0], precision[5, ..., 0], *(precision[..., size] for size in sizes)]
+    found += [*(recall[..., 0, count] for count in range(3)), *(recall[..., size, -1] for size in sizes)]
+    return [float(values[~np.isnan(values)].mean()) if (~np.isnan(values)).any() else np.nan for values in found]
 
 
 def per_class(evaluation: Any, ground_truth: dict) -> list[dict]:
     """One row per evaluated class, ascending by id; AP is nan for a class without instances."""
-    # Precision over IoU thresholds, recalls and classes, at all sizes and 100 detections per image.
+    # Precision over IoU thresholds, recalls and classes, at all sizes and with the most detections.
     precision = _known(evaluation.eval["precision"][:, :, :, 0, -1])
     names = {category["id"]: category["name"] for category in ground_truth["categories"]}
     # pycocotools leaves numpy's integers in its parameters, which JSON refuses.
@@ -127,4 +165,4 @@ def _count_instances(ground_truth: dict, image_ids: set[int]) -> Counter:
 
 def _known(values: ndarray) -> ndarray:
     """The libraries' -1, which stands for "there is no ground truth", as nan."""
-    return np.where(values == -1, np.nan, values)
+    return np.where(np.asarray(values) == -1, np.nan, values)

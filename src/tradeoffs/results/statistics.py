@@ -16,9 +16,9 @@ RESAMPLES = 200
 CONFIDENCE = 0.95
 # Of the average precisions by threshold and class.
 SCORES: dict[str, Callable[[Float64[ndarray, "10 C"]], float]] = {
-    "mAP": lambda precisions: float(np.nanmean(precisions)),
-    "AP50": lambda precisions: float(np.nanmean(precisions[0])),
-    "AP75": lambda precisions: float(np.nanmean(precisions[5])),
+    "mAP": lambda precisions: mean_known(precisions),
+    "AP50": lambda precisions: mean_known(precisions[0]),
+    "AP75": lambda precisions: mean_known(precisions[5]),
 }
 
 
@@ -49,6 +49,12 @@ def students_t(degrees: Float64[ndarray, "*N"] | float) -> Float64[ndarray, "*N"
     from scipy.special import stdtrit  # the same as t.ppf of scipy.stats, which takes a second to import
 
     return stdtrit(degrees, (1 + CONFIDENCE) / 2)
+
+
+def mean_known(values: Float64[ndarray, "*N"]) -> float:
+    """Without what is nan; nan where nothing else is, as in a sample of images without objects."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def over_images(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
@@ -84,9 +90,11 @@ def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray
 
 
 def interval(estimate: float, drawn: Iterator[float]) -> Interval:
-    """The percentiles of what was drawn."""
+    """The percentiles of what was drawn, as far as it has a score."""
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(np.fromiter(drawn, float), [tail, 1 - tail])
+    values = np.fromiter(drawn, float)
+    values = values[~np.isnan(values)]
+    low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
     return Interval(estimate, float(low), float(high))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from tradeoffs.data.photometric import photometric_distort
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
+from tradeoffs.metrics.official import MOST_DETECTIONS
 from tradeoffs.structures import Batch, to_original
 from tradeoffs.training.limited import sees_a_part
 from tradeoffs.training.schedule import parameter_groups
@@ -24,8 +26,8 @@ class DetectionTask(LightningModule):
     """Trains a detector (`losses`; `forward`, `criterion`, `postprocess`) and scores it by COCO's metric.
 
     `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
-    stepped with it; the model's heads learn at `head_lr` times the learning rate. The trainer's data module gives class
-    names, ground truth and whether colours are distorted.
+    stepped with it; the model's heads learn at `head_lr` times the learning rate. Of an image the best `max_detections`
+    are scored. The trainer's data module gives class names, ground truth and whether colours are distorted.
     """
 
     def __init__(
@@ -35,19 +37,36 @@ class DetectionTask(LightningModule):
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         head_lr: float = 1.0,
         seed: int = 0,
+        max_detections: int = MOST_DETECTIONS,
     ):
         super().__init__()
         self.model = model
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.head_lr = head_lr
         self.seed = seed
+        self.max_detections = max_detections
         self.metric: CocoMetric | None = None
         self.scores: CocoScores | None = None  # of the last validation
 
     def setup(self, stage: str) -> None:
         data = self.trainer.datamodule
         if self.metric is None:  # not again for the validation after training
-            self.metric = CocoMetric(data.val.ground_truth(), data.category_ids)
+            self.metric = CocoMetric(data.val.ground_truth(), data.category_ids, max_detections=self.max_detections)
+            self._say_limits(data.val.most_objects)
+
+    @rank_zero_only
+    def _say_limits(self, most: int) -> None:
+        """Objects of one image beyond the numbers of detections that are made and scored cannot be found."""
+        made = getattr(self.model, "max_detections", None)
+        limits = {"task.max_detections": self.max_detections, "model.max_detections": made}
+        low = [name for name, limit in limits.items() if limit is not None and limit < most]
+        if low:
+            remedy = " ".join(f"{name}={most}" for name in low)
+            print(
+                f"an image of the validation split has {most} objects, of which at most "
+                f"{min(limits[name] for name in low)} can be found. COCO's protocol scores the {MOST_DETECTIONS} best "
+                f"detections of an image; {remedy} allows more, for scores that compare with such alone"
+            )
 
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.make_optimizer.keywords

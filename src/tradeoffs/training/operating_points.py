@@ -31,7 +31,8 @@ class OperatingPoints(Callback):
         early = trainer.state.fn == TrainerFn.FITTING and trainer.current_epoch + 1 < trainer.max_epochs
         counts, data = [] if early else self.counts, trainer.datamodule
         truth = data.val.ground_truth() if counts else {}
-        self.metrics = {count: CocoMetric(truth, data.category_ids) for count in counts}
+        most = pl_module.max_detections
+        self.metrics = {count: CocoMetric(truth, data.category_ids, max_detections=most) for count in counts}
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
