@@ -62,6 +62,7 @@ def conversions(folder: Path) -> dict[str, str]:
     dest = source.resolve().with_name(f"{source.resolve().name}_coco")
     dest = dest if source.is_absolute() else Path(os.path.relpath(dest))
     share = "" if "val" in found.splits else " --val 0.2"
+    # In COCO format, a split for validation alone leaves nothing to train on.
     formats = [name for name in found.formats if name != "coco" or found.splits != {"val"}]
     places = f"{shlex.quote(str(source))} {shlex.quote(str(dest))}"
     train = f"python train.py data=coco_folder {shlex.quote(f'data.root={hydra_value(str(dest))}')}"
