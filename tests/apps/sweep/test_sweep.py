@@ -88,9 +88,12 @@ def test_each_job_is_a_run_with_its_record_and_its_log(finished):
 def test_it_says_how_far_it_is_and_ends_with_a_table(finished):
     text = said(finished)
     assert "0 of 2 jobs done, 1 running" in text
-    assert text.count("mAP 0.") == 2
+    assert sum(line.startswith("seed=") and ": mAP 0." in line for line in text.splitlines()) == 2
     table = text[text.index("ms, batch 1") :]
     assert table.count("finished") == 2
+    compare, browse = text.splitlines()[-2:]
+    assert compare.endswith(f"python -m tradeoffs.results {finished / 'sweep'}")
+    assert browse.endswith(f"python dashboard.py runs={finished / 'sweep'}")
 
 
 def test_a_run_of_a_sweep_equals_a_single_one(finished, photos, tmp_path):
