@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,12 +41,27 @@ def image_facts(path: Path, width: int, height: int) -> ImageFacts:
                 file.seek(0)
                 image.load()
     except FileNotFoundError:
-        return ImageFacts("there is no such file")
+        return ImageFacts(f"there is no such file{_spelt_otherwise(path)}")
     except Image.UnidentifiedImageError:
         return ImageFacts("is not an image")
     except NOT_DECODABLE as error:
-        return ImageFacts(f"cannot be decoded: {error}")
+        reason = getattr(error, "strerror", None)  # of the file system, not of the decoder
+        return ImageFacts(f"cannot be read: {reason}" if reason else f"cannot be decoded: {error}")
     return ImageFacts(refusal or _size_fault(size, (width, height)), size.orientation, deep, pages)
+
+
+def _spelt_otherwise(path: Path) -> str:
+    """Accents and capitals make names differ that look alike to people, or to other systems; so do backslashes."""
+    path = Path(str(path).replace("\\", "/"))
+    with suppress(OSError, ValueError):
+        for found in path.parent.iterdir():
+            if _alike(found.name) == _alike(path.name):
+                return f", but {found}, whose name is spelt in another way"
+    return ""
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_whole(file, image_format: str | None) -> bool:
@@ -63,7 +80,7 @@ def _size_fault(size: ImageSize, stated: tuple[int, int]) -> str | None:
             f"{difference}, its size when its EXIF orientation ({size.orientation}) is followed: boxes were made on "
             "the turned photo; save the photo turned and without that mark, or give boxes of the stored pixels"
         )
-    hint = "; annotations must be those of the pixels before EXIF rotation" if found == stated[::-1] else ""
+    hint = "; one of them was turned, or width and height have changed places" if found == stated[::-1] else ""
     return difference + hint
 
 
