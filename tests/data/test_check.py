@@ -112,7 +112,7 @@ def test_missing_folder_and_missing_file_are_both_listed(folder):
 def test_broken_json_is_placed(folder):
     folder.annotations.write_text('{"images": [],\n "annotations": [,]}')
     fault = only(check_dataset(folder.images, folder.annotations))
-    assert str(fault).startswith(f"error: train.json: broken JSON at line 2, column 18 (")
+    assert str(fault).startswith("error: train.json: broken JSON at line 2, column 18 (")
 
 
 def test_missing_top_level_keys(folder):
@@ -303,7 +303,10 @@ def test_boxes_in_pixels(folder, boxes):
     ("data", "what"),
     [
         (b"hello", "is not an image"),
-        (b"", "is not an image"),
+        (b"", "it is empty"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIC photo, which is not read; save it as JPEG"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS"),
+        (b"<!DOCTYPE html>", "it is a text, a web page perhaps"),
         (encoded("PNG")[:-40], "cannot be decoded"),
         (encoded("JPEG", (20, 30)), "is 20 x 30 pixels where the annotation file says 30 x 20; one of them was turned"),
         (encoded("JPEG", (8, 8)), "is 8 x 8 pixels where the annotation file says 30 x 20"),

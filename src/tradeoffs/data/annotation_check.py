@@ -50,6 +50,9 @@ def _box_findings(box: object, width: int, height: int) -> Iterator[Finding]:
         yield Finding("error", f"the box {box} has no area", "box")
     elif left >= width or top >= height or right <= 0 or bottom <= 0:
         yield Finding("error", f"the box {box} is outside its image of {width} x {height}", "box")
+    elif right <= 1 and bottom <= 1 and min(width, height) > 2:
+        what = f"the box {box} lies in the first pixel: are its numbers parts of the image instead of pixels?"
+        yield Finding("warning", what, "fraction")
     elif max(-left, -top, right - width, bottom - height) > BORDER_TOLERANCE:
         yield Finding("warning", f"the box {box} is cut at the border of its image of {width} x {height}", "border")
 

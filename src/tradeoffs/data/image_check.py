@@ -13,7 +13,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from tradeoffs.data.faults import Fault
-from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, is_16_bit, read_pixels, refusal_of, size_of
+from tradeoffs.data.pixels import (
+    NOT_DECODABLE,
+    TAIL,
+    ImageSize,
+    has_end,
+    is_16_bit,
+    read_pixels,
+    reason_of,
+    refusal_of,
+    size_of,
+)
 
 DARK = 64  # of 255: values of up to 14 bits that are kept in 16 lie below it
 SAMPLE = 5  # photos of 16 bits whose pixels are looked at
@@ -42,11 +52,9 @@ def image_facts(path: Path, width: int, height: int) -> ImageFacts:
                 image.load()
     except FileNotFoundError:
         return ImageFacts(f"there is no such file{_spelt_otherwise(path)}")
-    except Image.UnidentifiedImageError:
-        return ImageFacts("is not an image")
     except NOT_DECODABLE as error:
-        reason = getattr(error, "strerror", None)  # of the file system, not of the decoder
-        return ImageFacts(f"cannot be read: {reason}" if reason else f"cannot be decoded: {error}")
+        is_none = isinstance(error, Image.UnidentifiedImageError)
+        return ImageFacts(reason_of(error, path) or ("is not an image" if is_none else f"cannot be decoded: {error}"))
     return ImageFacts(refusal or _size_fault(size, (width, height)), size.orientation, deep, pages)
 
 
