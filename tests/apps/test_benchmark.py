@@ -99,8 +99,8 @@ def test_what_is_printed(whole):
     _, printed = whole
     lines = printed.splitlines()
     assert lines[0] == (
-        "4 models are to be prepared and timed: about 1 s of turns, and up to 25 min (minutes=) with repetitions;"
-        " broken off, the same command goes on"
+        "to be timed: 4 of 4 models, about 1 s of turns, up to 25 min (minutes=) with repetitions;"
+        " if it is broken off, the same command goes on"
     )
     assert lines[1] == "preparing 4 models"
     assert [line.rpartition(", ")[0] for line in lines[2:4]] == [
@@ -400,7 +400,7 @@ def test_what_is_timed_already_is_shown(timed, clock, capsys):
     _, records, rows = timed(*TWO)
     clock.go_on()
     assert timed(*TWO) == (0, records, rows) and not clock.turns
-    assert "all 2 models are timed already; overwrite=true times them anew" in capsys.readouterr().out
+    assert "timed already: 2 of 2 models; overwrite=true times them anew" in capsys.readouterr().out
     timed(*TWO, "overwrite=true")
     assert len(clock.turns) == 12
 
@@ -411,7 +411,7 @@ def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
     timed(TWO[0], "image_size=[64,96,128]")
     assert {side for side, _ in clock.turns} == {128}
     printed = capsys.readouterr().out
-    assert "2 of 3 models are timed already; 1 models are to be prepared and timed" in printed
+    assert "to be timed: 1 of 3 models, " in printed
     assert "! some were timed earlier, not in turns with the others: ssd test_resnet 64, ssd test_resnet 96" in printed
 
 
@@ -420,9 +420,14 @@ def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
     [
         (["seconds=0.02"], None, "seconds was 0.01, and is 0.02"),
         (["precision=bfloat16"], None, "precision was float32, and is bfloat16"),
+        (["num_classes=90"], None, "num_classes was 3, and is 90"),
         ([], lambda record: setattr(record.who, "config_hash", "0" * 16), "other settings of the model"),
         ([], lambda record: record.where.update(torch="1.0"), "torch was 1.0, and is "),
-        ([], lambda record: record.cost["protocol"].pop("conditions"), "under which conditions they were is not known"),
+        (
+            [],
+            lambda record: record.cost["protocol"].pop("conditions"),
+            "under which conditions they were timed is not known",
+        ),
     ],
 )
 def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, capsys, words, spoil, reason):
@@ -436,7 +441,7 @@ def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, cap
     given = [word.partition("=")[0] for word in words]
     timed(*model, *words, settings=tuple(word for word in QUICK if word.partition("=")[0] not in given))
     assert len(clock.turns) == 6
-    assert f"1 of 1 models are timed anew: {reason}" in capsys.readouterr().out
+    assert f"to be timed anew: 1 of 1 models ({reason}" in capsys.readouterr().out
 
 
 def test_weights_of_a_run_that_was_trained_anew_are_others(timed, clock, finished_run, tmp_path, capsys):
@@ -447,7 +452,7 @@ def test_weights_of_a_run_that_was_trained_anew_are_others(timed, clock, finishe
     torch.save({**content, "epoch": 99}, file)
     clock.go_on()
     timed(f"run=[{copy}]")
-    assert clock.turns and "timed anew: weights was " in capsys.readouterr().out
+    assert clock.turns and "timed anew: 1 of 1 models (other weights)" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so nothing of this is a mistake")

@@ -86,7 +86,7 @@ def test_data_that_are_gone_are_said(moved, folder, capsys):
 def test_a_run_of_before_is_shown_with_a_word_unless_its_data_moved(photos, moved, folder, capsys):
     forget_hashes(folder)
     small_runs.run(photos, folder)
-    assert "whether its data have changed since is not known" in capsys.readouterr().out
+    assert "whether its data have changed since then is not known" in capsys.readouterr().out
     assert done(photos, folder) and not done(moved, folder)
     with pytest.raises(
         UserError, match=rf"with data\.root={photos}, and whether {moved} holds the same data is not known"

@@ -48,6 +48,21 @@ def test_a_prediction_that_is_broken_off_changes_nothing(folder):
     assert (folder / "pictures" / "a.jpg").read_text() == "new"
 
 
+def test_pictures_that_were_moved_when_it_ended_belong_to_it(folder, monkeypatch):
+    move, left = Path.replace, iter([True, True, False])
+
+    def killed(self: Path, target: Path) -> Path:
+        if not next(left):
+            raise KeyboardInterrupt
+        return move(self, target)
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(Path, "replace", killed)
+        write(folder, "x.jpg", "y.jpg", "z.jpg")
+    assert len(earlier_pictures(folder)) == 1
+    require_free(folder, [Path(f"{name}.jpg") for name in "xyz"], earlier_pictures(folder))
+
+
 def test_what_a_killed_prediction_left_is_gone_after_the_next(folder):
     (folder / "predictions.partial" / "pictures").mkdir(parents=True)
     (folder / "predictions.partial" / "pictures" / "z.jpg").touch()

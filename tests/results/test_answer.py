@@ -226,6 +226,8 @@ def test_nothing_within_the_limit(tmp_path):
     assert answer.doubts == ["The nearest is ssd mobilenet (mAP 0.500, 40 ms)."]
     both = ask(tmp_path, [("--below", "ms=50"), ("--above", "mAP=0.7")])
     assert both.sentence == "No run is below 50 ms and with mAP above 0.7 on shapes, a processor, 1 thread."
+    write(tmp_path, "rfcn", 0.4, 29, spread=3, disturbed=True)
+    assert ask(tmp_path).sentence == "No run is surely below 30 ms on shapes, a processor, 1 thread."
 
 
 def test_what_failed_was_stopped_or_lacks_a_number_takes_no_part(tmp_path):

@@ -338,6 +338,7 @@ def test_the_terminal_shows_rows_frontier_and_failures(runs, capsys, monkeypatch
         ),
         (("low/model=ssd", "high/model=ssd"), ("low", "high")),  # two sweeps
         (("lr=1", "lr=1/evaluations/nms=0.3"), ("", "nms=0.3")),
+        (("lr=1", "lr=1/evaluations/default"), ("", "evaluated again")),
         (("s/lr=1", "s/lr=1/evaluations/num_proposals=5,10/num_proposals=5,lr=2"), ("", "lr=2")),
         (("lr=1", "benchmark/trained=model=ssd,lr=1,24729edf"), ("lr=1", "benchmark/lr=1,24729edf")),
         (

@@ -43,7 +43,7 @@ def benchmark(grid: Grid) -> int:
     photos, num_classes = find_photos(grid)
     folder = Path(settings.runs) / "benchmark" / settings.name
     with computing_in(settings.precision, device):
-        entries = open_entries(grid, folder, photos, describe_environment(device))
+        entries = open_entries(grid, folder, photos, num_classes, describe_environment(device))
         build = partial(build_network, num_classes=num_classes, saved=bool(settings.run))
         referee = Referee(settings, device, photos, build)
         referee.time_all(entries)
@@ -59,13 +59,16 @@ def benchmark(grid: Grid) -> int:
     return INCOMPLETE if any(entry.status == "failed" for entry in entries) else COMPLETE
 
 
-def open_entries(grid: Grid, folder: Path, photos: Photos, where: dict[str, Any]) -> list[Entry]:
+def open_entries(
+    grid: Grid, folder: Path, photos: Photos, num_classes: int | None, where: dict[str, Any]
+) -> list[Entry]:
     """The models with what is known of each, and a word on what is left to do."""
     settings = grid.settings
     sizes = tuple(rising(settings.batch_sizes))
     entries = [Entry(point.overrides, point.config, folder / point.config.name, sizes) for point in grid.points]
     for entry in entries:
-        entry.where, entry.protocol = where, {"conditions": conditions(settings, photos, entry.config)}
+        entry.where = where
+        entry.protocol = {"conditions": conditions(settings, photos, num_classes, entry.config)}
     if not settings.overwrite:
         for reason in keep_earlier(entries):
             print(reason)
@@ -76,13 +79,11 @@ def open_entries(grid: Grid, folder: Path, photos: Photos, where: dict[str, Any]
 def expectation(settings: DictConfig, entries: Sequence[Entry]) -> str:
     """How long it may take."""
     left = count_left(entries)
-    kept = len(entries) - left
     if not left:
-        return f"all {kept} models are timed already; overwrite=true times them anew"
+        return f"timed already: {len(entries)} of {len(entries)} models; overwrite=true times them anew"
     seconds = min(settings.seconds * sum(len(entry.missing) for entry in entries), 60 * settings.minutes)
-    already = f"{kept} of {len(entries)} models are timed already; " if kept else ""
-    turns = f"about {duration(seconds)} of turns, and up to {settings.minutes:g} min (minutes=) with repetitions"
-    return f"{already}{left} models are to be prepared and timed: {turns}; broken off, the same command goes on"
+    turns = f"about {duration(seconds)} of turns, up to {settings.minutes:g} min (minutes=) with repetitions"
+    return f"to be timed: {left} of {len(entries)} models, {turns}; if it is broken off, the same command goes on"
 
 
 def count_left(entries: Sequence[Entry]) -> int:

@@ -83,7 +83,7 @@ def require_same_data(config: DictConfig, folder: Path, which: str, remedy: str)
         raise UserError(f"{folder} holds {which} run {fault}; choose another name=, or {remedy}", details)
     old, new = roots(config, folder)
     if not all(before.get(split) for split in SPLITS):
-        return ["whether its data have changed since is not known: it has no hash of them"]
+        return ["whether its data have changed since then is not known: it has no hash of them"]
     if not all(now.values()):
         return [f"its data are not in {new} now, so whether they have changed is not known"]
     return [f"its data lie in {new} now, no longer in {old}; they are the same"] if old else []

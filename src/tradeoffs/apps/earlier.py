@@ -19,12 +19,18 @@ from tradeoffs.measure.environment import FIXED, FIXED_OF_GPU
 from tradeoffs.results.record import Record, record_or_none
 
 SETTINGS = ("precision", "compile", "cuda_graphs", "seconds", "minutes", "attempts")
+# Conditions that are digests, in words.
+DIGESTS = {"photos": "other photos", "weights": "other weights", "program": "another version of this program"}
 
 
-def conditions(settings: DictConfig, photos: Photos, config: DictConfig) -> dict[str, Any]:
-    """What times of a model depend on besides its settings and the machine; stands in its record's protocol."""
+def conditions(settings: DictConfig, photos: Photos, num_classes: int | None, config: DictConfig) -> dict[str, Any]:
+    """What times of a model depend on besides its settings and the machine; stands in its record's protocol.
+
+    `num_classes` is that of models with random weights.
+    """
     return {
         **{name: settings[name] for name in SETTINGS},
+        "num_classes": num_classes,
         "photos": digest(file.path for file in photos.files),
         "weights": digest_of_weights(config),
         "program": digest_of_program(),
@@ -45,21 +51,23 @@ def keep_earlier(entries: Sequence[Entry]) -> list[str]:
             reasons[reason] = reasons.get(reason, 0) + 1
         else:
             entry.take_over(record)
-    return [f"{count} of {len(entries)} models are timed anew: {reason}" for reason, count in reasons.items()]
+    return [f"to be timed anew: {count} of {len(entries)} models ({reason})" for reason, count in reasons.items()]
 
 
 def difference(record: Record, entry: Entry) -> str | None:
     """Why the record's times are not those that would be found now, as far as can be known; None if they are."""
     if record.who.config_hash != entry.who.config_hash:
-        return "other settings of the model"
+        return "other settings"
     before = record.cost.get("protocol", {}).get("conditions")
     if before is None:
-        return "under which conditions they were is not known"
+        return "under which conditions they were timed is not known"
     pairs = {name: (before.get(name), now) for name, now in entry.protocol["conditions"].items()}
     pairs |= {name: (record.where.get(name), entry.where[name]) for name in FIXED}
     gpu, gpu_now = (where.get("gpu_state") or {} for where in (record.where, entry.where))
     pairs |= {name: (gpu.get(name), gpu_now.get(name)) for name in FIXED_OF_GPU}
-    return next((f"{name} was {old}, and is {new}" for name, (old, new) in pairs.items() if old != new), None)
+    return next(
+        (DIGESTS.get(name, f"{name} was {old}, and is {new}") for name, (old, new) in pairs.items() if old != new), None
+    )
 
 
 def digest(files: Iterable[Path]) -> str:

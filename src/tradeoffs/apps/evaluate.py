@@ -31,7 +31,7 @@ def evaluate(config: DictConfig) -> float:
     require_same_classes(weights, data)
     trained = saved_hashes(run)
     if changes(trained, data.hashes):
-        print(f"other validation images than those that {run} was scored on after its training")
+        print(f"these are other validation images than those that {run} was scored on after its training")
     data.hashes["train"] = trained.get("train")
     task = build_task(config, data.num_classes)
     put_weights(weights, task.model)

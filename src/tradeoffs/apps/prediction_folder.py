@@ -108,7 +108,8 @@ def replacing(folder: Path, earlier: Collection[Path]) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)  # of a prediction that was killed
         yield place
         remove(earlier, folder / PICTURES)
-        for path in [path for path in place.rglob("*") if path.is_file()]:
+        files = [path for path in place.rglob("*") if path.is_file()]
+        for path in sorted(files, key=lambda path: path != place / CONTENT):  # first what says whose the pictures are
             target = folder / path.relative_to(place)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)

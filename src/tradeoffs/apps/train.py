@@ -16,7 +16,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.apps.build import build_data, build_task
-from tradeoffs.apps.data_identity import Hashes, require_same_data, unchanged
+from tradeoffs.apps.data_identity import Hashes, require_same_data, save_hashes, unchanged
 from tradeoffs.apps.lock import sole_owner
 from tradeoffs.apps.report import Outcome, compare, report, report_points, show
 from tradeoffs.apps.resume import (
@@ -85,6 +85,7 @@ def train_in(folder: Path, config: DictConfig) -> float:
         facts = training_facts(trainer)
         score_best(trainer, task, data, folder)
         data.hashes, lines = unchanged(config, data.hashes)
+        rank_zero_only(save_hashes)(folder, data.hashes)
         for line in lines:
             rank_zero_only(print)(line)
         log_table(loggers, "per_class", task.scores.per_class)

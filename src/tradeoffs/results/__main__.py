@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.formats import FORMATS
-from tradeoffs.results.question import Question, read_question, require_column
+from tradeoffs.results.question import ASKABLE, Question, read_question, require_column
 from tradeoffs.versions import versions
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m tradeoffs.results",
         description=__doc__,
+        epilog=f"Columns: {', '.join(ASKABLE)}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # `Limits` reads the option's name
     )
@@ -45,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         action=Limits,
         default=[],
         metavar="COLUMN=NUMBER",
-        help="a question: which run is best within this limit, in the column's unit? Give several if need be",
+        help="ask which run is best within this limit, in the column's unit; may be given several times",
     )
-    parser.add_argument("--best", metavar="COLUMN", help="in which column it is to be best; mAP by default")
+    parser.add_argument("--best", metavar="COLUMN", help="what is to be best; mAP by default")
     parser.add_argument("--format", choices=FORMATS, help="print the tables ready to be pasted")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all runs with all columns into this file")
     given = parser.parse_args(arguments)

@@ -141,7 +141,9 @@ class Group:
     def answer(self) -> Answer:
         limits = " and ".join(map(str, self.question.limits))
         if not self.within.any():
-            return Answer(self.about, None, f"No run is {limits} on {self.about}.", list(self.perhaps_within()))
+            surely = "surely " if self.perhaps().any() else ""
+            sentence = f"No run is {surely}{limits} on {self.about}."
+            return Answer(self.about, None, sentence, list(self.perhaps_within()))
         one = self.rows[self.within].iloc[0]
         best = f"has the {'highest' if self.high else 'lowest'} {title(self.question.best)}"
         means = f", means of {one['seeds']:.0f} seeds" if self.one_count and one["seeds"] > 1 else ""

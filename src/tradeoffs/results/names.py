@@ -24,6 +24,7 @@ IN_COLUMNS = (
     "num_proposals",
 )
 NEXT = re.compile(r",(?=[+~]*[\w.@/]+=)")  # a value may hold commas itself, where a folder is named by a whole grid
+EVALUATED = "evaluations/default"  # with the settings of the run
 PREFIX = "trained="  # of a benchmark of trained runs
 
 
@@ -32,7 +33,8 @@ def told_apart(rows: pd.DataFrame) -> Iterator[str]:
     folders = list(map(os.path.abspath, rows.index))
     shared = os.path.commonpath(folders)
     for folder, seeds in zip(folders, rows.get("seeds", [1] * len(rows)), strict=True):
-        parts = (without_columns(part, seeds > 1) for part in Path(folder).relative_to(shared).parts)
+        place = str(Path(folder).relative_to(shared)).replace(EVALUATED, "evaluated again")
+        parts = (without_columns(part, seeds > 1) for part in Path(place).parts)
         yield "/".join(part for part in parts if part not in ("", "evaluations"))
 
 

@@ -166,7 +166,7 @@ def test_the_folder_of_a_sweep_is_named_by_what_it_is(conf, words, folder):
     assert kept == [word for word in words if not word.startswith(("name=", "runs="))]
 
 
-@pytest.mark.parametrize(("name", "line"), [("../x", "leads out of the folder of runs"), (".", "name= is empty")])
+@pytest.mark.parametrize(("name", "line"), [("../x", "leads out"), (".", "is empty"), ("null", "is empty")])
 def test_a_sweep_has_a_name_of_its_own(conf, name, line):
     with pytest.raises(UserError, match=line):
         in_own_folder("train", ["seed=1,2", f"name={name}"], conf)

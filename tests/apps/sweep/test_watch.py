@@ -94,10 +94,11 @@ def test_the_line_says_how_far_each_is_and_learns_from_slow_ones(tmp_path, capsy
 
 def test_what_to_type_next_is_quoted(tmp_path):
     folder = tmp_path / "seed=1,2 (new)"
-    assert list(next_steps(folder)) == []
+    assert list(next_steps(folder, 0, overwrite=False)) == []
     (folder / "a").mkdir(parents=True)
     (folder / "a" / "result.json").touch()
-    assert list(next_steps(folder)) == [
+    assert list(next_steps(folder, 2, overwrite=True)) == [
+        "not finished: 2; the same command, without overwrite=true, goes on with the rest",
         f"compare them:  python -m tradeoffs.results '{folder}'",
         f"in a browser:  python dashboard.py 'runs={folder}'",
     ]

@@ -39,7 +39,7 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
     finally:
         folder = Path(config.hydra.sweep.dir)
         unfinished = show_table(jobs, skipped, folder)
-        for line in next_steps(folder):
+        for line in next_steps(folder, unfinished, config.overwrite):
             print(line)
     if unfinished:
         raise JobFailedError(CRASH)

@@ -133,8 +133,11 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
     return sum(done_record(job) is None for job in jobs)
 
 
-def next_steps(folder: Path) -> Iterator[str]:
-    """What to type to see more."""
+def next_steps(folder: Path, unfinished: int, overwrite: bool) -> Iterator[str]:
+    """What to type to have the rest, and to see more."""
+    if unfinished:
+        without = ", without overwrite=true," if overwrite else ""
+        yield f"not finished: {unfinished}; the same command{without} goes on with the rest"
     if next(folder.glob("*/result.json"), None) is not None:
         yield f"compare them:  python -m tradeoffs.results {shlex.quote(str(folder))}"
         yield f"in a browser:  python dashboard.py {shlex.quote(f'runs={folder}')}"

@@ -61,7 +61,7 @@ def require_engine(overrides: Sequence[str]) -> None:
 def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[str]:
     """The same sweep, its runs in a folder that is named by the sweep: by `name=`, or else by its overrides."""
     given = {key_of(text): override.value() for text, override in parse(overrides) if not override.is_sweep_override()}
-    runs = str(given.get("runs", OmegaConf.load(conf / f"{config_name}.yaml").runs))
+    runs = as_word(given.get("runs", OmegaConf.load(conf / f"{config_name}.yaml").runs))
     check_place("runs", runs)
     if engine_of(overrides):
         runs = Path(runs).absolute()  # its jobs may begin in any folder
@@ -70,10 +70,15 @@ def in_own_folder(config_name: str, overrides: Sequence[str], conf: Path = CONF)
             raise UserError(f"{text} holds several values; give one: the runs of a sweep are named by their settings")
     kept = [text for text in overrides if key_of(text) not in ("name", "runs")]
     of_settings = run_name([text for text in kept if not text.startswith("hydra")], FIRST_IN_NAMES)
-    check_name(name := str(given.get("name", of_settings)))
+    check_name(name := as_word(given.get("name", of_settings)))
     if "${" in name:
         raise UserError(f"name={name} refers to a setting, and a sweep has one name; give a plain one")
     return [*kept, f"runs={quote(str(Path(runs) / name))}"]
+
+
+def as_word(value: object) -> str | None:
+    """A number is a word, too; null is none."""
+    return None if value is None else str(value)
 
 
 @cache

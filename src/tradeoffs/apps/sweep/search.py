@@ -67,7 +67,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
             unfinished = show_table(search.jobs(), search.skipped, folder)
             show_best(search.runs().values(), space, settings.objectives, search.shaken())
             warn_of_devices(search.jobs())
-            for line in next_steps(folder):
+            for line in next_steps(folder, unfinished, config.overwrite):
                 print(line)
     if unfinished:
         raise JobFailedError(CRASH)
