@@ -33,7 +33,7 @@ def test_f1_by_hand():
     assert best_f1(matches, 1) == pytest.approx((0.7, 2 / 3, 1 / 2, 1))
     np.testing.assert_allclose(curve.f1_at(np.array([0, 0.2, 0.21, 0.65, 0.95])), [6 / 9, 6 / 9, 6 / 8, 4 / 7, 0])
     assert [line.name for line in f1_lines(matches, ["a", "b"])] == [
-        *("all: 0.75 at 0.60", "a: 0.80 at 0.60", "b: 0.67 at 0.70")
+        *("all: F1 0.75 at 0.60", "a: F1 0.80 at 0.60", "b: F1 0.67 at 0.70")
     ]
 
 
@@ -55,7 +55,7 @@ def test_of_equal_f1_the_highest_threshold():
 def test_nothing_right_has_no_best_threshold():
     for matches in (by_hand([], [], []), by_hand([0.9, 0.1], [False, False], [0, 1])):
         assert best_f1(matches) is None
-        assert [line.name for line in f1_lines(matches, ["a", "b"])] == ["all: 0", "a: 0", "b: 0"]
+        assert [line.name for line in f1_lines(matches, ["a", "b"])] == ["all: F1 0", "a: F1 0", "b: F1 0"]
         assert not any(line.y.any() for line in f1_lines(matches, ["a", "b"]))
 
 

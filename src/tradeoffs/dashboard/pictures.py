@@ -16,6 +16,7 @@ from tradeoffs.dashboard.mistakes import Mistakes, mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.data.sources import existing_split
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Record
 
@@ -104,7 +105,7 @@ def threshold_of(store: Store, run: str) -> float:
     try:
         return mistakes_of(store, run).threshold
     except UserError:
-        return 0.3  # as in the pictures of a training
+        return USUAL_SCORE
 
 
 def draw(store: Store, run: str, image_id: int) -> bytes:

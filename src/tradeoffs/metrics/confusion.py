@@ -24,20 +24,31 @@ from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
 from tradeoffs.metrics.matches import TINY
 
+BACKGROUND, MISSED = "background", "missed"
 SAME_OBJECT = 0.5  # intersection over union from which on
 INSIDE = 0.5  # part of a detection that lies in a crowd region
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`matrix[true class][predicted class]`, with "background" as the last row and "missed" as the last column."""
+    """`matrix[row][column]`; classes are ascending by id."""
 
     threshold: float
     classes: list[str]
     matrix: list[list[int]]
 
+    @property
+    def rows(self) -> list[str]:
+        """True classes."""
+        return [*self.classes, BACKGROUND]
+
+    @property
+    def columns(self) -> list[str]:
+        """Predicted classes."""
+        return [*self.classes, MISSED]
+
     def save(self, path: Path) -> None:
-        write_whole(path, json.dumps(vars(self), ensure_ascii=False))
+        write_whole(path, json.dumps(vars(self)))
 
     @classmethod
     def load(cls, path: Path) -> Confusion:

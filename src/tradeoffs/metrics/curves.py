@@ -17,6 +17,7 @@ from tradeoffs.metrics.matches import LOOSE, RECALLS, STRICT, Matches
 USUAL_SCORE = 0.3  # from which detections are shown where no better threshold is known
 THRESHOLDS = np.linspace(0, 1, 201)  # at which F1 is drawn
 MOST_CLASSES = 10  # that are drawn, each with its own line
+LONGEST_NAME = 24
 EXTREMES = 3  # that are drawn of more classes, the best and as many of the worst
 
 
@@ -44,12 +45,12 @@ class ScoreCurve(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Something to draw; `name` has its number."""
+    """Something to draw between 0 and 1; its name ends in its number."""
 
     name: str
     x: Float64[ndarray, " N"]
     y: Float64[ndarray, " N"]
-    of_one_class: bool = False
+    overall: bool = False  # of all classes
     dashed: bool = False
 
 
@@ -85,12 +86,12 @@ def precision_lines(matches: Matches, names: Sequence[str]) -> list[Line]:
     if not len(known):
         return []
     lines = [
-        Line(f"all, IoU {iou}: AP {curves[place].mean():.2f}", RECALLS, curves[place].mean(axis=0), dashed=dashed)
+        Line(f"all, IoU {iou}: AP {curves[place].mean():.2f}", RECALLS, curves[place].mean(axis=0), True, dashed)
         for iou, place, dashed in (("0.5", LOOSE, False), ("0.75", STRICT, True))
     ]
     scores = curves[LOOSE].mean(axis=1)
     return lines + [
-        Line(f"{names[known[place]]}: {scores[place]:.2f}", RECALLS, curves[LOOSE, place], of_one_class=True)
+        Line(f"{shortened(names[known[place]])}: {scores[place]:.2f}", RECALLS, curves[LOOSE, place])
         for place in worth_drawing(scores)
     ]
 
@@ -103,10 +104,10 @@ def f1_lines(matches: Matches, names: Sequence[str]) -> list[Line]:
     wanted = [(None, "all", best_f1(matches)), *((int(known[i]), names[known[i]], best[i]) for i in drawn)]
     return [
         Line(
-            f"{name}: {each.f1:.2f} at {each.threshold:.2f}" if each else f"{name}: 0",
+            f"{shortened(name)}: " + (f"F1 {each.f1:.2f} at {each.threshold:.2f}" if each else "F1 0"),
             THRESHOLDS,
             score_curve(matches, number).f1_at(THRESHOLDS),
-            of_one_class=number is not None,
+            overall=number is None,
         )
         for number, name, each in wanted
     ]
@@ -116,3 +117,13 @@ def worth_drawing(scores: Float64[ndarray, " C"]) -> Int64[ndarray, " K"]:
     """Places of the classes to draw, the best first: all where there are few, else the best and the worst."""
     order = np.argsort(-scores, kind="stable")
     return order if len(order) <= MOST_CLASSES else np.r_[order[:EXTREMES], order[-EXTREMES:]]
+
+
+def which_classes(matches: Matches) -> str:
+    """What `worth_drawing` chooses, in words."""
+    count = int(matches.objects.any(axis=1).sum())
+    return "each class" if count <= MOST_CLASSES else f"the {EXTREMES} best and the {EXTREMES} worst of {count} classes"
+
+
+def shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

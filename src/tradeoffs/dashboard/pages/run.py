@@ -13,6 +13,7 @@ from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, written
 from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
@@ -90,6 +91,7 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     if accuracy.get("errors"):
         drawn = run_figures.error_bars(accuracy["errors"])
         yield section("What goes wrong: AP50 that each kind of error costs", graph(drawn, "errors"), kind="panel half")
+    yield from scores.sections(store, run, record)
     if cost.get("batches"):
         drawn = run_figures.clock_bars(cost["batches"])
         yield section(
