@@ -12,13 +12,13 @@ from tradeoffs.training.checkpoint_files import BEST
 
 
 class Threshold(NamedTuple):
-    """`why` is empty where somebody chose it."""
+    """Where nobody chose it, `why` says where it comes from."""
 
     score: float
     why: str = ""
 
     def __str__(self) -> str:
-        return f"a score of {self.score:.3g} or more" + (f" ({self.why})" if self.why else "")
+        return f"a score of {self.score:.3g} or more ({self.why})" if self.why else f"a score of {self.score} or more"
 
 
 def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Threshold:
