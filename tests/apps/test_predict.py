@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -15,8 +17,10 @@ from tradeoffs.apps.predict import predict, progress
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.usage import usage
 from tradeoffs.errors import UserError
+from tradeoffs.inference.video import Video, VideoFile
 
 RIGHT_TOP = 6  # the EXIF orientation of a camera that was turned: a quarter clockwise makes the image upright
+VIDEO_CAPTURE = cv2.VideoCapture
 BROKEN = ("broken.jpg", "text.png")
 
 
@@ -108,6 +112,97 @@ def test_all_kinds_of_files(predicted, tmp_path, capsys):
         assert picture.size == (480, 320)  # enlarged, so that names can be read
 
 
+def test_every_photo_has_a_picture_of_its_own(predicted, tmp_path):
+    source = tmp_path / "photos"
+    (source / "x.png.jpg.png.jpg").mkdir(parents=True)
+    names = ["x.jpg", "x.png", "x.png.jpg", "X.PNG", "x.png.jpg.png", "x.png.jpg.png.jpg/y.jpg"]
+    for width, name in enumerate(names, 500):
+        Image.new("RGB", (width, 30)).save(source / name)
+    for _ in range(2):  # and the same names again
+        images = predicted(source)["images"]
+        drawn = {image["picture"]: image["width"] for image in images}
+        assert len(drawn) == len(images) == len({name.lower() for name in drawn}) == len(names)
+        pictures = tmp_path / "output" / "pictures"
+        assert len([path for path in pictures.rglob("*") if path.is_file()]) == len(names)
+        assert {name: Image.open(pictures / name).width for name in drawn} == drawn
+
+
+def test_videos_in_a_folder_are_left_out_and_said(predicted, photos, tmp_path, capsys):
+    shutil.copytree(photos / "val", tmp_path / "mixed")
+    shutil.copy(write_clip(tmp_path), tmp_path / "mixed")
+    assert len(predicted(tmp_path / "mixed")["images"]) == 5
+    line = f"1 video was left out; give one at a time: source={tmp_path}/mixed/clip.avi"
+    assert capsys.readouterr().err.splitlines() == [line]
+    with pytest.raises(
+        UserError, match=r"source=.*/\*\.avi holds no image, but videos; give one of them: source=.*clip"
+    ):
+        predicted(tmp_path / "mixed" / "*.avi")
+
+
+@pytest.mark.parametrize("form", ["mp4", "webm"])
+def test_a_video(predicted, tmp_path, capsys, form):
+    for _ in range(2):  # the second replaces what the first wrote
+        content = predicted(write_clip(tmp_path), f"video={form}", "batch_size=4")
+        assert [image["file_name"] for image in content["images"]] == [f"clip.avi#00000{number}" for number in range(6)]
+        assert [image["seconds"] for image in content["images"]] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+        assert len({each["image_id"] for each in content["annotations"]}) == 6
+        (video,) = (tmp_path / "output" / "pictures").iterdir()
+        assert video.name == f"clip.avi.{form}"
+        frames = [frame.pixels for frame in Video(video)]
+        assert len(frames) == 6 and frames[0].shape == (3, 360, 480)
+    assert "frames                   6, " in capsys.readouterr().out
+
+
+def write_clip(folder: Path) -> Path:
+    with VideoFile(folder / "clip.mp4", 5.0) as video:
+        for number in range(6):
+            video.write(torch.full((3, 30, 40), 40 * number, dtype=torch.uint8))
+    return (folder / "clip.mp4").rename(folder / "clip.avi")  # formats are known by their content
+
+
+def test_a_video_that_is_cut_off_and_one_that_is_none(predicted, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Video, "_next", stopping_after(3, Video._next, None))
+    assert len(predicted(write_clip(tmp_path))["images"]) == 3
+    assert capsys.readouterr().err == "clip.avi is to have 6 frames, but only 3 could be read\n"
+    (tmp_path / "none.mp4").write_text("no video")
+    with pytest.raises(UserError, match=r"none\.mp4 is no video that OpenCV reads"):
+        predicted(tmp_path / "none.mp4")
+
+
+def stopping_after(count: int, read, end: object):
+    """`read` until `count` frames came, then `end`: no frame, or an exception."""
+
+    def following(video: Video) -> object:
+        if video.read < count:
+            return read(video)
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    return following
+
+
+def test_ctrl_c_keeps_what_a_camera_has_seen(predicted, tmp_path, monkeypatch, capsys):
+    """A file stands for the device."""
+    opened = cv2.VideoCapture(str(write_clip(tmp_path)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *source: opened if source == (0,) else VIDEO_CAPTURE(*source))
+    monkeypatch.setattr(Video, "_next", stopping_after(4, Video._next, KeyboardInterrupt()))
+    content = predicted("0", "batch_size=1")
+    names = [image["file_name"] for image in content["images"]]
+    assert names and names == [f"camera_0#00000{number}" for number in range(len(names))]
+    assert f"stopped by Ctrl-C; {len(names)} frames are kept" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert len(list(Video(tmp_path / "output" / "pictures" / "camera_0.mp4"))) >= len(names)
+
+
+def test_ctrl_c_keeps_the_beginning_of_a_video(predicted, tmp_path, monkeypatch):
+    monkeypatch.setattr(Video, "_next", stopping_after(4, Video._next, KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        predicted(write_clip(tmp_path), "batch_size=1")
+    assert json.loads((tmp_path / "output" / "predictions.json").read_text())["images"]
+
+
 def test_boxes_are_those_of_the_upright_image(predicted, tmp_path):
     turned = Image.Exif()
     turned[0x0112] = RIGHT_TOP
@@ -185,6 +280,8 @@ def test_the_data_set_is_not_needed(finished_run, photos, predicted, tmp_path):
     [
         ("min_score=1.5", "min_score=1.5 is impossible; min_score is a number from 0 to 1"),
         ("checkpoint=zzz", "checkpoint=zzz does not exist; give best, last or an existing file"),
+        ("source='ftp://a/b.jpg'", "ftp://a/b.jpg is no address that is read; it begins with http:// or https://"),
+        ("video=avi", "video=avi is impossible; video is one of mp4, webm"),
         ("source=zzz", "source=zzz does not exist; give an image, a folder of images or a pattern like '*.jpg'"),
     ],
 )

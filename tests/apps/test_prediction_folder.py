@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tradeoffs.apps.prediction_folder import earlier_pictures, replacing, require_free, require_writable
+from tradeoffs.apps.prediction_folder import earlier_pictures, picture_names, replacing, require_free, require_writable
 from tradeoffs.errors import UserError
 
 
@@ -114,3 +114,24 @@ def test_a_full_disk_is_one_line(folder):
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert content(folder) == before
+
+
+def names(*images: str, suffix: str = ".jpg") -> list[str]:
+    return [name.as_posix() for name in picture_names(map(Path, images), suffix).values()]
+
+
+def test_a_picture_is_called_like_its_image():
+    assert names("a.jpg", "b.JPEG", "sub/a.png", "sub/a.jpg") == ["a.jpg", "b.JPEG", "sub/a.png.jpg", "sub/a.jpg"]
+    assert names("clip.mp4", suffix=".mp4") == ["clip.mp4"] and names("clip.mov", suffix=".mp4") == ["clip.mov.mp4"]
+
+
+def test_no_two_pictures_have_one_name():
+    assert names("x.png", "x.png.jpg") == ["x.png (2).jpg", "x.png.jpg"]
+    assert names("a.jpg", "A.JPG", "a (2).jpg") == ["a.jpg", "A (2).JPG", "a (2) (2).jpg"]
+    assert names("e\u0301.jpg", "\u00e9.jpg") == ["e\u0301.jpg", "\u00e9 (2).jpg"]  # one name on some systems
+    assert names("x.png", "x.png.jpg/y.jpg") == ["x.png (2).jpg", "x.png.jpg/y.jpg"]
+
+
+def test_a_long_name_leaves_room_for_its_ending():
+    (name, other) = names("\u00e9" * 125 + ".png", "\u00e9" * 124 + "f.png")
+    assert name != other and all(len(each.encode()) <= 255 and each.endswith(".jpg") for each in (name, other))

@@ -27,7 +27,7 @@ def is_address(source: object) -> bool:
 
 
 @contextmanager
-def at_hand(source: str | Path) -> Iterator[str | Path]:
+def at_hand(source: str | Path | int) -> Iterator[str | Path | int]:
     """The source itself; of an address a file with what is there, which is gone afterwards.
 
     Raises UserError where nothing comes from there, for too long, or too much; and it has the address in the place of

@@ -73,7 +73,7 @@ def is_video(path: str | Path) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
-def camera_of(source: str | int) -> int | None:
+def camera_of(source: str | Path | int) -> int | None:
     """The number of a camera, unless a file or a folder has that name."""
     return int(source) if str(source).isdecimal() and not Path(str(source)).exists() else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from glob import has_magic
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -94,5 +94,5 @@ def name_of(image: object, number: int) -> Path:
     return Path(name or f"image_{number}")
 
 
-def _path(source: object) -> PurePosixPath | Path:
-    return PurePosixPath(unquote(urlsplit(source).path)) if is_address(source) else Path(str(source))
+def _path(source: object) -> Path:
+    return Path(unquote(urlsplit(source).path)) if is_address(source) else Path(str(source))

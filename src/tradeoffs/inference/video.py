@@ -40,7 +40,9 @@ class Video:
         self.is_camera = isinstance(source, int)
         self.name = f"camera_{source}" if self.is_camera else Path(source).name
         with quiet():
-            self._capture = cv2.VideoCapture(source if self.is_camera else str(source))
+            self._capture = (
+                cv2.VideoCapture(source) if self.is_camera else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+            )
         if not self._capture.isOpened():
             fault = "there is no such camera, or it is in use" if self.is_camera else "is no video that OpenCV reads"
             raise UserError(f"source={source}: {fault}" if self.is_camera else f"{source} {fault}")
