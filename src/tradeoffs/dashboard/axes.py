@@ -47,6 +47,14 @@ EXTRA = {
 ASIDE = {name: Column(name, "", None, lambda record: None) for name in ("sweep", "seeds")}
 AXES = COLUMNS | EXTRA | ASIDE
 NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", "num_proposals", "epochs"]
+CHOICES = {
+    "x": NUMBERS,
+    "y": NUMBERS,
+    "colour": GROUPING,
+    "symbol": GROUPING,
+    "size": ["", *NUMBERS],
+    "scale": ("linear", "log"),
+}
 
 
 def sweep_of(run: str) -> str:
@@ -70,9 +78,7 @@ def plain(value: object) -> str:
 
 def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
     """What the view chooses of a figure's `usual` axes and looks, where it is something that can be chosen."""
-    allowed = {"x": NUMBERS, "y": NUMBERS, "colour": GROUPING, "symbol": GROUPING, "size": ["", *NUMBERS]}
-    allowed["scale"] = ("linear", "log")
-    return {name: value if (value := first(view, name, own)) in allowed[name] else own for name, own in usual.items()}
+    return {name: value if (value := first(view, name, own)) in CHOICES[name] else own for name, own in usual.items()}
 
 
 def label(name: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from tradeoffs.dashboard import filters, listing
+from tradeoffs.dashboard import filters, listing, notes
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import FIGURES, Figure
@@ -43,11 +43,12 @@ def report(store: Store, view: View) -> str:
     facts = {
         "Runs": f"{len(rows)} of {len(store.table())} records in {store.root}/",
         "Filters": filters.described(store.table(), view),
+        "Note": " ".join(notes.in_words(store.table(), view)),
         "Seeds": "averaged" if filters.averaged(view) else "each for itself",
         "Hardware": "; ".join(filters.options(rows, "device")),
         "Written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
-    parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items()]
+    parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items() if text]
     now = first(view, "figure", "frontier")  # whose axes and looks the view may choose
     parts += [
         section(figure, rows, store.table(), choices_in(view if name == now else {}, figure.choices))

@@ -14,7 +14,7 @@ from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, choices_in, label
 from tradeoffs.dashboard.bars import MOST_BARS
 from tradeoffs.dashboard.figures import FIGURES, Figure
 from tradeoffs.dashboard.pages import controls, limit
-from tradeoffs.dashboard.pages.parts import graph, no_runs
+from tradeoffs.dashboard.pages.parts import graph, no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.bounds import untrained
@@ -102,7 +102,7 @@ def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.F
     for each in drawn.values():
         each.update_layout(height=each.layout.height or HEIGHT)
         limit.draw(each, table, view, figure)
-    return [html.Li(text) for text in said], drawn
+    return [*notes_of(table, view, "/"), *map(html.Li, said)], drawn
 
 
 def keep_zoom(figure: go.Figure, move: dict[str, Any]) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from dash import dcc, html
 
+from tradeoffs.dashboard import address, notes
+from tradeoffs.dashboard.address import View
 from tradeoffs.dashboard.pictures import picture_address
 
 FIRST_COMMAND = "python train.py experiment=demo"
@@ -28,6 +31,15 @@ def no_runs(root: object) -> html.Div:
 
 def problem(text: str) -> html.Div:
     return html.Div([html.H1("Not found"), html.P(text)], className="empty")
+
+
+def notes_of(table: pd.DataFrame, view: View, path: str) -> list[html.Li]:
+    """What the address names in vain, and what is not shown, with links that show it."""
+    links = [
+        html.Li([f"{each.text} ", dcc.Link("Show them, too", href=path + address.write(each.view))])
+        for each in notes.hidden(table, view)
+    ]
+    return [*map(html.Li, notes.in_vain(table, view)), *links]
 
 
 def graph(figure: go.Figure, name: str, **more: Any) -> dcc.Graph:

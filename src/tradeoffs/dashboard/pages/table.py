@@ -11,7 +11,7 @@ from tradeoffs.dashboard import address, filters, listing
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, label
 from tradeoffs.dashboard.pages import controls
-from tradeoffs.dashboard.pages.parts import no_runs
+from tradeoffs.dashboard.pages.parts import no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 
 ROWS = 25  # on a page; Dash takes milliseconds for each cell
@@ -50,6 +50,7 @@ def content(store: Store, view: View) -> list:
     columns = listing.columns(rows, view)
     return [
         html.P(summary(rows, columns, filters.averaged(view)), className="caption", role="status"),
+        html.Ul(notes_of(store.table(), view, "/table"), className="remark"),
         *([html.P(f"{mixed}. The best is marked among those that do.", className="remark")] if mixed else []),
         html.Div(
             table(rows, columns, view, page), className="scroll", tabIndex=0, role="region", **{"aria-label": "Runs"}
