@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tradeoffs.errors import UserError
-from tradeoffs.training.checkpoint_files import SafeCheckpointIO, find_checkpoint, is_whole
+from tradeoffs.training.checkpoint_files import SafeCheckpointIO, drop_training_state, find_checkpoint, is_whole
 
 IO = SafeCheckpointIO()
 
@@ -30,6 +30,35 @@ def test_the_former_last_is_kept_and_best_is_replaced(tmp_path):
         save(tmp_path, step, "best.ckpt")
     steps = {path.name: step_of(path) for path in tmp_path.iterdir()}
     assert steps == {"last.ckpt": 3, "last-previous.ckpt": 2, "best.ckpt": 3}
+
+
+def whole(step: int) -> dict:
+    """A checkpoint with an optimizer that has moments, and with an average of the weights."""
+    weights = {"weight": torch.full((1000,), float(step))}
+    optimizer = {"state": {0: {"exp_avg": torch.ones(1000)}}, "param_groups": [{"lr": 0.5, "params": [0]}]}
+    return {
+        "global_step": step,
+        "state_dict": weights,
+        "training_weights": weights,
+        "optimizer_states": [optimizer],
+    }
+
+
+@pytest.mark.parametrize("best", [2, 3])
+def test_what_is_left_of_a_training_that_is_over(tmp_path, best):
+    """Weights and learning rates; one file with two names if the best weights are the last."""
+    for step in (1, 2, 3):
+        IO.save_checkpoint(whole(step), tmp_path / "last.ckpt")
+    IO.save_checkpoint(whole(best), tmp_path / "best.ckpt")
+    for _ in range(2):
+        drop_training_state(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
+        for name, step in (("best.ckpt", best), ("last.ckpt", 3)):
+            content = IO.load_checkpoint(tmp_path / name)
+            assert content["state_dict"]["weight"][0] == content["global_step"] == step
+            assert "training_weights" not in content
+            assert content["optimizer_states"] == [{"state": {}, "param_groups": [{"lr": 0.5, "params": [0]}]}]
+        assert (tmp_path / "best.ckpt").samefile(tmp_path / "last.ckpt") == (best == 3)
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])

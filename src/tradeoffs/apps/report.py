@@ -182,9 +182,9 @@ def show(record: Record, folder: Path, again: str | None = None) -> float:
 
 
 def advice(record: Record) -> str:
-    """What to try after a training that taught next to nothing; empty for an evaluation."""
+    """What to try after a training that taught next to nothing; empty for an evaluation, and for an old record."""
     steps = record.training.get("steps")
-    if not steps:
+    if not steps or not record.config:
         return ""
     more = record.config["epochs"] * math.ceil(ENOUGH_STEPS / steps)
     tries = [f"epochs={more}"] if more > record.config["epochs"] else []

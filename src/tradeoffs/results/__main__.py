@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tradeoffs.errors import UserError
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.question import Question, read_question, require_column
+from tradeoffs.versions import versions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,11 +29,15 @@ REMEDY = "train.py and evaluate.py write accuracies and times, benchmark.py time
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 2 if there is nothing to show."""
     parser = argparse.ArgumentParser(
-        "python -m tradeoffs.results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m tradeoffs.results",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # `Limits` reads the option's name
     )
     parser.add_argument(
         "places", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="runs/ by default"
     )
+    parser.add_argument("--version", action="version", version=versions())
     parser.add_argument("--x", default="ms", metavar="COLUMN", help="what it costs; ms by default")
     parser.add_argument("--y", default="mAP", metavar="COLUMN", help="what it gives; mAP by default")
     parser.add_argument(

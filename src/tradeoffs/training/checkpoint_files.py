@@ -7,6 +7,7 @@ import io
 import logging
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,24 @@ def has_training_state(checkpoint: dict[str, Any]) -> bool:
 
 
 def drop_training_state(folder: Path) -> None:
-    """Of a training that is over, the largest part of its files."""
+    """Of a training that is over. The best weights, if they are the last ones, lie there once."""
     (folder / PREVIOUS).unlink(missing_ok=True)
-    files = SafeCheckpointIO()
-    if (folder / LAST).exists() and has_training_state(last := files.load_checkpoint(folder / LAST)):
-        files.save_checkpoint(without_training_state(last), folder / LAST)
-        (folder / PREVIOUS).unlink()
+    files, last, best = SafeCheckpointIO(), folder / LAST, folder / BEST
+    if not last.exists() or not has_training_state(content := files.load_checkpoint(last)):
+        return
+    files.save_checkpoint(without_training_state(content), last)
+    (folder / PREVIOUS).unlink()
+    if best.exists() and files.load_checkpoint(best)["global_step"] == content["global_step"]:
+        _link(last, best)
+
+
+def _link(path: Path, to: Path) -> None:
+    """Makes `to` another name of the file. None is ever written in place, so neither changes with the other."""
+    partial = to.with_name(to.name + ".partial")
+    with suppress(OSError):  # not every file system has links
+        partial.unlink(missing_ok=True)
+        partial.hardlink_to(path)
+        partial.replace(to)
 
 
 def find_checkpoint(folder: Path) -> Path | None:

@@ -14,7 +14,7 @@ from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.run_folder import unscored_points
 from tradeoffs.apps.sweep.failures import outdate
-from tradeoffs.apps.sweep.overview import show_table
+from tradeoffs.apps.sweep.overview import next_steps, show_table
 from tradeoffs.apps.sweep.plan import Job, done_record, plan_sweep
 from tradeoffs.errors import MismatchError, UserError
 
@@ -37,7 +37,10 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
         jobs = [job for job in jobs if job.name not in senseless]
         skipped |= senseless
     finally:
-        unfinished = show_table(jobs, skipped, Path(config.hydra.sweep.dir))
+        folder = Path(config.hydra.sweep.dir)
+        unfinished = show_table(jobs, skipped, folder)
+        for line in next_steps(folder):
+            print(line)
     if unfinished:
         raise JobFailedError(CRASH)
 

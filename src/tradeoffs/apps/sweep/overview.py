@@ -128,7 +128,7 @@ def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) ->
     for words, reason in skipped.items():
         table.add_row(escape(words), escape(f"skipped: {reason}"))
     Console().print(table)
-    for line in [*doubts(jobs), *next_steps(folder)]:
+    for line in doubts(jobs):
         print(line)
     return sum(done_record(job) is None for job in jobs)
 

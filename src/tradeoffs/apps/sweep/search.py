@@ -16,7 +16,7 @@ from tradeoffs.apps.data_identity import Hashes, data_now
 from tradeoffs.apps.decisive import main_folder
 from tradeoffs.apps.launch import CRASH, JobFailedError
 from tradeoffs.apps.sweep.grid import launch, left_to_do
-from tradeoffs.apps.sweep.overview import show_table
+from tradeoffs.apps.sweep.overview import next_steps, show_table
 from tradeoffs.apps.sweep.plan import Job, done_record
 from tradeoffs.apps.sweep.search_space import Space, Values, read_space
 from tradeoffs.apps.sweep.search_study import open_study, sampler_for, show_best, sole_search
@@ -67,6 +67,8 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
             unfinished = show_table(search.jobs(), search.skipped, folder)
             show_best(search.runs().values(), space, settings.objectives, search.shaken())
             warn_of_devices(search.jobs())
+            for line in next_steps(folder):
+                print(line)
     if unfinished:
         raise JobFailedError(CRASH)
 
