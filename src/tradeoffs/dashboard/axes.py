@@ -8,6 +8,7 @@ import math
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -15,6 +16,7 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
 from tradeoffs.results.record import Record
 
+DIGITS = 8  # of a setting, which nobody types more of
 BACKBONES = Path(__file__).with_name("backbones.csv")
 # What another device, or other company on it, changes.
 TIMED = (*TIMES, "images_per_second", "memory", "minutes")
@@ -71,6 +73,19 @@ def written(value: object) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:.3f}" if abs(value) < 1 else f"{value:.4g}"
 
 
+def setting(value: object) -> str:
+    """The value of a setting: numbers without exponents and without what a binary number adds to a decimal one."""
+    match value:
+        case None | "":
+            return "-"
+        case float() if math.isfinite(value):
+            return np.format_float_positional(float(f"{value:.{DIGITS}g}"), trim="-")
+        case list():
+            return f"[{', '.join(map(setting, value))}]"
+        case _:
+            return str(value)
+
+
 def plain(value: object) -> str:
     """A value as it stands in an address: whole numbers without a point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
@@ -83,7 +98,10 @@ def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
 
 def label(name: str) -> str:
     """Of an axis, with a capital letter unless it is an abbreviation."""
-    text = AXES[name].label
+    return capital(AXES[name].label)
+
+
+def capital(text: str) -> str:
     return text if text.startswith("mAP") else text[0].upper() + text[1:]
 
 

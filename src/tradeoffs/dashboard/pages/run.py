@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from dash import Dash, Input, Output, dcc, html
 
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, written
+from tradeoffs.dashboard.axes import AXES, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
 from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
@@ -22,6 +23,20 @@ from tradeoffs.results.record import Record
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
 SHOWN = 8  # images of a kind
 TIMING = ("precision", "threads", "compile", "warmup", "repeats", "turns", "fused", "channels_last")
+
+
+class PlainNumbers(yaml.SafeDumper):
+    """Writes 0.00001, not 1.0e-05."""
+
+
+PlainNumbers.add_representer(
+    float,
+    lambda dumper, value: (
+        dumper.represent_scalar("tag:yaml.org,2002:float", setting(value))
+        if isfinite(value)
+        else dumper.represent_float(value)
+    ),
+)
 
 
 def layout(store: Store, view: View) -> list:
@@ -98,7 +113,7 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     if accuracy:
         yield from images(store, run)
     config = pictures.config_of(store, run, record)
-    text = html.Pre(yaml.safe_dump(config, sort_keys=False), tabIndex=0)
+    text = html.Pre(yaml.dump(config, Dumper=PlainNumbers, sort_keys=False), tabIndex=0)
     yield section("Settings", html.Details([html.Summary(f"{len(config)} groups of settings"), text]))
     yield section("Where", rows_table(["what", "value"], [[key, short(value)] for key, value in record.where.items()]))
 

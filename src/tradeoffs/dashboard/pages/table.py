@@ -68,11 +68,12 @@ def summary(rows: pd.DataFrame, columns: list[str], averaged: bool) -> str:
 
 def table(rows: pd.DataFrame, columns: list[str], view: View, page: int) -> html.Table:
     part = slice((page - 1) * ROWS, page * ROWS)
+    names = listing.names(rows)
     marks = {name: listing.best(rows, name).iloc[part].to_list() for name in columns}
     texts = {name: listing.marked(rows.iloc[part], name) for name in columns}
     body = [
         html.Tr([run_cell(run, name), *(cell(texts[each][i], marks[each][i], each) for each in columns)])
-        for i, (run, name) in enumerate(zip(rows.index[part], rows["name"].iloc[part], strict=True))
+        for i, (run, name) in enumerate(zip(rows.index[part], names[part], strict=True))
     ]
     return html.Table(
         [
