@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from tradeoffs.dashboard import filters, listing, notes
+from tradeoffs.dashboard import filters, listing, notes, theme
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import FIGURES, Figure
@@ -86,6 +86,7 @@ def page(body: str) -> str:
         [
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Speed/accuracy trade-offs</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            theme.HEAD,
             f"<style>{STYLE.read_text(encoding='utf-8')}</style><script>{get_plotlyjs()}</script></head>",
             f"<body><main><h1>Speed/accuracy trade-offs</h1>{body}</main><script>{SORTING}</script></body></html>",
         ]

@@ -28,8 +28,9 @@ class Mistakes(NamedTuple):
         return sorted(self.missed, key=lambda image: (-self.total(image), image))[:count]
 
 
-def mistakes(matches: Matches) -> Mistakes:
-    threshold = best_threshold(matches)
+def mistakes(matches: Matches, threshold: float | None = None) -> Mistakes:
+    """By default from the score on where the F1 is highest."""
+    threshold = best_threshold(matches) if threshold is None else threshold
     kept = (matches.scores >= threshold) & ~matches.ignored[LOOSE]
     found = per_image(matches, kept & matches.true[LOOSE])
     false = per_image(matches, kept & ~matches.true[LOOSE])

@@ -29,7 +29,11 @@ PAIR = ("first", "second")
 def layout(store: Store, view: View) -> list:
     runs = offered(store, view)
     fields = [
-        field(name, f"{name.capitalize()} run", dcc.Dropdown(id=name, options=runs, value=first(view, name) or None))
+        field(
+            name,
+            f"{name.capitalize()} run",
+            dcc.Dropdown(id=name, options=runs, value=first(view, name) or None, maxHeight=480),
+        )
         for name in PAIR
     ]
     return [

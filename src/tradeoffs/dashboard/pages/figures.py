@@ -78,9 +78,7 @@ def content(store: Store, view: View) -> list:
     heading = figure.heading(choices_in(view, figure.choices))
     return [
         html.H1(heading),
-        html.P(
-            [figure.caption, html.Small(f" (As figure {figure.number} in Huang et al. 2017)")], className="caption"
-        ),
+        html.P([figure.caption, html.Small(f" (As figure {figure.number} in Huang et al. 2017)")], className="caption"),
         html.Ul(said, className="remark", id={"remarks": 0}),
         *(panel(f"{heading}, {title}", title, each) for title, each in drawn.items()),
         *limit.parts(store, view, figure),

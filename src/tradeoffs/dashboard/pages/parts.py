@@ -59,6 +59,6 @@ def rows_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> html.Div:
     return html.Div(html.Table([head, html.Tbody(body)]), className="scroll", tabIndex=0)
 
 
-def picture(run: str, image_id: int, caption: str) -> html.Figure:
+def picture(run: str, image_id: int, caption: str, score: float | None = None) -> html.Figure:
     described = f"image {image_id}: {caption}"
-    return html.Figure([html.Img(src=picture_address(run, image_id), alt=described), html.Figcaption(described)])
+    return html.Figure([html.Img(src=picture_address(run, image_id, score), alt=described), html.Figcaption(described)])

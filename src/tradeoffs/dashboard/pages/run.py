@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
@@ -148,15 +149,38 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
         yield section("Images", html.P(str(fault)))
         return
     note = (
-        f"Dashed and white: the truth. Coloured: found with a score of {found.threshold:.2f} or more, where the F1 at "
-        "an IoU of 0.5 is highest."
+        "Dashed: the truth, with the name of what was missed. Whole lines: what was found with this score or more; at "
+        f"{found.threshold:.2f} the F1 at an IoU of 0.5 is highest."
     )
-    yield section("Images", html.P(note, className="caption"), gallery(run, sorted(found.missed)[:SHOWN], found))
-    yield section("Its worst images", gallery(run, found.worst(SHOWN), found))
+    yield section(
+        "Images",
+        html.P(note, className="caption"),
+        field("score", "Least score of a box", slider(found.threshold)),
+        html.Div(galleries(run, found), id="galleries"),
+    )
+
+
+def slider(best: float) -> dcc.Slider:
+    marks = {0: "0", 1: "1", rounded(best): "best F1"}
+    return dcc.Slider(0, 1, 0.01, value=rounded(best), marks=marks, id="score", updatemode="mouseup")
+
+
+def rounded(score: float) -> float:
+    return round(score, 2)
+
+
+def galleries(run: str, found: Mistakes) -> list:
+    return [
+        gallery(run, sorted(found.missed)[:SHOWN], found),
+        html.H2("Its worst images"),
+        gallery(run, found.worst(SHOWN), found),
+    ]
 
 
 def gallery(run: str, image_ids: list[int], found: Mistakes) -> html.Div:
-    return html.Div([picture(run, each, counted(found, each)) for each in image_ids], className="gallery")
+    return html.Div(
+        [picture(run, each, counted(found, each), found.threshold) for each in image_ids], className="gallery"
+    )
 
 
 def counted(found: Mistakes, image_id: int) -> str:
@@ -167,3 +191,16 @@ def register(app: Dash, store: Store) -> None:
     @app.callback(Output("run", "children"), Input("url", "search"))
     def show(search: str) -> list:
         return content(store, first(address.read(search), "run"))
+
+    @app.callback(
+        *(Output("galleries", "children"), Input("score", "value"), State("url", "search")), prevent_initial_call=True
+    )
+    def draw(score: float, search: str) -> Any:
+        """At the best threshold, which the slider shows in two digits, that itself."""
+        run = first(address.read(search), "run")
+        try:
+            best = pictures.threshold_of(store, run)
+            found = pictures.mistakes_of(store, run, best if score == rounded(best) else score)
+        except (UserError, TypeError):  # the run has gone by now, or nothing was typed
+            return no_update
+        return galleries(run, found)

@@ -93,7 +93,10 @@ def header(name: str, text: str, view: View) -> html.Th:
     href = "/table" + address.write(address.changed(view, sort=f"{'-' * falling}{name}", page=None))
     arrow = (" ▼" if descending else " ▲") if by == name else ""
     state = ("descending" if descending else "ascending") if by == name else "none"
-    return html.Th(dcc.Link(text + arrow, href=href, title=f"sort by {text}"), scope="col", **{"aria-sort": state})
+    kind = "number" if name in AXES and AXES[name].better else None
+    return html.Th(
+        dcc.Link(text + arrow, href=href, title=f"sort by {text}"), scope="col", className=kind, **{"aria-sort": state}
+    )
 
 
 def run_cell(run: str, name: str) -> html.Th:
