@@ -416,29 +416,25 @@ def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("words", "spoil", "reason"),
     [
-        ("seconds=0.02", "seconds was 0.01, and is 0.02"),
-        ("precision=bfloat16", "precision was float32, and is bfloat16"),
-        ("model.max_detections=7", "other settings of the model"),
-        (None, "torch was 1.0, and is "),
+        (["seconds=0.02"], None, "seconds was 0.01, and is 0.02"),
+        (["precision=bfloat16"], None, "precision was float32, and is bfloat16"),
+        ([], lambda record: setattr(record.who, "config_hash", "0" * 16), "other settings of the model"),
+        ([], lambda record: record.where.update(torch="1.0"), "torch was 1.0, and is "),
+        ([], lambda record: record.cost["protocol"].pop("conditions"), "under which conditions they were is not known"),
     ],
 )
-def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, capsys, change, reason):
-    settings = [word for word in QUICK if change is None or not change.startswith(word.partition("=")[0])]
-    timed(*TWO, "image_size=64")
+def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, capsys, words, spoil, reason):
+    model = ("backbone.name=test_resnet", "image_size=64")
+    timed(*model)
     (path,) = (tmp_path / "benchmark" / "grid").glob("*/result.json")
-    if change is None:
-        record = read_record(path)
-        record.where["torch"] = "1.0"
+    if spoil:
+        spoil(record := read_record(path))
         write_record(path, record)
-    elif change.startswith("model"):  # a folder of that name with another model in it
-        record = read_record(path)
-        record.who.config_hash = "0" * 16
-        write_record(path, record)
-        change = None
     clock.go_on()
-    timed(*TWO, "image_size=64", *([change] if change else []), settings=tuple(settings))
+    given = [word.partition("=")[0] for word in words]
+    timed(*model, *words, settings=tuple(word for word in QUICK if word.partition("=")[0] not in given))
     assert len(clock.turns) == 6
     assert f"1 of 1 models are timed anew: {reason}" in capsys.readouterr().out
 

@@ -175,6 +175,14 @@ def test_a_disturbed_time_is_the_lowest_only_at_its_worst(tmp_path):
     assert "Too close to call: fcos mobilenet (19 ms, disturbed)" in answer.doubts[0]
 
 
+def test_where_all_are_disturbed_the_best_is_still_the_best(tmp_path):
+    for model, ms in (("ssd", 20), ("fcos", 5), ("rfcn", 10)):
+        write(tmp_path, model, 0.5, ms, other_load=0.5)
+    answer = ask(tmp_path, [], "images_per_second")
+    assert answer.sentence.startswith("fcos mobilenet (200 images/s, disturbed)")
+    assert "next is rfcn mobilenet (100 images/s, disturbed), 100 from it." in answer.doubts[0]
+
+
 def test_devices_batches_and_images_are_not_mixed(tmp_path):
     write(tmp_path, "ssd", 0.5, 20)
     write(tmp_path, "fcos", 0.6, 10, where="another")
@@ -248,6 +256,12 @@ def test_what_cannot_be_asked_is_one_line(tmp_path, capsys, arguments, line):
     said = capsys.readouterr()
     assert said.out == "" and len(said.err.splitlines()) == 1
     assert said.err.startswith(line)
+
+
+def test_a_shortened_option_is_refused_not_taken_for_the_other_one(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--bel", "ms=30"])
+    assert "--bel" in capsys.readouterr().err
 
 
 def test_the_command_answers(tmp_path, capsys):

@@ -65,7 +65,7 @@ def damaged(record: Record, **changes) -> str:
     [
         (lambda _: '{"who": {"na', r"result\.json is damaged: Unterminated .*run the job again"),
         (lambda _: "[1, 2]", "no record of a run: it has no schema_version"),
-        (lambda r: damaged(r, schema_version=SCHEMA_VERSION + 1), "this version reads up to 2; update tradeoffs"),
+        (lambda r: damaged(r, schema_version=SCHEMA_VERSION + 1), f"reads up to {SCHEMA_VERSION}; update tradeoffs"),
         (lambda r: damaged(r, who=None), "damaged: no who in Record"),
         (lambda r: damaged(r, who={"name": "x"}), r"damaged: no task, model, backbone, .* in Identity"),
         (lambda r: damaged(r, who=3), "damaged: Identity is no group of fields"),

@@ -52,7 +52,9 @@ def difference(record: Record, entry: Entry) -> str | None:
     """Why the record's times are not those that would be found now, as far as can be known; None if they are."""
     if record.who.config_hash != entry.who.config_hash:
         return "other settings of the model"
-    before = record.cost.get("protocol", {}).get("conditions") or {}
+    before = record.cost.get("protocol", {}).get("conditions")
+    if before is None:
+        return "under which conditions they were is not known"
     pairs = {name: (before.get(name), now) for name, now in entry.protocol["conditions"].items()}
     pairs |= {name: (record.where.get(name), entry.where[name]) for name in FIXED}
     gpu, gpu_now = (where.get("gpu_state") or {} for where in (record.where, entry.where))

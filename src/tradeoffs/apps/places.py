@@ -11,6 +11,7 @@ from tradeoffs.errors import UserError
 
 LONGEST_PART = 240  # bytes between two slashes: file systems allow 255, and locks add a little
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no names on Windows
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # and what is no UTF-8
 MOST_SHOWN = 60  # characters
 
 
@@ -43,7 +44,7 @@ def fault_of(part: str) -> str | None:
 
 
 def unwritable(part: str) -> str | None:
-    if not part.isprintable():
+    if CONTROL.search(part):
         return "it has characters that cannot be printed"
     if len(part.encode()) > LONGEST_PART:
         return f"it is longer than {LONGEST_PART} bytes"

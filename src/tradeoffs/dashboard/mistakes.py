@@ -27,10 +27,11 @@ class Mistakes(NamedTuple):
         return sorted(self.missed, key=lambda image: (-self.total(image), image))[:count]
 
 
-def mistakes(matches: Matches) -> Mistakes:
-    """At the threshold of the best F1 over all images and classes, or the usual one where nothing right was found."""
-    best = best_f1(matches)
-    threshold = best.threshold if best else USUAL_SCORE
+def mistakes(matches: Matches, threshold: float | None = None) -> Mistakes:
+    """By default from the score of the best F1 on, or the usual one where nothing right was found."""
+    if threshold is None:
+        best = best_f1(matches)
+        threshold = best.threshold if best else USUAL_SCORE
     kept = (matches.scores >= threshold) & ~matches.ignored[LOOSE]
     found = per_image(matches, kept & matches.true[LOOSE])
     false = per_image(matches, kept & ~matches.true[LOOSE])

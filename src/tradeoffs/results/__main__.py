@@ -29,7 +29,10 @@ REMEDY = "train.py and evaluate.py write accuracies and times, benchmark.py time
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code: 0, or 2 if there is nothing to show."""
     parser = argparse.ArgumentParser(
-        "python -m tradeoffs.results", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m tradeoffs.results",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # `Limits` reads the option's name
     )
     parser.add_argument(
         "places", nargs="*", type=Path, default=[Path("runs")], metavar="FOLDER", help="runs/ by default"

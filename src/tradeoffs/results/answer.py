@@ -69,10 +69,9 @@ def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
 
 def left_out(runs: pd.DataFrame, question: Question) -> str:
     """How many records take no part, and why; nothing where all do."""
-    finished = runs[runs["status"] == "finished"]
-    lacking = len(over_seeds_table(runs)) - len(answering(runs, question)) if len(finished) else 0
-    columns = " or ".join(map(title, question.columns))
-    parts = [f"{lacking} without {columns}"] if lacking and question.of_device else []
+    rows = over_seeds_table(runs) if (runs["status"] == "finished").any() else runs[:0]
+    lacking = int((~np.isfinite(rows[question.columns].astype(float))).any(axis=1).sum())
+    parts = [f"{lacking} without {' or '.join(map(title, question.columns))}"] if lacking else []
     parts += [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     return f"Left out: {'; '.join(parts)}." if parts else ""
 
@@ -107,16 +106,17 @@ class Group:
         self.question, self.single, self.root, self.about = question, single, root, about
         self.high = COLUMNS[question.best].better == "high"
         names = pd.Series(short_names(rows, units=True), rows.index)
-        order = self.cautious(rows)  # the best first
-        self.rows, self.names = rows.loc[order.index], names[order.index]
+        order = self.by_worth(rows)
+        self.rows, self.names = rows.iloc[order], names.iloc[order]
         self.within = self.meeting(sure=False)
 
-    def cautious(self, rows: pd.DataFrame) -> pd.Series:
-        """What each is worth: of a disturbed time the worst that it may be; the best first."""
-        worst = bounds(rows, self.question.best)[:, 0 if self.high else 2]
+    def by_worth(self, rows: pd.DataFrame) -> np.ndarray:
+        """Places of the rows, the best first: a disturbed time counts as the worst that it may be."""
         value = rows[self.question.best].to_numpy(float)
-        worth = pd.Series(np.where(doubtful(rows, self.question.best), worst, value), rows.index)
-        return worth.sort_values(ascending=not self.high, kind="stable", na_position="last")
+        worst = bounds(rows, self.question.best)[:, 0 if self.high else 2]
+        worth = np.where(doubtful(rows, self.question.best), worst, value)
+        sign = -1 if self.high else 1
+        return np.lexsort((sign * value, sign * worth))  # what may be however bad, nan, is last
 
     def meeting(self, sure: bool) -> np.ndarray:
         """Who is within all limits, by the estimate (of a disturbed time by its worst bound), or for sure."""
@@ -208,7 +208,7 @@ class Group:
         if not difference.ground:
             return "equal"
         form, unit = ("{:.3f}", "") if self.question.best in ACCURACY else ("{:.3g}", COLUMNS[self.question.best].unit)
-        value, low, high = map(form.format, difference.interval)
+        value, low, high = (form.format(round(each, 3) + 0.0) for each in difference.interval)  # without -0.000
         return f"difference {value} {unit}".rstrip() + f", 95 % {low} to {high} {difference.ground}"
 
     def perhaps_within(self) -> Iterator[str]:
