@@ -16,7 +16,7 @@ from tradeoffs.metrics.matches import Matches
 OVERALL = "#000000"
 CLASSES = [colour for colour in COLOURS if colour != OVERALL]
 SHADES = ((0, "#ffffff"), (1, "#0072B2"))
-FEW = 15  # rows up to which counts are written into the cells
+FEW = 11  # rows up to which counts are written into the cells, and half of a page is enough
 
 
 def precision_recall(matches: Matches, names: Sequence[str]) -> go.Figure:

@@ -10,7 +10,7 @@ from dash import html
 from tradeoffs.dashboard import pictures
 from tradeoffs.dashboard.pages.parts import graph, section
 from tradeoffs.dashboard.store import Store
-from tradeoffs.dashboard.threshold_figures import confusion_matrix, f1, precision_recall
+from tradeoffs.dashboard.threshold_figures import FEW, confusion_matrix, f1, precision_recall
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.confusion import Confusion
 from tradeoffs.metrics.curves import best_f1, which_classes
@@ -32,7 +32,8 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
             "whatever their classes. A cell is as dark as its part of the row."
         )
         drawn = graph(confusion_matrix(confusion), "confusion")
-        yield section("Which class was taken for which", html.P(note, className="caption"), drawn)
+        kind = "panel half" if len(confusion.rows) <= FEW else "panel"
+        yield section("Which class was taken for which", html.P(note, className="caption"), drawn, kind=kind)
 
 
 def curves(matches: Matches, names: list[str]) -> Iterator[html.Section]:
