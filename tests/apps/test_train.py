@@ -36,6 +36,9 @@ from tradeoffs.apps import train as training
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.confusion import Confusion
+from tradeoffs.metrics.curves import best_f1
+from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Record, read_record
 from tradeoffs.training.checkpoint_files import BEST, SafeCheckpointIO, has_training_state
 from tradeoffs.training.progress import Progress
@@ -85,8 +88,9 @@ def as_official(summary: dict[str, float | None]) -> list[float]:
 def test_a_run_is_a_folder(finished: Path):
     assert set(files(finished)) == {
         *("config.yaml", "data.json", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
-        *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "confusion.json"),
         *("pictures/epoch_000.jpg", "pictures/epoch_001.jpg", "pictures/best.jpg"),
+        *("pictures/precision_recall.svg", "pictures/confusion.svg"),
     }
 
 
@@ -122,6 +126,17 @@ def test_the_scores_are_those_of_the_predictions(data: Path, finished: Path, rec
     assert {each["image_id"] for each in predictions} == {10 * number for number in range(1, NUM_VAL + 1)}
     assert {each["category_id"] for each in predictions} == {3, 10, 20}
     assert record.accuracy["num_images"] == NUM_VAL
+
+
+def test_the_threshold_of_best_f1_is_known(finished: Path, record: Record):
+    best, confusion = record.accuracy["best_f1"], Confusion.load(finished / "confusion.json")
+    assert best == best_f1(Matches.load(finished / "matches.npz"))._asdict()
+    assert confusion.threshold == best["threshold"] and confusion.classes == ["bright", "dark", "unseen"]
+    *rows, background = confusion.matrix
+    assert [sum(row) for row in rows] == [each["instances"] for each in record.accuracy["per_class"]]
+    predictions = json.loads((finished / "predictions.json").read_text())
+    shown = sum(each["score"] >= best["threshold"] for each in predictions)
+    assert sum(sum(row[:-1]) for row in confusion.matrix) == shown and background[-1] == 0
 
 
 def test_a_class_that_never_occurs_has_no_score(record: Record):

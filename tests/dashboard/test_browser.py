@@ -116,6 +116,7 @@ def test_the_page_of_a_run(page, scored):
     page.get_by_role("heading", name="Its worst images").wait_for()
     titles = page.locator("h2").all_inner_texts()
     assert {"Losses", "Time in parts", "Accuracy by size of the objects", "Images", "Settings"} <= set(titles)
+    assert {"Precision against recall", "Which class was taken for which"} <= set(titles)
     page.wait_for_function("[...document.images].length && [...document.images].every(each => each.naturalWidth > 100)")
     page.wait_for_selector(PLOT)
     page.get_by_text("groups of settings").click()

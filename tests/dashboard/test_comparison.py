@@ -5,7 +5,7 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
-from tradeoffs.dashboard.mistakes import best_threshold, mistakes
+from tradeoffs.dashboard.mistakes import mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.statistics import Interval, difference_over_seeds
@@ -94,8 +94,8 @@ def matches() -> Matches:
 
 
 def test_mistakes_of_each_image(matches):
-    assert best_threshold(matches) == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
     found = mistakes(matches)
+    assert found.threshold == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
     assert (found.missed, found.false) == ({7: 1, 8: 0, 9: 0}, {7: 0, 8: 0, 9: 0})
     assert found.worst(2) == [7, 8]
 

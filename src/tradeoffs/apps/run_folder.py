@@ -14,21 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.files import write_whole
+from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import Record, flat, record_or_none
 
 FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
 LONGEST_NAME = 150  # bytes; file systems allow 255 bytes, and checkpoints add a little
-
-# Settings that change where, with what help or how often something runs, but not its result.
-NEUTRAL = (
-    *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("keep_last", "trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
-    *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
-    "trainer.enable_progress_bar",
-)
-
-# Settings that say where the data lie. Whether they are the same data their hashes tell, see `data_identity`.
-PLACES = ("data.root",)
 
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself. And defaults of
 # settings that earlier runs did not have.
@@ -65,10 +55,6 @@ def _without_folders(values: str) -> str:
 def _split(override: str) -> tuple[str, str]:
     key, _, value = override.partition("=")
     return key.lstrip("+"), re.sub(r"""["'\s\[\]]""", "", value)
-
-
-def matters(key: str) -> bool:
-    return not any(key == neutral or key.startswith(f"{neutral}.") for neutral in NEUTRAL)
 
 
 def register_resolvers() -> None:
