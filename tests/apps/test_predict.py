@@ -151,6 +151,9 @@ def test_a_video(predicted, tmp_path, capsys, form):
         frames = [frame.pixels for frame in Video(video)]
         assert len(frames) == 6 and frames[0].shape == (3, 360, 480)
     assert "frames                   6, " in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"source=.* is what predict\.py drew itself; give the video it is of"):
+        predicted(video)
+    assert video.exists()
 
 
 def write_clip(folder: Path) -> Path:

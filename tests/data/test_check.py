@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tradeoffs.data import check
+from tradeoffs.data import image_check
 from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import Fault, require_sound
@@ -395,7 +395,7 @@ def checked_files(monkeypatch):
         names.append(path.name)
         return image_facts(path, *size)
 
-    monkeypatch.setattr(check, "image_facts", watched)
+    monkeypatch.setattr(image_check, "image_facts", watched)
     return names
 
 

@@ -42,6 +42,8 @@ def test_what_is_found_is_drawn(model):
     assert picture.size == (480, 240)  # enlarged, so that names can be read
     assert np.any(np.array(picture) != 204) and found.draw(longest=100).size == (100, 50)
     assert found._repr_png_()[:4] == b"\x89PNG"
+    with pytest.raises(UserError, match="the pixels of image_1 were let go"):
+        found.light().draw()
 
 
 def test_a_list_of_all_kinds(model, folder):

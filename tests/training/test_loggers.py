@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tradeoffs.errors import UserError
+from tradeoffs.pictures import save_picture
 from tradeoffs.training import loggers
-from tradeoffs.training.pictures import PredictionPictures, save_picture
+from tradeoffs.training.pictures import PredictionPictures
 
 
 @pytest.fixture

@@ -51,6 +51,8 @@ def predict(config: DictConfig) -> None:
     with at_hand(str(config.source)) as place:
         camera = camera_of(place)
         if camera is not None or (is_video(place) and Path(place).is_file()):
+            if camera is None and is_one_of(Path(place), earlier):
+                raise UserError(f"source={config.source} is what predict.py drew itself; give the video it is of")
             predict_video(config, Video(Path(place) if camera is None else camera), output, earlier)
         else:
             predict_photos(config, str(place), output, earlier)
@@ -74,8 +76,12 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
         if not found:
             raise UserError(f"source={config.source} has no readable image:", tuple(faults))
         write_content(place, found, predictor, pictures)
-    left_out = [path for path in videos_beside(source) if path not in earlier] if not Path(source).is_file() else []
-    show(output, found, config.min_score, faults, left_out)
+    videos = [] if Path(source).is_file() else videos_beside(source)
+    show(output, found, config.min_score, faults, [path for path in videos if not is_one_of(path, earlier)])
+
+
+def is_one_of(path: Path, others: Iterable[Path]) -> bool:
+    return path.resolve() in {other.resolve() for other in others}
 
 
 def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[Path]) -> None:

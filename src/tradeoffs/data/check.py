@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from tradeoffs.data.annotation_check import annotation_findings
 from tradeoffs.data.annotation_file import is_box, read_annotation_file, without_copies
 from tradeoffs.data.box_check import box_findings
 from tradeoffs.data.faults import Fault
-from tradeoffs.data.image_check import ImageFacts, image_facts
-from tradeoffs.data.pixels import read_pixels
+from tradeoffs.data.image_check import image_faults
 from tradeoffs.data.verdict_file import remember, remembered, state_of
 from tradeoffs.errors import UserError
-
-DARK = 64  # of 255: values of up to 14 bits that are kept in 16 lie below it
-SAMPLE = 5  # photos of 16 bits whose pixels are looked at
 
 
 class Kind(NamedTuple):
@@ -67,7 +61,7 @@ def check_dataset(
         return faults
     names = [image["file_name"] for image in content["images"]]
     state = state_of(images, annotations, names, asked)  # before the files are looked at: they may change meanwhile
-    faults += _file_faults(content, images, annotations.name)
+    faults += image_faults(content, images, annotations.name)
     if cache:
         remember(annotations, state, names, faults)
     return faults
@@ -162,45 +156,3 @@ def _annotation_faults(content: dict, file: str, with_masks: bool, with_keypoint
     yield from warnings.values()
     for severity, what in box_findings(np.array(boxes, float).reshape(-1, 4), np.array(sizes, float).reshape(-1, 2)):
         yield Fault(severity, file, what)
-
-
-def _file_faults(content: dict, folder: Path, file: str) -> Iterator[Fault]:
-    entries = content["images"]
-
-    def facts_of(entry: dict) -> ImageFacts:
-        return image_facts(folder / entry["file_name"], entry["width"], entry["height"])
-
-    with ThreadPoolExecutor(16) as pool:
-        found = list(tqdm(pool.map(facts_of, entries), "checking images", len(entries), leave=False, delay=1))
-    for entry, facts in zip(entries, found, strict=True):
-        if facts.fault:
-            where = f"{folder / entry['file_name']} (image {entry['id']})"
-            yield Fault("error", where, facts.fault, image_id=entry["id"])
-    for what in _remarks(content, folder, found):
-        yield Fault("warning", file, what)
-
-
-def _remarks(content: dict, folder: Path, found: list[ImageFacts]) -> Iterator[str]:
-    """What is odd about photos that can be read."""
-    sound = [(entry, facts) for entry, facts in zip(content["images"], found, strict=True) if not facts.fault]
-    with_objects = {annotation["image_id"] for annotation in content["annotations"]}
-    turned = [
-        f"{entry['file_name']} ({facts.orientation})"
-        for entry, facts in sound
-        if facts.orientation > 1 and entry["id"] in with_objects
-    ]
-    if turned:
-        yield (
-            f"{len(turned)} photos with objects have an EXIF orientation, the first is {turned[0]}; boxes are taken to "
-            "be made on the pixels as stored. If they were made on the turned photos, save those turned, without mark"
-        )
-    if pages := [entry["file_name"] for entry, facts in sound if facts.pages > 1]:
-        yield f"{len(pages)} photos have several pages, the first is {pages[0]}; only the first page of each is read"
-    deep = [entry["file_name"] for entry, facts in sound if facts.deep]
-    looked_at = deep[:: max(1, len(deep) // SAMPLE)][:SAMPLE]
-    brightest = max((int(read_pixels(folder / name).max()) for name in looked_at), default=DARK)
-    if brightest < DARK:
-        yield (
-            f"{len(deep)} photos have 16 bits, of which the high byte is read, and there no pixel is brighter than "
-            f"{brightest} of 255; stretch them to 0 to 65535, or save them with 8 bits"
-        )

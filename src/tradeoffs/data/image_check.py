@@ -1,13 +1,20 @@
-"""Is an image file whole? Answered from its header and its last bytes, so that a hundred thousand take seconds."""
+"""Are image files whole? Answered from headers and last bytes, so that a hundred thousand take seconds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
+from tqdm import tqdm
 
-from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, is_16_bit, refusal_of, size_of
+from tradeoffs.data.faults import Fault
+from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, is_16_bit, read_pixels, refusal_of, size_of
+
+DARK = 64  # of 255: values of up to 14 bits that are kept in 16 lie below it
+SAMPLE = 5  # photos of 16 bits whose pixels are looked at
 
 
 class ImageFacts(NamedTuple):
@@ -58,3 +65,46 @@ def _size_fault(size: ImageSize, stated: tuple[int, int]) -> str | None:
         )
     hint = "; annotations must be those of the pixels before EXIF rotation" if found == stated[::-1] else ""
     return difference + hint
+
+
+def image_faults(content: dict, folder: Path, file: str) -> Iterator[Fault]:
+    """Of all images of an annotation file called `file`, whose entries are whole."""
+    entries = content["images"]
+
+    def facts_of(entry: dict) -> ImageFacts:
+        return image_facts(folder / entry["file_name"], entry["width"], entry["height"])
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(tqdm(pool.map(facts_of, entries), "checking images", len(entries), leave=False, delay=1))
+    for entry, facts in zip(entries, found, strict=True):
+        if facts.fault:
+            where = f"{folder / entry['file_name']} (image {entry['id']})"
+            yield Fault("error", where, facts.fault, image_id=entry["id"])
+    for what in _remarks(content, folder, found):
+        yield Fault("warning", file, what)
+
+
+def _remarks(content: dict, folder: Path, found: list[ImageFacts]) -> Iterator[str]:
+    """What is odd about photos that can be read."""
+    sound = [(entry, facts) for entry, facts in zip(content["images"], found, strict=True) if not facts.fault]
+    with_objects = {annotation["image_id"] for annotation in content["annotations"]}
+    turned = [
+        f"{entry['file_name']} ({facts.orientation})"
+        for entry, facts in sound
+        if facts.orientation > 1 and entry["id"] in with_objects
+    ]
+    if turned:
+        yield (
+            f"{len(turned)} photos with objects have an EXIF orientation, the first is {turned[0]}; boxes are taken to "
+            "be made on the pixels as stored. If they were made on the turned photos, save those turned, without mark"
+        )
+    if pages := [entry["file_name"] for entry, facts in sound if facts.pages > 1]:
+        yield f"{len(pages)} photos have several pages, the first is {pages[0]}; only the first page of each is read"
+    deep = [entry["file_name"] for entry, facts in sound if facts.deep]
+    looked_at = deep[:: max(1, len(deep) // SAMPLE)][:SAMPLE]
+    brightest = max((int(read_pixels(folder / name).max()) for name in looked_at), default=DARK)
+    if brightest < DARK:
+        yield (
+            f"{len(deep)} photos have 16 bits, of which the high byte is read, and there no pixel is brighter than "
+            f"{brightest} of 255; stretch them to 0 to 65535, or save them with 8 bits"
+        )

@@ -51,7 +51,8 @@ def fetch(address: str, folder: Path) -> Path:
         raise UserError(f"{address} is no address that is read; it begins with http:// or https://")
     until = time.monotonic() + LONGEST
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
+        request = urllib.request.Request(address, headers={"User-Agent": "tradeoffs"})  # some refuse Python's own
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
             path = folder / _name(address, response.headers.get_content_type())
             with path.open("wb") as file:
                 while chunk := response.read1(CHUNK):

@@ -59,8 +59,8 @@ class Found:
         return draw_boxes(self.image, self.boxes, self.names, self.scores, classes=self.labels.tolist(), scale=scale)
 
     def light(self) -> Found:
-        """Without the pixels, where these can be read again."""
-        return self if self.file is None else replace(self, pixels=None)
+        """Without the pixels, so that many fit into memory."""
+        return replace(self, pixels=None)
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""

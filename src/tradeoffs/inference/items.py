@@ -54,7 +54,7 @@ def items_of(source: object, faults: list[str] | None = None) -> Iterator[Item]:
     if isinstance(source, str | Path | int):
         with at_hand(source) as place:
             camera = camera_of(place)
-            if camera is not None or is_video(place):
+            if camera is not None or is_video(str(place)):
                 yield from frames_of(Video(place if camera is None else camera), faults)
             elif is_address(source):
                 yield Item(pixels_of(place), name_of(source, 1))
@@ -65,8 +65,9 @@ def items_of(source: object, faults: list[str] | None = None) -> Iterator[Item]:
     else:
         reused = not isinstance(source, list | tuple)  # a generator may put the next image into the same memory
         for number, image in enumerate(source, 1):
-            item = single(image, number)
-            yield item._replace(image=pixels_of(image)) if reused and item.file is None else item
+            at_once = isinstance(image, Image.Image) or (reused and not isinstance(image, str | Path))
+            item = single(image, number)  # Pillow's images are not for several threads
+            yield item._replace(image=pixels_of(image)) if at_once else item
 
 
 def files_of(files: Iterable[ImageFile]) -> Iterator[Item]:

@@ -74,7 +74,7 @@ class Predictor:
             raise UserError(f"{source} is a video or a camera; iterate over model.stream({source!r})")
         if is_single(source):
             return next(self.find([single(source, 1)], min_score))
-        return [found.light() for found in self.stream(source, min_score)]
+        return [found.light() if found.file else found for found in self.stream(source, min_score)]
 
     def stream(
         self, source: object, min_score: float | None = None, faults: list[str] | None = None

@@ -63,7 +63,9 @@ class PredictionPictures(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._tiles and self._is_turn(trainer):
             path = self.folder / (f"epoch_{trainer.current_epoch:03d}.jpg" if _is_training(trainer) else "best.jpg")
-            caption = f"solid: found, with a score of {self.min_score:g} or more; dashed: truth"
+            caption = (
+                f"solid: found, with a score of {self.min_score:g} or more; dashed: truth, named where it was missed"
+            )
             save_picture(contact_sheet(self._tiles, caption=caption), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
         if not trainer.sanity_checking:
