@@ -125,7 +125,7 @@ def test_the_page_of_a_run(page, scored):
     assert least.input_value() == "0.9"
     assert "score=0.8" in page.locator("#galleries img").first.get_attribute("src")  # 0.89..., not 0.9
     least.fill("0.95")
-    least.press("Enter")
+    least.blur()
     page.wait_for_selector("#galleries img[src*='score=0.95']")
     assert "0 false" in page.locator("figcaption").first.inner_text()
     page.set_viewport_size({"width": 390, "height": 844})
