@@ -35,6 +35,13 @@ def test_a_picture_shows_truth_and_detections(client, data):
     assert (np.abs(pixels.astype(int) - original).max(axis=2) > 100).mean() > 0.01
 
 
+def test_boxes_below_a_score_are_left_out(client):
+    """All score at most 0.9, and the best F1 needs all."""
+    best, all_of_them, none = (client.get(picture_address("sweep/good", 10, score)).data for score in (None, 0.1, 0.95))
+    assert best == all_of_them != none
+    assert client.get(picture_address("sweep/good", 10) + "&score=high").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("host", "bound", "own", "status"),
     [

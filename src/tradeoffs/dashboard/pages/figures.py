@@ -156,7 +156,7 @@ def unjoined(along: str, usable: pd.DataFrame, remedy: str) -> Iterator[str]:
     if not any(paths(usable, along)):
         yield f"No model here was run with several values of {what}, which a line would join. {remedy}"
     elif few:
-        yield f"Not shown: {few} models with a single value of {what}."
+        yield f"Not shown: {few} model{'s' * (few > 1)} with a single value of {what}."
 
 
 def listed(names: list[str], last: str = "and") -> str:

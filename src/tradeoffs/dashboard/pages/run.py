@@ -31,14 +31,14 @@ class PlainNumbers(yaml.SafeDumper):
     """Writes 0.00001, not 1.0e-05."""
 
 
-PlainNumbers.add_representer(
-    float,
-    lambda dumper, value: (
-        dumper.represent_scalar("tag:yaml.org,2002:float", setting(value))
-        if isfinite(value)
-        else dumper.represent_float(value)
-    ),
-)
+def plain_float(dumper: PlainNumbers, value: float) -> yaml.ScalarNode:
+    if not isfinite(value):
+        return dumper.represent_float(value)
+    text = setting(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else f"{text}.0")
+
+
+PlainNumbers.add_representer(float, plain_float)
 
 
 def layout(store: Store, view: View) -> list:
