@@ -323,3 +323,8 @@ def test_help():
     lines = usage("predict", CONF).splitlines()
     assert any(line.startswith("  source=SOURCE ") for line in lines)
     assert any(line.startswith("  min_score=auto ") for line in lines)
+
+
+def test_no_data_set_suggests_a_batch_size(predicted):
+    with pytest.raises(UserError, match="batch_size=auto is for training; give a number of images"):
+        predicted("conf", "batch_size=auto")

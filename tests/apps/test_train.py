@@ -291,10 +291,10 @@ def test_other_settings_under_the_same_name_are_listed(data: Path, copy: Path, g
         (copy / name).unlink()
     before = files(copy)
     with pytest.raises(UserError) as error:
-        run(data, copy, "epochs=3", "augmentation=flip", "workers=1")
+        run(data, copy, "epochs=3", "augmentation=ssd", "workers=1")
     assert str(error.value) == f"{copy} holds {which} run with other settings; choose another name=, or {remedy}"
     assert error.value.details == (
-        *("augmentation.geometry: ssd -> flip", "augmentation.photometric: True -> False", "epochs: 2 -> 3"),
+        *("augmentation.geometry: flip -> ssd", "augmentation.photometric: False -> True", "epochs: 2 -> 3"),
         f"to train it further give resume={copy}/checkpoints/last.ckpt with another name=",
     )
     assert files(copy) == before
@@ -334,6 +334,13 @@ def test_settings_work_together(data: Path, tmp_path: Path, changes: list[str], 
         assert as_official(record.accuracy["summary"]) == pytest.approx(official, abs=1e-9)
     else:
         assert record.accuracy["num_images"] == 3
+
+
+def test_the_record_says_which_batch_size_was_suggested(data: Path, tmp_path: Path):
+    run(data, tmp_path / "run", "batch_size=auto", "epochs=1")
+    record = read_record(tmp_path / "run" / "result.json")
+    assert record.config["batch_size"] == record.training["batch_size"] == 8
+    assert record.training["steps"] == 12 // 8
 
 
 def test_one_image_is_too_few_for_batch_norm(data: Path, tmp_path: Path):

@@ -58,9 +58,9 @@ def _split(override: str) -> tuple[str, str]:
 
 
 def register_resolvers() -> None:
-    """Makes `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+    """Makes what the configs compute with known to OmegaConf; call it before composing.
 
-    Call it before composing.
+    `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}`, `${if_equal:A,B,THEN,ELSE}`, `${if_less:A,B,THEN,ELSE}`.
     """
 
     def part_of_hydra(root: DictConfig) -> DictConfig:
@@ -75,9 +75,13 @@ def register_resolvers() -> None:
     def chosen(group: str, *, _root_: DictConfig) -> str:
         return part_of_hydra(_root_).runtime.choices[group]
 
+    def less(a: object, b: float, then: object, other: object) -> object:
+        return then if isinstance(a, int | float) and a < b else other  # what else it may be is checked later
+
     OmegaConf.register_new_resolver("run_name", name, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
+    OmegaConf.register_new_resolver("if_less", less, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 

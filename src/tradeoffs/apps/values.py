@@ -80,7 +80,7 @@ AUTO = OneOf(("auto", True, False))
 RULES = {
     "image_size": Number(32, 4096, whole=True),
     "resize": OneOf(("warp", "letterbox", "shorter_edge")),
-    "batch_size": COUNT,
+    "batch_size": Number(1, whole=True, also=("auto",)),
     "epochs": COUNT,
     "jobs": Number(1, whole=True, also=("auto",)),
     "trials": COUNT,
@@ -137,6 +137,7 @@ RULES = {
     "data.on_fault": OneOf(("stop", "drop")),
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),
+    "backbone.width": Number(0.05, 4),
     "backbone.freeze_norm": SWITCH,
     "augmentation.geometry": OneOf(("none", "flip", "ssd")),
     "augmentation.photometric": SWITCH,

@@ -69,6 +69,8 @@ class PredictionPictures(Callback):
             )
             save_picture(contact_sheet(self._tiles, caption=caption), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
+            if self._validations == 0 and _is_training(trainer):
+                print(f"what it finds so far: {path}")
         if not trainer.sanity_checking:
             self._validations += 1
         self._tiles = []
