@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from tradeoffs.data.names import alike
 from tradeoffs.errors import UserError
 
 PICTURES, CONTENT = "pictures", "predictions.json"
@@ -54,7 +54,7 @@ def _candidates(name: Path) -> Iterator[Path]:
 
 def _key(name: Path) -> str:
     """Equal for names that some file system takes for one."""
-    return unicodedata.normalize("NFC", name.as_posix()).casefold()
+    return alike(name.as_posix())
 
 
 def require_writable(folder: Path) -> None:

@@ -12,9 +12,9 @@ from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
-from tradeoffs.data.convert.split import IMAGE_SUFFIXES
 from tradeoffs.data.convert.texts import read_text
 from tradeoffs.data.convert.turned_boxes import TURNED, corners, turned
+from tradeoffs.data.names import IMAGE_SUFFIXES
 from tradeoffs.errors import UserError
 
 LABELS = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")

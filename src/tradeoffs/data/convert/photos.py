@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tradeoffs.data.annotation_check import BORDER_TOLERANCE
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.split import IMAGE_SUFFIXES
+from tradeoffs.data.names import IMAGE_SUFFIXES
 from tradeoffs.data.pixels import TURNS, ImageSize, image_size
 from tradeoffs.errors import UserError
 
@@ -57,6 +57,8 @@ class Photo:
         if not box[2] or not box[3]:
             self.without_area.append(f"{self.path.name} {name} {box}")
             return
+        if max(box[2:]) <= 1:
+            findings.note("objects no larger than a pixel: are their numbers parts of the photo?", self.path.name)
         cut = [self._inside(polygon) for polygon in polygons]
         area = sum(map(_polygon_area, cut))
         shape = {"segmentation": [[value for point in polygon for value in point] for polygon in cut]} if area else {}

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,9 +69,6 @@ def read_voc(
     if not class_names:
         raise UserError(f"{source} has no objects: its {len(annotations)} XML files name none")
     _require_pixels(annotations.values(), source)
-    if not any(photo.objects for photo in marked.values()):
-        lines = (line for photo in marked.values() for line in photo.without_area)
-        raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
     _tell_alike(class_names, findings)
     found = {split: [marked[pair.photo] for pair in part] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
