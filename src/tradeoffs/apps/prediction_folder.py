@@ -6,6 +6,7 @@ Imports no torch, so a folder that cannot be written is refused at once.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
@@ -47,7 +48,7 @@ def _candidates(name: Path) -> Iterator[Path]:
     for number in count(1):
         ending = (f" ({number})" if number > 1 else "") + name.suffix
         stem = name.stem
-        while len(f"{stem}{ending}".encode()) > LONGEST_NAME:
+        while len(os.fsencode(f"{stem}{ending}")) > LONGEST_NAME:
             stem = stem[:-1]
         yield name.with_name(f"{stem}{ending}")
 

@@ -46,7 +46,7 @@ def search_images(source: str) -> Iterator[ImageFile]:
     path = Path(source)
     if path.is_file():
         yield ImageFile(path, Path(path.name))
-    elif path.is_dir():
+    elif source and path.is_dir():  # nothing at all would be the folder that one happens to be in
         yield from _images(path, walk(path))
     elif has_magic(source):
         folder = _fixed_part(path)

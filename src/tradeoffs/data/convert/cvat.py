@@ -31,7 +31,8 @@ def read_cvat(source: Path, findings: Findings, exif: Exif = "upright") -> Readi
             images[path] = image
     if not images:
         findings.require_none()
-        raise UserError(f"{folder} has none of the photos that {file.name} names; export them with the annotations")
+        what = f"{folder} has none of the photos that {file.name} names; export them with the annotations"
+        raise UserError(what, tuple(findings.lines()))
     reading = Reading(_labels(root))
     for path, size in read_sizes(list(images), findings).items():
         photo, image = Photo(path, size), images[path]

@@ -62,7 +62,7 @@ def convert(
     findings = Findings()
     found = read(source, findings, **options)
     findings.require_none()
-    _require_objects(found, folder, findings)
+    _require_boxes(found, folder, findings)
     splits = found.splits if found.as_given else _complete(found.splits, folder, val, seed, group, findings)
     _tell_equal_photos(splits, findings)
     root = common_folder(photo.path for part in splits.values() for photo in part)
@@ -88,12 +88,17 @@ def split_of(path: PurePath) -> str:
     return ""
 
 
-def _require_objects(found: Reading, folder: Path, findings: Findings) -> None:
+def _require_boxes(found: Reading, folder: Path, findings: Findings) -> None:
     photos = [photo for part in found.splits.values() for photo in part]
-    if photos and not any(photo.objects for photo in photos):
+    boxes = [thing["bbox"] for photo in photos for thing in photo.objects]
+    if photos and not boxes:
         lines = (line for photo in photos for line in photo.without_area)
         first = [f"left out without area: {line}" for line in islice(lines, 1)]
         raise UserError(f"{folder} has no object with a sound box", (*findings.lines(), *first))
+    if boxes and all(left + width <= 1 and top + height <= 1 for left, top, width, height in boxes):
+        raise UserError(
+            f"{folder}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
+        )
 
 
 def _complete(
