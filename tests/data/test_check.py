@@ -488,6 +488,71 @@ def test_photos_with_an_orientation(folder, size, orientation):
         assert line.startswith("error") and "one of them was turned, or width and height have changed places" in line
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "line"),
+    [
+        ("images", "file_name", "warning: train.json: 2 entries stand for one photo, 'a.jpg', which counts each time"),
+        ("categories", "name", "warning: train.json: 2 entries are called 'cat'; they are classes of their own"),
+    ],
+)
+def test_entries_that_share_what_should_tell_them_apart(folder, kind, key, line):
+    folder.content[kind][1][key] = folder.content[kind][0][key]
+    assert only(folder.lines()) == line
+
+
+@pytest.mark.parametrize("name", ["A.JPG", ".\\a.jpg"])
+def test_a_photo_whose_name_is_spelt_otherwise_is_named(folder, name):
+    folder.content["images"][0]["file_name"] = name
+    assert only(folder.lines()).endswith(
+        f"there is no such file, but {folder.images / 'a.jpg'}, whose name is spelt in another way"
+    )
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "\ud800.jpg", "a" * 5000, "."])
+def test_a_name_that_can_be_no_files_is_one_fault(folder, name):
+    folder.content["images"][0]["file_name"] = name
+    fault = only(folder.check(cache=True))
+    assert fault.severity == "error" and fault.image_id == 1
+
+
+@pytest.mark.parametrize("text", ['{"images": [{"id": ' + "1" * 5000 + "}]}", "[" * 100_000])
+def test_json_without_end(folder, text):
+    folder.annotations.write_text(text)
+    fault = only(check_dataset(folder.images, folder.annotations))
+    assert "holds numbers or brackets without end" in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"bbox": [1, 2, 10**400, 5]}, "is not four numbers: left, top, width, height"),
+        ({"bbox": None}, "has no box (bbox); it needs four numbers: left, top, width, height"),
+        ({"bbox": [0.1, 0.2, 0.3, 0.4], "area": 0.1}, "lies in the first pixel: are its numbers parts of the image"),
+        ({"area": 10**400}, "which is no area; that of its box is taken"),
+        ({"iscrowd": 2}, "its iscrowd is 2 instead of 0 or 1"),
+    ],
+)
+def test_numbers_that_mean_nothing(folder, change, what):
+    folder.add(3, **change)
+    line = only(folder.lines())
+    assert what in line and len(line) < 250
+
+
+@pytest.mark.parametrize("names", [17, [1, 2], "nose"])
+def test_names_of_keypoints_that_are_none_are_as_good_as_none(folder, names):
+    folder.content["categories"][0]["keypoints"] = names
+    assert folder.lines() == []
+    assert CocoDataset(folder.images, folder.annotations).keypoint_names == []
+
+
+@pytest.mark.parametrize("value", [[1], "x", 2**70, -5, 1.5, True])
+def test_ids_of_annotations_that_are_none_are_counted_anew(folder, value):
+    folder.content["annotations"][0]["id"] = value
+    assert folder.lines() == []
+    truth = CocoDataset(folder.images, folder.annotations).ground_truth()
+    assert [each["id"] for each in truth["annotations"]] == [1, 2]
+
+
 @pytest.mark.parametrize(("key", "value"), [("iscrowd", []), ("iscrowd", "0"), ("iscrowd", float("nan"))])
 def test_values_of_the_wrong_kind(folder, key, value):
     folder.add(3, **{key: value})

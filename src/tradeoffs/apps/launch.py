@@ -65,7 +65,8 @@ def launch(
 def mistakes_answered() -> Iterator[None]:
     """What every entry point does around its work."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded; see docs/timing.md
-    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line when it is written
+    # A log file shows each line when it is written, and names of files that are no text at all are shown, too.
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         yield
     except UserError as error:

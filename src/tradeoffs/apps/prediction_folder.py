@@ -6,14 +6,15 @@ Imports no torch, so a folder that cannot be written is refused at once.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from tradeoffs.data.names import alike
 from tradeoffs.errors import UserError
 
 PICTURES, CONTENT = "pictures", "predictions.json"
@@ -47,14 +48,14 @@ def _candidates(name: Path) -> Iterator[Path]:
     for number in count(1):
         ending = (f" ({number})" if number > 1 else "") + name.suffix
         stem = name.stem
-        while len(f"{stem}{ending}".encode()) > LONGEST_NAME:
+        while len(os.fsencode(f"{stem}{ending}")) > LONGEST_NAME:
             stem = stem[:-1]
         yield name.with_name(f"{stem}{ending}")
 
 
 def _key(name: Path) -> str:
     """Equal for names that some file system takes for one."""
-    return unicodedata.normalize("NFC", name.as_posix()).casefold()
+    return alike(name.as_posix())
 
 
 def require_writable(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_number, short
+from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_flag, short
 
 BORDER_TOLERANCE = 1.0  # pixels by which a box may reach over the border unmentioned: many tools round
 
@@ -30,7 +30,7 @@ def annotation_findings(
     yield from _box_findings(annotation.get("bbox"), width, height)
     if fault := area_fault(annotation.get("area"), width * height):
         yield Finding("warning", f"its area is {fault}; that of its box is taken", "area")
-    if not isinstance(crowd := annotation.get("iscrowd"), bool | None) and not is_number(crowd):
+    if not is_flag(crowd := annotation.get("iscrowd")):
         yield Finding("error", f"its iscrowd is {short(crowd)} instead of 0 or 1", "iscrowd")
     yield from _segmentation_findings(annotation.get("segmentation"), width, height, _severity(with_masks))
     yield from _keypoint_findings(annotation.get("keypoints"), joints, _severity(with_keypoints))

@@ -62,6 +62,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
+def is_flag(value: object) -> bool:
+    """0 or 1, however it is written in JSON, or nothing; a text is none, of which "0" would count as true."""
+    return value is None or (isinstance(value, int | float) and value in (0, 1))
+
+
 def are_numbers(values: list) -> bool:
     """`is_number` of many at once, in a tenth of the time."""
     try:

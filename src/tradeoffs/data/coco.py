@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -102,6 +103,11 @@ class CocoDataset:
     def _image_of_each(self) -> Int64[np.ndarray, " N"]:
         """The index of each annotation's image."""
         return np.repeat(np.arange(len(self)), np.diff(self._starts))
+
+    def photos(self) -> set[str]:
+        """The paths of all files."""
+        folder = self.images_dir.resolve()
+        return {os.path.join(folder, self.file_names[index]) for index in range(len(self))}  # noqa: PTH118 (fast)
 
     def read_image(self, index: int) -> UInt8[Tensor, "3 H W"]:
         """The pixels as RGB, without EXIF rotation; see `image_file.read_image`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from tradeoffs.data.faults import Fault
+from tradeoffs.data.names import alike
 from tradeoffs.data.pixels import (
     NOT_DECODABLE,
     TAIL,
@@ -63,13 +63,9 @@ def _spelt_otherwise(path: Path) -> str:
     path = Path(str(path).replace("\\", "/"))
     with suppress(OSError, ValueError):
         for found in path.parent.iterdir():
-            if _alike(found.name) == _alike(path.name):
+            if alike(found.name) == alike(path.name):
                 return f", but {found}, whose name is spelt in another way"
     return ""
-
-
-def _alike(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_whole(file, image_format: str | None) -> bool:

@@ -104,6 +104,7 @@ class CocoDataModule(LightningDataModule):
         if hasattr(self, "train"):
             self._require_objects()
             self._require_equal_categories()
+            self._warn_of_equal_photos()
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
@@ -146,6 +147,13 @@ class CocoDataModule(LightningDataModule):
         if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
             files = f"{self.train.annotations_path} and {self.val.annotations_path}"
             raise UserError(f"{files} have different categories; both splits need the same ids and names")
+
+    def _warn_of_equal_photos(self) -> None:
+        if both := self.train.photos() & self.val.photos():
+            log.warning(
+                f"warning: {len(both)} of {len(self.val)} validation photos are also trained on, the first is "
+                f"{min(both)}: scores are too good"
+            )
 
     @property
     def num_classes(self) -> int:

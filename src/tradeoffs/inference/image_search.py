@@ -11,9 +11,9 @@ from glob import has_magic
 from pathlib import Path
 from typing import NamedTuple
 
+from tradeoffs.data.names import IMAGE_SUFFIXES
 from tradeoffs.errors import UserError
 
-SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))  # in any case
 VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"))
 
 
@@ -46,7 +46,7 @@ def search_images(source: str) -> Iterator[ImageFile]:
     path = Path(source)
     if path.is_file():
         yield ImageFile(path, Path(path.name))
-    elif path.is_dir():
+    elif source and path.is_dir():  # nothing at all would be the folder that one happens to be in
         yield from _images(path, walk(path))
     elif has_magic(source):
         folder = _fixed_part(path)
@@ -58,7 +58,7 @@ def search_images(source: str) -> Iterator[ImageFile]:
 def nothing_found(source: str) -> UserError:
     videos = videos_beside(source)
     remedy = f", but videos; give one of them: source={videos[0]}" if videos else ""
-    looked_for = "" if videos else f"; looked for files that end in {', '.join(sorted(SUFFIXES))}"
+    looked_for = "" if videos else f"; looked for files that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
     return UserError(f"source={source} holds no image{remedy}{looked_for}")
 
 
@@ -120,7 +120,7 @@ def _matches(names: Sequence[str], levels: Sequence[str]) -> bool:
 
 def _images(folder: Path, paths: Iterable[Path]) -> Iterator[ImageFile]:
     for path in paths:
-        if path.suffix.lower() in SUFFIXES and path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             yield ImageFile(path, path.relative_to(folder))
 
 

@@ -161,6 +161,39 @@ def test_faults(cvat: Path, refusal, files: dict, line: str):
     assert line in refusal("coco", cvat)
 
 
+@pytest.mark.parametrize("number", ["7", 7.0, -7])
+def test_ids_of_any_kind(cvat: Path, convert, number):
+    file = cvat / "annotations" / "instances_default.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["id"] = content["annotations"][0]["image_id"] = number
+    content["categories"][1]["id"] = number
+    for annotation in content["annotations"]:
+        annotation["category_id"] = number
+    write_text(file, json.dumps(content))
+    assert everything(convert("coco", cvat)) == {f"{name}.jpg": [("cat", *CORNERS)] for name in "abcd"}
+
+
+def test_capitals_and_accents_make_no_difference_where_nothing_else_has_the_name(cvat: Path, convert):
+    write_photo(cvat / "images" / "e\u0301.jpg")
+    rewrite(cvat, {"A.JPG": [thing(2)], "b.jpg": [thing(2)], "\u00e9.jpg": [thing(2)]})
+    assert sorted(everything(convert("coco", cvat))) == ["a.jpg", "b.jpg", "e\u0301.jpg"]
+
+
+def test_boxes_that_can_be_none(cvat: Path, refusal):
+    rewrite(cvat, {"a.jpg": [thing(2) | {"bbox": [0.1, 0.2, 0.3, 0.4]}]})
+    assert "all boxes lie between 0 and 1; they must be given in pixels" in refusal("coco", cvat)
+    rewrite(cvat, {"a.jpg": [thing(2) | {"bbox": [200, 10, 9, 9]}], "b.jpg": []})
+    assert "no object with a sound box\n  objects outside their photo, left out: 1 (first: a.jpg cat)" in refusal(
+        "coco", cvat
+    )
+    rewrite(cvat, {"a.jpg": [thing(2, iscrowd="0")]})
+    assert "its iscrowd is '0' instead of 0 or 1" in refusal("coco", cvat)
+    rewrite(cvat, {"x.jpg": [thing(2)], "y.jpg": [thing(2)]})
+    assert "has none of the photos that instances_default.json names\n  photos that are named but" in refusal(
+        "coco", cvat
+    )
+
+
 def test_a_photo_of_another_size(cvat: Path, refusal):
     rewrite(cvat, {"a.jpg": [], "b.jpg": []}, width=200, height=100)
     said = refusal("coco", cvat)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from tradeoffs.data.annotation_file import is_box, is_number, read_annotation_file, without_copies
+from tradeoffs.data.annotation_file import is_box, is_flag, is_number, read_annotation_file, short, without_copies
 from tradeoffs.data.convert.detect import json_kind
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
@@ -16,6 +16,8 @@ from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
 from tradeoffs.data.convert.turned_boxes import TURNED, centre, corners, turned
 from tradeoffs.errors import UserError
+
+Id = int | float | str  # ids are only looked up here, so that any will do
 
 
 def read_coco(source: Path, findings: Findings, exif: Exif = "stored") -> Reading:
@@ -38,7 +40,8 @@ def read_coco(source: Path, findings: Findings, exif: Exif = "stored") -> Readin
         reading.splits[split] = [photo for photo in photos.values() if photo]
     if not any(reading.splits.values()):
         findings.require_none()
-        raise UserError(f"{folder} has none of the photos that {', '.join(path.name for path in files.values())} names")
+        named_in = ", ".join(path.name for path in files.values())
+        raise UserError(f"{folder} has none of the photos that {named_in} names", tuple(findings.lines()))
     finder.tell_others()
     return reading
 
@@ -64,18 +67,19 @@ def _annotation_files(source: Path) -> dict[str, Path]:
     return {split: found[split][0] for split in order}
 
 
-def _class_names(content: dict, file: Path, findings: Findings) -> dict[int, str]:
+def _class_names(content: dict, file: Path, findings: Findings) -> dict[Id, str]:
     """Category id -> name, in ascending order of the ids."""
     names = {}
     for category in content["categories"]:
-        number, name = category.get("id"), str(category.get("name") or "").strip()
-        if not isinstance(number, int) or not name:
-            findings.fault(f"{file}: a category has the id {number} and the name {name!r}; both are needed")
+        number, name = category.get("id"), category.get("name")
+        name = str(name).strip() if isinstance(name, Id) else ""
+        if not isinstance(number, Id) or not name:
+            findings.fault(f"{file}: a category has no id or no name: {short(category)}")
         elif names.setdefault(number, name) != name:
             findings.fault(f"{file}: the category {number} is both {names[number]!r} and {name!r}")
     if len(set(names.values())) < len(names):
         findings.note("categories of equal names, taken for one", file.name)
-    return dict(sorted(names.items()))
+    return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
 
 
 def _umbrella(contents: Collection[dict], findings: Findings) -> str | None:
@@ -90,7 +94,7 @@ def _umbrella(contents: Collection[dict], findings: Findings) -> str | None:
     return next(iter(first)).strip()
 
 
-def _tell_ids(names: Mapping[str, dict[int, str]], files: Mapping[str, Path], findings: Findings) -> None:
+def _tell_ids(names: Mapping[str, dict[Id, str]], files: Mapping[str, Path], findings: Findings) -> None:
     for one, other in pairwise(names):
         if names[one] != names[other]:
             places = f"{files[one].parent.name}/{files[one].name} and {files[other].parent.name}/{files[other].name}"
@@ -105,16 +109,17 @@ def _photos(
     entries = {}
     for entry in without_copies(content["images"]):
         name, number = entry.get("file_name"), entry.get("id")
-        if not isinstance(name, str) or not isinstance(number, int | str):
-            findings.fault(f"{file}: an image has no file_name or no id: {str(entry)[:80]}")
+        if not isinstance(name, str) or not isinstance(number, Id):
+            findings.fault(f"{file}: an image has no file_name or no id: {short(entry)}")
         elif number in paths:
             findings.fault(f"{file}: the image id {number} stands twice, again with {name}")
         else:
             path = paths[number] = finder.find(name, file.parent)
             if path in entries:
                 findings.fault(f"{file} names {path} twice: {entries[path]['file_name']} and {name}")
-            entries[path] = entry
-    sizes = read_sizes([path for path in entries if path], findings)
+            if path:
+                entries[path] = entry
+    sizes = read_sizes(list(entries), findings)
     photos = {path: Photo(path, size) for path, size in sizes.items()}
     for path, photo in photos.items():
         settle(photo, _stated_size(entries[path]), f"{entries[path]['file_name']} in {file}", exif, findings)
@@ -127,14 +132,14 @@ def _stated_size(entry: dict) -> tuple[int, int] | None:
     return (int(size[0]), int(size[1])) if all(map(is_number, size)) and min(size) > 0 else None
 
 
-def _mark(photos: Mapping, annotations: list[dict], names: Mapping[int, str], file: Path, findings: Findings) -> None:
+def _mark(photos: Mapping, annotations: list[dict], names: Mapping[Id, str], file: Path, findings: Findings) -> None:
     for annotation in annotations:
         where = f"{file}, annotation {annotation.get('id')}"
         number, image = annotation.get("category_id"), annotation.get("image_id")
-        name = names.get(number) if isinstance(number, int) else None
+        name = names.get(number) if isinstance(number, Id) else None
         if name is None:
             findings.fault(f"{where}: there is no category {number}")
-        elif not isinstance(image, int | str) or image not in photos:
+        elif not isinstance(image, Id) or image not in photos:
             findings.note("annotations of an image that is not in their file, left out", where)
         elif photos[image]:
             _add(photos[image], name, annotation, where, findings)
@@ -144,12 +149,16 @@ def _add(photo: Photo, name: str, annotation: dict, where: str, findings: Findin
     polygons, more = _segmentation(annotation.get("segmentation"), photo, where, findings)
     if annotation.get("keypoints"):
         findings.note("keypoints, left out", where)
-    if annotation.get("iscrowd"):
+    if not is_flag(crowd := annotation.get("iscrowd")):
+        findings.fault(f"{where}: its iscrowd is {short(crowd)} instead of 0 or 1")
+    if crowd:
         more["iscrowd"] = 1
     outline = [point for polygon in polygons for point in polygon]
     points = _points(annotation, where, findings) if annotation.get("bbox") else outline
     if not points:
-        findings.fault(f"{where}: the box {annotation.get('bbox')} is not four numbers: left, top, width, height")
+        box = annotation.get("bbox")
+        what = f"the box {short(box)} is not" if box else "has neither polygons nor a box (bbox); it needs"
+        findings.fault(f"{where}: {what} four numbers: left, top, width, height")
     elif annotation.get("bbox") and min(annotation["bbox"][2:]) <= 0:
         photo.without_area.append(f"{photo.path.name} {name} {annotation['bbox']}")
     else:

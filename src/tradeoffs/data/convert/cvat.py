@@ -10,6 +10,7 @@ from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
+from tradeoffs.data.convert.texts import number_in
 from tradeoffs.data.convert.turned_boxes import TURNED, centre, corners, turned
 from tradeoffs.data.convert.xml_files import read_root
 from tradeoffs.errors import UserError
@@ -30,7 +31,8 @@ def read_cvat(source: Path, findings: Findings, exif: Exif = "upright") -> Readi
             images[path] = image
     if not images:
         findings.require_none()
-        raise UserError(f"{folder} has none of the photos that {file.name} names; export them with the annotations")
+        what = f"{folder} has none of the photos that {file.name} names; export them with the annotations"
+        raise UserError(what, tuple(findings.lines()))
     reading = Reading(_labels(root))
     for path, size in read_sizes(list(images), findings).items():
         photo, image = Photo(path, size), images[path]
@@ -111,11 +113,11 @@ def _shape(element: ElementTree.Element, where: str, findings: Findings) -> tupl
             findings.note("masks, of which the box is taken", where)
         case "polygon":
             pairs = (pair.split(",") for pair in element.get("points", "").split(";"))
-            points = [(_finite(x), _finite(y)) for x, y in pairs]
+            points = [(number_in(x), number_in(y)) for x, y in pairs]
             return points, len(points) > 2
         case _:
             return [], False
-    rotation = _finite(element.get("rotation", "0"))
+    rotation = number_in(element.get("rotation", "0"))
     if rotation % 360 == 0:
         return corners(*box), False
     findings.note(TURNED, where)
@@ -123,11 +125,4 @@ def _shape(element: ElementTree.Element, where: str, findings: Findings) -> tupl
 
 
 def _numbers(element: ElementTree.Element, *keys: str) -> tuple[float, ...]:
-    return tuple(_finite(element.attrib.get(key, "missing")) for key in keys)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if value - value != 0:  # NaN or infinite
-        raise ValueError(text)
-    return value
+    return tuple(number_in(element.attrib.get(key, "missing")) for key in keys)

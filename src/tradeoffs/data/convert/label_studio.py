@@ -12,9 +12,9 @@ from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.locate import PhotoFinder, photo_folder
 from tradeoffs.data.convert.photos import Photo, Point, files_below, read_sizes
 from tradeoffs.data.convert.reading import Reading, split_of
-from tradeoffs.data.convert.split import IMAGE_SUFFIXES
 from tradeoffs.data.convert.texts import read_text
 from tradeoffs.data.convert.turned_boxes import TURNED, corners, turned
+from tradeoffs.data.names import IMAGE_SUFFIXES
 from tradeoffs.errors import UserError
 
 LABELS = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels")
@@ -37,7 +37,8 @@ def read_label_studio(source: Path, findings: Findings, exif: Exif = "upright") 
             regions[path] = found
     if not regions:
         findings.require_none()
-        raise UserError(f"{folder} has none of the annotated photos of {file.name}; put them beside it")
+        what = f"{folder} has none of the annotated photos of {file.name}; put them beside it"
+        raise UserError(what, tuple(findings.lines()))
     reading = Reading([])
     for path, size in read_sizes(list(regions), findings).items():
         photo = Photo(path, size)
@@ -131,7 +132,7 @@ def _labels(region: dict) -> list[str]:
     value = region.get("value")
     found = next((value[key] for key in LABELS if value.get(key)), None) if isinstance(value, dict) else None
     names = found if isinstance(found, list) else [found] if isinstance(found, str) else []
-    return [str(name).strip() for name in names]
+    return [str(name).strip() for name in names if name is not None and str(name).strip()]
 
 
 def _add(photo: Photo, region: dict, names: list[str], where: str, findings: Findings) -> None:

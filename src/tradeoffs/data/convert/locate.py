@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import photos_below
+from tradeoffs.data.names import alike, normal
 
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the names of uploaded photos
 
@@ -23,12 +24,11 @@ class PhotoFinder:
         self.findings = findings
         self.found: set[Path] = set()
         self._named: dict[str, list[Path]] = defaultdict(list)
-        for path in self.photos:
-            self._named[path.name].append(path)
         self._uploaded: dict[str, list[Path]] = defaultdict(list)
         for path in self.photos:
+            self._named[alike(path.name)].append(path)
             if UPLOAD.match(path.name):
-                self._uploaded[UPLOAD.sub("", path.name)].append(path)
+                self._uploaded[alike(UPLOAD.sub("", path.name))].append(path)
 
     def find(self, name: str, near: Path) -> Path | None:
         """The photo, and a note where that needed a guess; None, and a note or a fault, where there is none or several.
@@ -59,7 +59,10 @@ class PhotoFinder:
                 self.findings.note("photos without annotations, left out", path.name)
 
     def _candidates(self, name: str) -> list[Path]:
-        return self._named.get(name) or self._uploaded.get(name) or self._named.get(UPLOAD.sub("", name)) or []
+        """Those of the very name, if there are any; otherwise capitals make no difference."""
+        key, plain = alike(name), alike(UPLOAD.sub("", name))
+        found = self._named.get(key) or self._uploaded.get(key) or self._named.get(plain) or []
+        return [path for path in found if normal(path.name) == normal(name)] or found
 
 
 def photo_folder(source: Path) -> Path:

@@ -21,7 +21,7 @@ from tradeoffs.data.convert.index_masks import (
 from tradeoffs.data.convert.photos import Photo, photos_below, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
-from tradeoffs.data.convert.texts import normal
+from tradeoffs.data.names import normal
 from tradeoffs.errors import UserError
 
 IMAGE_FOLDERS = ("PNGImages", "JPEGImages", "images", "photos")

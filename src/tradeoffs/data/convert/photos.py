@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tradeoffs.data.annotation_check import BORDER_TOLERANCE
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.split import IMAGE_SUFFIXES
+from tradeoffs.data.names import IMAGE_SUFFIXES
 from tradeoffs.data.pixels import TURNS, ImageSize, image_size
 from tradeoffs.errors import UserError
 
@@ -49,14 +49,19 @@ class Photo:
         Two opposite corners are enough. `polygons` become the segmentation; `more` goes into the annotation.
         """
         corners = self._inside(points)
-        if max(_distances(map(self._stored, points), corners)) > BORDER_TOLERANCE:
-            findings.note("objects that reach over the border, cut there", self.path.name)
         left, top = (min(values) for values in zip(*corners, strict=True))
         right, bottom = (max(values) for values in zip(*corners, strict=True))
         box = [left, top, round(right - left, DECIMALS), round(bottom - top, DECIMALS)]
         if not box[2] or not box[3]:
-            self.without_area.append(f"{self.path.name} {name} {box}")
+            if all(max(values) > min(values) for values in zip(*points, strict=True)):
+                findings.note("objects outside their photo, left out", f"{self.path.name} {name}")
+            else:
+                self.without_area.append(f"{self.path.name} {name} {box}")
             return
+        if max(_distances(map(self._stored, points), corners)) > BORDER_TOLERANCE:
+            findings.note("objects that reach over the border, cut there", self.path.name)
+        if max(box[2:]) <= 1:
+            findings.note("objects no larger than a pixel: are their numbers parts of the photo?", self.path.name)
         cut = [self._inside(polygon) for polygon in polygons]
         area = sum(map(_polygon_area, cut))
         shape = {"segmentation": [[value for point in polygon for value in point] for polygon in cut]} if area else {}

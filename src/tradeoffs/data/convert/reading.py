@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePath
 
 from tradeoffs.data.convert.destination import place_images, require_free
@@ -61,6 +62,7 @@ def convert(
     findings = Findings()
     found = read(source, findings, **options)
     findings.require_none()
+    _require_boxes(found, folder, findings)
     splits = found.splits if found.as_given else _complete(found.splits, folder, val, seed, group, findings)
     _tell_equal_photos(splits, findings)
     root = common_folder(photo.path for part in splits.values() for photo in part)
@@ -86,13 +88,26 @@ def split_of(path: PurePath) -> str:
     return ""
 
 
+def _require_boxes(found: Reading, folder: Path, findings: Findings) -> None:
+    photos = [photo for part in found.splits.values() for photo in part]
+    boxes = [thing["bbox"] for photo in photos for thing in photo.objects]
+    if photos and not boxes:
+        lines = (line for photo in photos for line in photo.without_area)
+        first = [f"left out without area: {line}" for line in islice(lines, 1)]
+        raise UserError(f"{folder} has no object with a sound box", (*findings.lines(), *first))
+    if boxes and all(left + width <= 1 and top + height <= 1 for left, top, width, height in boxes):
+        raise UserError(
+            f"{folder}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
+        )
+
+
 def _complete(
     given: dict[str, list[Photo]], folder: Path, val: float | None, seed: int, group: str | None, findings: Findings
 ) -> dict[str, list[Photo]]:
     """The splits with one for training and one for validation."""
     training = [*given.get("train", ()), *given.get("", ())]
     if not training:
-        raise UserError(f"{folder} has no photos for training: {_counts(given)}")
+        raise UserError(f"{folder} has no photos for training: {_counts(given)}", tuple(findings.lines()))
     splits = {"train": training} | {name: given[name] for name in ("val", "test") if given.get(name)}
     if "val" in splits:
         if val is not None and not _same(training, splits["val"]):

@@ -8,8 +8,6 @@ from pathlib import Path
 from tradeoffs.data.annotation_file import write_annotation_file
 from tradeoffs.errors import UserError
 
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-
 MOST_NAMED = 5  # boxes without area
 
 

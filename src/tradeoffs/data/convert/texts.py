@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import unicodedata
+import math
 from pathlib import Path
 
 from tradeoffs.errors import UserError
@@ -19,6 +19,9 @@ def read_text(path: Path) -> str:
         raise UserError(f"{path} is not a text file in UTF-8") from None
 
 
-def normal(name: str) -> str:
-    """Accents are spelt in two ways: that of macOS's files becomes that of most texts."""
-    return unicodedata.normalize("NFC", name)
+def number_in(text: str) -> float:
+    """Raises ValueError where it is no finite number. Python would read `1_0` as 10."""
+    value = float(text.replace("_", "?"))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value

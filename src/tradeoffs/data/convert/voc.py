@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,10 +68,6 @@ def read_voc(
     class_names = sorted({thing.name for annotation in annotations.values() for thing in annotation.objects})
     if not class_names:
         raise UserError(f"{source} has no objects: its {len(annotations)} XML files name none")
-    _require_pixels(annotations.values(), source)
-    if not any(photo.objects for photo in marked.values()):
-        lines = (line for photo in marked.values() for line in photo.without_area)
-        raise UserError(f"{source} has no object with a sound box", (*findings.lines(), *islice(lines, 1)))
     _tell_alike(class_names, findings)
     found = {split: [marked[pair.photo] for pair in part] for split, part in pairs.items()}
     return Reading(class_names, found, as_given=splits is not None)
@@ -158,14 +153,6 @@ def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Mask
     encoded = encode_instances(numbers, list(range(1, count + 1)))
     additions = [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
     return _Masks(additions, np.count_nonzero((found > count) & (found != VOID)))
-
-
-def _require_pixels(annotations: Iterable[VocAnnotation], source: Path) -> None:
-    edges = [edge for annotation in annotations for thing in annotation.objects for edge in thing.box or ()]
-    if edges and min(edges) >= 0 and max(edges) <= 1:
-        raise UserError(
-            f"{source}: all boxes lie between 0 and 1; they must be given in pixels, not as parts of the photo"
-        )
 
 
 def _tell_alike(class_names: list[str], findings: Findings) -> None:

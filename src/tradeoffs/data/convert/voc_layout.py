@@ -10,9 +10,9 @@ from typing import NamedTuple
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import files_below, photos_below
 from tradeoffs.data.convert.reading import split_of
-from tradeoffs.data.convert.texts import normal
 from tradeoffs.data.convert.voc_lists import read_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, read_annotation
+from tradeoffs.data.names import normal
 from tradeoffs.errors import UserError
 
 SPLITS = {  # split -> its lists, of which the first that is there is taken
@@ -133,7 +133,9 @@ def _choose(annotation: VocAnnotation, photos: list[Path], findings: Findings) -
     best = [photo for photo, rank in ranks.items() if rank == max(ranks.values())]
     if len(best) > 1:
         names = " or ".join(str(photo) for photo in best)
-        findings.fault(f"{annotation.path} may belong to {names}; <filename> says {annotation.file_name or 'nothing'}")
+        findings.fault(
+            f"{annotation.path} may belong to {names}; <filename> says {annotation.file_name or 'nothing'}; rename one"
+        )
         return None
     if any(photo.parent == best[0].parent for photo in photos if photo != best[0]):
         findings.note("photos of one name, told apart by <filename>", best[0].name)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.split import IMAGE_SUFFIXES
-from tradeoffs.data.convert.texts import normal, read_text
+from tradeoffs.data.convert.texts import read_text
+from tradeoffs.data.names import IMAGE_SUFFIXES, normal
 from tradeoffs.errors import UserError
 
 FLAGS = ("-1", "0", "1")  # of the lists of one class: it is absent, only in difficult objects, present

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 from tradeoffs.data.convert.findings import Findings
+from tradeoffs.data.convert.texts import number_in
 from tradeoffs.data.convert.xml_files import UNREADABLE, read_root
 from tradeoffs.errors import UserError
 
@@ -68,10 +68,9 @@ def _box(element: ElementTree.Element, name: str, path: Path) -> list[float] | N
 
 def _number(text: str | None) -> float | None:
     try:
-        number = float((text or "").replace("_", "?"))  # Python would read 1_0 as 10
+        return number_in(text or "")
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
 def _is_difficult(element: ElementTree.Element, path: Path, findings: Findings) -> bool:

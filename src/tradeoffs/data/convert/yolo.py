@@ -31,6 +31,8 @@ def read_yolo(source: Path, findings: Findings, exif: Exif = "upright") -> Readi
     """Of the layouts of `read_layout`. Numbers are parts of the upright photo: Ultralytics follows EXIF first."""
     layout = read_layout(source, findings)
     paths = list(dict.fromkeys(path for part in layout.splits.values() for path in part))
+    if not paths:
+        raise UserError(f"{source} has no photos", tuple(findings.lines()))
     labels = _label_files(paths, source, findings)
     names = layout.names or _numbers_as_names(labels.values(), findings)
     photos = {}

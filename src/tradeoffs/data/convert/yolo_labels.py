@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.photos import Photo, Point
-from tradeoffs.data.convert.texts import read_text
+from tradeoffs.data.convert.texts import number_in, read_text
 
 SLIGHT = 0.1  # by which numbers may lie outside 0 to 1: a box over the border, not a box in pixels
 
@@ -102,9 +101,6 @@ def _class_number(word: str) -> int:
 
 def _number(word: str, what: str = "") -> float:
     try:
-        value = float(word)
+        return number_in(word)
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{what}{word} is not a number")
-    return value
+        raise ValueError(f"{what}{word} is not a number") from None

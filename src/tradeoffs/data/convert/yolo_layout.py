@@ -94,9 +94,11 @@ def _numbered(names: object, file: Path) -> dict[int, str]:
         return {}
     try:
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        numbered = {int(number): str(name).strip() for number, name in pairs}
-    except (TypeError, ValueError):
-        raise UserError(f"{file}: names is neither a list nor numbers with names") from None
+        numbered = {int(number): name.strip() for number, name in pairs}
+    except (TypeError, ValueError, AttributeError):
+        raise UserError(f"{file}: names is neither a list of names nor numbers with names") from None
+    if not all(numbered.values()):
+        raise UserError(f"{file}: a class has no name; give each one")
     if twice := [name for name in numbered.values() if list(numbered.values()).count(name) > 1]:
         raise UserError(f"{file}: the class {twice[0]!r} stands twice in names; give each another name")
     return dict(sorted(numbered.items()))
