@@ -10,6 +10,7 @@ import numpy as np
 
 from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.metrics import official
+from tradeoffs.metrics.confusion import Confusion
 from tradeoffs.metrics.matches import matches_of
 from tradeoffs.results.record import Identity, Record, write_record
 
@@ -46,7 +47,10 @@ def accuracy(score: float) -> dict[str, Any]:
     return {
         "summary": summary | {name: factor * score for name, factor in SIZES.items()},
         "intervals": {"mAP": [score - 0.02, score + 0.02]},
-        "per_class": [{"id": 3, "name": "bright", "AP": score, "AP50": 1.5 * score, "instances": 4}],
+        "per_class": [
+            {"id": id, "name": name, "AP": score, "AP50": 1.5 * score, "instances": 2}
+            for id, name in ((3, "bright"), (10, "dark"))
+        ],
         "errors": {"Cls": 0.01, "Loc": 0.1},
     }
 
@@ -79,6 +83,7 @@ def write_scored(runs: Path, name: str, data: Path, shift: float, **changes: Any
     ids = np.array(sorted(image["id"] for image in truth["images"]))
     classes = sorted(each["id"] for each in truth["categories"])
     matches_of(official.evaluate(truth, np.array(rows, float), ids, classes)).save(folder / "matches.npz")
+    Confusion(0.5, ["bright", "dark"], [[2, 1, 0], [0, 1, 1], [3, 0, 0]]).save(folder / "confusion.json")
     keys = ("image_id", "bbox", "score", "category_id")
     found = [dict(zip(keys, (int(row[0]), row[1:5], row[5], int(row[6])), strict=True)) for row in rows]
     (folder / "predictions.json").write_text(json.dumps(found))

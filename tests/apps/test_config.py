@@ -122,7 +122,7 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("epochs=true", "epochs=true is impossible; epochs is a whole number, 1 or more"),
         ("epochs=null", "epochs=null is impossible; epochs is a whole number, 1 or more"),
         ("epochs=0", "epochs=0 is impossible; epochs is a whole number, 1 or more"),
-        ("batch_size=-1", "batch_size=-1 is impossible; batch_size is a whole number, 1 or more"),
+        ("batch_size=-1", "batch_size=-1 is impossible; batch_size is a whole number, 1 or more, or auto"),
         ("image_size=5", "image_size=5 is impossible; image_size is a whole number from 32 to 4096"),
         ("seed=-1", "seed=-1 is impossible; seed is a whole number from 0 to 4294967295"),
         ("optimizer.lr=0", "optimizer.lr=0 is impossible; optimizer.lr is a number above 0"),

@@ -60,7 +60,7 @@ def test_by_default_it_is_as_the_command(finished_run):
     [
         ({"run": "zzz"}, "run=zzz does not exist"),
         ({"checkpoint": "zzz"}, "checkpoint=zzz does not exist; give best, last or an existing file"),
-        ({"min_score": 2}, "min_score=2 is impossible; min_score is a number from 0 to 1"),
+        ({"min_score": 2}, "min_score=2 is impossible; min_score is a number from 0 to 1, or auto"),
         ({"batch_size": 0}, "batch_size=0 is impossible; batch_size is a whole number, 1 or more"),
         ({"image_size": 3}, "image_size=3 is impossible; image_size is a whole number from 32 to 4096"),
         ({"device": "zzz"}, "device=zzz is no device; give auto, cpu, cuda or cuda:1"),

@@ -86,6 +86,19 @@ def test_only_sure_detections_are_kept(predicted, photos):
     assert predicted(photos / "val" / "1.png", "min_score=1")["annotations"] == []
 
 
+def test_by_default_the_threshold_of_best_f1_counts(predicted, finished_run, photos, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    record = json.loads((run / "result.json").read_text())
+    scores = sorted(each["score"] for each in predicted(photos / "val" / "1.png")["annotations"])
+    record["accuracy"]["best_f1"] = {"threshold": scores[20], "f1": 0.5, "precision": 0.5, "recall": 0.5}
+    (run / "result.json").write_text(json.dumps(record))
+    found = predicted(photos / "val" / "1.png", "min_score=auto", run=run)["annotations"]
+    assert 25 <= len(found) <= 35
+    said = f"{len(found)} with a score of {scores[20]:.3g} or more (best F1 on validation, 0.50)"
+    assert f"objects                  {said}" in capsys.readouterr().out
+
+
 def test_all_kinds_of_files(predicted, tmp_path, capsys):
     """Folders keep their files of one name apart; what cannot be read is named, and the rest is done."""
     source = tmp_path / "photos"
@@ -281,7 +294,7 @@ def test_the_data_set_is_not_needed(finished_run, photos, predicted, tmp_path):
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ("min_score=1.5", "min_score=1.5 is impossible; min_score is a number from 0 to 1"),
+        ("min_score=1.5", "min_score=1.5 is impossible; min_score is a number from 0 to 1, or auto"),
         ("checkpoint=zzz", "checkpoint=zzz does not exist; give best, last or an existing file"),
         ("source='ftp://a/b.jpg'", "ftp://a/b.jpg is no address that is read; it begins with http:// or https://"),
         ("video=avi", "video=avi is impossible; video is one of mp4, webm"),
@@ -309,4 +322,9 @@ def test_a_log_file_gets_a_line_now_and_then(capsys):
 def test_help():
     lines = usage("predict", CONF).splitlines()
     assert any(line.startswith("  source=SOURCE ") for line in lines)
-    assert any(line.startswith("  min_score=0.3 ") for line in lines)
+    assert any(line.startswith("  min_score=auto ") for line in lines)
+
+
+def test_no_data_set_suggests_a_batch_size(predicted):
+    with pytest.raises(UserError, match="batch_size=auto is for training; give a number of images"):
+        predicted("conf", "batch_size=auto")

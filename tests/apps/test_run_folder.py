@@ -83,3 +83,12 @@ def test_an_evaluation_that_changes_nothing_is_of_the_run_itself(runs, words):
     save_config(trained, runs / "trained")
     assert without_neutral(compose("evaluate", ["run=trained"])) == without_neutral(trained)
     assert without_neutral(compose("evaluate", ["run=trained", "image_size=64"])) != without_neutral(trained)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "geometry", "distorts"), [(1, "flip", False), (39, "flip", False), (40, "ssd", True)]
+)
+def test_photos_seen_often_are_varied_more(epochs, geometry, distorts):
+    chosen = compose("train", [f"epochs={epochs}"]).augmentation
+    assert (chosen.geometry, chosen.photometric) == (geometry, distorts)
+    assert compose("train", [f"epochs={epochs}", "augmentation=none"]).augmentation.geometry == "none"

@@ -36,6 +36,9 @@ from tradeoffs.apps import train as training
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.confusion import Confusion
+from tradeoffs.metrics.curves import best_f1
+from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Record, read_record
 from tradeoffs.training.checkpoint_files import BEST, SafeCheckpointIO, has_training_state
 from tradeoffs.training.progress import Progress
@@ -85,8 +88,9 @@ def as_official(summary: dict[str, float | None]) -> list[float]:
 def test_a_run_is_a_folder(finished: Path):
     assert set(files(finished)) == {
         *("config.yaml", "data.json", "metrics.csv", "predictions.json", "matches.npz", "result.json"),
-        *("checkpoints/best.ckpt", "checkpoints/last.ckpt"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "confusion.json"),
         *("pictures/epoch_000.jpg", "pictures/epoch_001.jpg", "pictures/best.jpg"),
+        *("pictures/precision_recall.svg", "pictures/confusion.svg"),
     }
 
 
@@ -122,6 +126,17 @@ def test_the_scores_are_those_of_the_predictions(data: Path, finished: Path, rec
     assert {each["image_id"] for each in predictions} == {10 * number for number in range(1, NUM_VAL + 1)}
     assert {each["category_id"] for each in predictions} == {3, 10, 20}
     assert record.accuracy["num_images"] == NUM_VAL
+
+
+def test_the_threshold_of_best_f1_is_known(finished: Path, record: Record):
+    best, confusion = record.accuracy["best_f1"], Confusion.load(finished / "confusion.json")
+    assert best == best_f1(Matches.load(finished / "matches.npz"))._asdict()
+    assert confusion.threshold == best["threshold"] and confusion.classes == ["bright", "dark", "unseen"]
+    *rows, background = confusion.matrix
+    assert [sum(row) for row in rows] == [each["instances"] for each in record.accuracy["per_class"]]
+    predictions = json.loads((finished / "predictions.json").read_text())
+    shown = sum(each["score"] >= best["threshold"] for each in predictions)
+    assert sum(sum(row[:-1]) for row in confusion.matrix) == shown and background[-1] == 0
 
 
 def test_a_class_that_never_occurs_has_no_score(record: Record):
@@ -276,10 +291,10 @@ def test_other_settings_under_the_same_name_are_listed(data: Path, copy: Path, g
         (copy / name).unlink()
     before = files(copy)
     with pytest.raises(UserError) as error:
-        run(data, copy, "epochs=3", "augmentation=flip", "workers=1")
+        run(data, copy, "epochs=3", "augmentation=ssd", "workers=1")
     assert str(error.value) == f"{copy} holds {which} run with other settings; choose another name=, or {remedy}"
     assert error.value.details == (
-        *("augmentation.geometry: ssd -> flip", "augmentation.photometric: True -> False", "epochs: 2 -> 3"),
+        *("augmentation.geometry: flip -> ssd", "augmentation.photometric: False -> True", "epochs: 2 -> 3"),
         f"to train it further give resume={copy}/checkpoints/last.ckpt with another name=",
     )
     assert files(copy) == before
@@ -319,6 +334,13 @@ def test_settings_work_together(data: Path, tmp_path: Path, changes: list[str], 
         assert as_official(record.accuracy["summary"]) == pytest.approx(official, abs=1e-9)
     else:
         assert record.accuracy["num_images"] == 3
+
+
+def test_the_record_says_which_batch_size_was_suggested(data: Path, tmp_path: Path):
+    run(data, tmp_path / "run", "batch_size=auto", "epochs=1")
+    record = read_record(tmp_path / "run" / "result.json")
+    assert record.config["batch_size"] == record.training["batch_size"] == 8
+    assert record.training["steps"] == 12 // 8
 
 
 def test_one_image_is_too_few_for_batch_norm(data: Path, tmp_path: Path):

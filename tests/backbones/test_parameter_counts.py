@@ -10,6 +10,7 @@ from torch import nn
 from tradeoffs.apps.build import build
 from tradeoffs.apps.config import compose
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.errors import MismatchError
 
 PUBLISHED = {
     "vgg16": 14_714_688,
@@ -43,3 +44,16 @@ def counted_as_published(name: str, backbone: Backbone) -> int:
 def test_parameters_without_the_classifier_are_those_of_table_2(name):
     backbone = build(compose("train", [f"backbone={name}"]), "backbone")
     assert counted_as_published(name, backbone) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize(("width", "millions"), [(1.0, 4.2), (0.75, 2.6), (0.5, 1.3), (0.25, 0.5)])
+def test_narrow_mobilenets_are_those_of_table_6(width, millions):
+    """Of Howard et al. 2017, with a classifier of 1000 classes."""
+    backbone = build(compose("train", [f"backbone.width={width}"]), "backbone")
+    parameters = sum(p.numel() for p in backbone.parameters())
+    assert round((parameters + 1000 * (backbone.channels[-1] + 1)) / 1e6, 1) == millions
+
+
+def test_nobody_offers_weights_of_narrow_mobilenets():
+    with pytest.raises(MismatchError, match=r"backbone.width=0.5: nobody offers weights for it; give a file, or none"):
+        build(compose("train", ["backbone.width=0.5", "backbone.weights=pretrained"]), "backbone")

@@ -56,14 +56,15 @@ def test_filters_live_in_the_address(page, grid_address):
 def test_every_figure_axes_and_nothing_from_elsewhere(page, grid_address):
     page.goto(grid_address)
     page.wait_for_selector(PLOT)
-    for title in [pill.split("\n")[0] for pill in page.locator(".pill").all_inner_texts()]:
-        page.get_by_role("link", name=re.compile(f"^{title} ?figure")).click()
+    for title in page.locator(".pill").all_inner_texts():
+        page.get_by_role("link", name=title, exact=True).click()
         page.get_by_role("heading", name=title, level=1).wait_for()
         page.wait_for_selector(PLOT)
     page.get_by_role("link", name=re.compile("Accuracy against time")).click()
     page.get_by_role("heading", name="Accuracy against time").wait_for()
     choose(page, "Across", "Parameters [M]")
     page.wait_for_selector("text=Parameters [M] >> nth=1")
+    page.get_by_role("heading", name="mAP against parameters").wait_for()
     assert query(page) == {"x": ["parameters"]}
     assert {urlparse(address).netloc for address in page.asked if not address.startswith(("data:", "blob:"))} == {
         urlparse(grid_address).netloc
@@ -116,10 +117,18 @@ def test_the_page_of_a_run(page, scored):
     page.get_by_role("heading", name="Its worst images").wait_for()
     titles = page.locator("h2").all_inner_texts()
     assert {"Losses", "Time in parts", "Accuracy by size of the objects", "Images", "Settings"} <= set(titles)
+    assert {"Precision against recall", "Which class was taken for which"} <= set(titles)
     page.wait_for_function("[...document.images].length && [...document.images].every(each => each.naturalWidth > 100)")
     page.wait_for_selector(PLOT)
     page.get_by_text("groups of settings").click()
     assert "batch_size: 4" in page.inner_text("pre")
+    least = page.get_by_role("group", name="Least score of a box").locator("input")
+    assert least.input_value() == "0.9"
+    assert "score=0.8" in page.locator("#galleries img").first.get_attribute("src")  # 0.89..., not 0.9
+    least.fill("0.95")
+    least.blur()
+    page.wait_for_selector("#galleries img[src*='score=0.95']")
+    assert "0 false" in page.locator("figcaption").first.inner_text()
     page.set_viewport_size({"width": 390, "height": 844})
     assert no_wider_than_the_window(page)
 
@@ -157,7 +166,7 @@ def test_the_report_is_one_file_that_works_alone(page, grid_address, tmp_path):
     assert page.locator(".js-plotly-plot").count() == 10
     page.get_by_role("button", name="ms", exact=True).click()
     place = page.locator("thead th").all_inner_texts().index("ms")
-    times = [float(text.strip("★ ")) for text in page.locator(f"tbody td:nth-of-type({place})").all_inner_texts()]
+    times = [float(text.strip("★☆ ")) for text in page.locator(f"tbody td:nth-of-type({place})").all_inner_texts()]
     assert times == sorted(times, reverse=True) and len(times) == 11
     assert [address for address in page.asked if not address.startswith(("file:", "data:", "blob:"))] == []
 
@@ -206,14 +215,41 @@ def test_a_narrow_window(page, grid_address, path):
     assert no_wider_than_the_window(page)
 
 
+def test_the_usual_table_fits(page, grid_address):
+    """Whole at 1400 pixels; the first two numbers at 420."""
+    for width, last in ((1400, -1), (420, 2)):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{grid_address}/table")
+        page.wait_for_selector("tbody tr")
+        heads = page.locator("thead th").all()
+        assert [head.inner_text().split()[0] for head in heads[:3]] == ["run", "mAP", "ms"]
+        box = heads[last].bounding_box()
+        assert box["x"] + box["width"] <= width
+
+
+def test_dark_or_light(page, grid_address):
+    """As the system has it, until the button is pressed, and for good from then on."""
+    page.emulate_media(color_scheme="dark")
+    page.goto(grid_address)
+    page.wait_for_selector(PLOT)
+    theme, ground = "document.documentElement.dataset.theme", "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(f"[{theme}, {ground}]") == ["dark", "rgb(16, 16, 16)"]
+    assert page.locator(PLOT).first.evaluate("each => getComputedStyle(each).filter").startswith("invert")
+    page.get_by_role("button", name="Dark or light").click()
+    page.reload()
+    page.wait_for_selector(PLOT)
+    assert page.evaluate(theme) == "light"
+    page.evaluate("localStorage.clear()")
+
+
 def test_the_keyboard_reaches_everything(page, grid_address):
     page.goto(grid_address)
     page.wait_for_selector(PLOT)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "Skip to the content"
-    page.get_by_role("link", name=re.compile("FLOPs")).focus()
+    page.get_by_role("link", name="Time against multiply-adds").focus()
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="FLOPs and time").wait_for()
+    page.get_by_role("heading", name="Time against multiply-adds").wait_for()
     page.locator("summary").first.focus()
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")

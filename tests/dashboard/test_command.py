@@ -85,6 +85,14 @@ def test_the_export_honours_filters(runs):
     assert not re.search(r"<(script|link|img)[^>]* (src|href)=", text)  # that of plotly within the script aside
 
 
+def test_the_export_says_what_it_leaves_out(runs):
+    for name, data in (("a", "shapes"), ("b", "shapes"), ("c", "photos")):
+        write_run(runs, name, data=data)
+    ended = ask(f"runs={runs}", f"export={runs.parent / 'report.html'}")
+    said = "Not shown: 1 more run of other data sets, photos (1). To have them too, add: data="
+    assert ended.stdout.splitlines()[1:] == [said]
+
+
 def test_every_figure_that_runs_can_fill_is_a_file(runs):
     pytest.importorskip("kaleido")
     write_grid(runs)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from dashboard_runs import write_run
 
+from tradeoffs.dashboard.axes import setting
 from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
-from tradeoffs.dashboard.mistakes import best_threshold, mistakes
+from tradeoffs.dashboard.mistakes import mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.statistics import Interval, difference_over_seeds
@@ -15,6 +16,33 @@ def test_settings_that_differ():
     first = {"a": {"b": 1, "c": 2}, "d": [1], "name": "one"}
     second = {"a": {"b": 1, "c": 3}, "e": None, "d": [1], "f": 5, "name": "other"}
     assert different_settings(first, second) == [("a.c", 2, 3), ("f", None, 5)]
+
+
+def test_settings_that_change_no_result_are_left_out():
+    first = {"workers": 2, "logger": {"save_dir": "a"}, "data": {"root": "/a"}, "task": {"lr": 1}}
+    second = {"workers": 4, "logger": {"save_dir": "b"}, "data": {"root": "/b"}, "task": {"lr": 2}}
+    assert different_settings(first, second) == [("data.root", "/a", "/b"), ("task.lr", 1, 2)]
+    assert different_settings(first, second, same_data=True) == [("task.lr", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (6e-3, "0.006"),
+        (0.006000000001, "0.006"),
+        (1e-5, "0.00001"),
+        (0.1 + 0.2, "0.3"),
+        (3.0, "3"),
+        (12345678.0, "12345678"),
+        (None, "-"),
+        (True, "True"),
+        ([0.9, 0.999], "[0.9, 0.999]"),
+        (float("inf"), "inf"),
+        ("adamw", "adamw"),
+    ],
+)
+def test_settings_are_plain_numbers(value, text):
+    assert setting(value) == text
 
 
 def test_accuracies_on_other_images_do_not_compare(runs):
@@ -94,8 +122,8 @@ def matches() -> Matches:
 
 
 def test_mistakes_of_each_image(matches):
-    assert best_threshold(matches) == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
     found = mistakes(matches)
+    assert found.threshold == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
     assert (found.missed, found.false) == ({7: 1, 8: 0, 9: 0}, {7: 0, 8: 0, 9: 0})
     assert found.worst(2) == [7, 8]
 

@@ -10,6 +10,8 @@ from tradeoffs.dashboard import filters, listing
 from tradeoffs.dashboard.axes import GROUPING, choices_in
 from tradeoffs.dashboard.bars import MOST_BARS, bars
 from tradeoffs.dashboard.figures import FIGURES
+from tradeoffs.dashboard.pages import figures as pages
+from tradeoffs.dashboard.pages import limit
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import assigned
@@ -133,6 +135,41 @@ def test_whiskers_are_the_bounds(grid):
     trace = FIGURES["frontier"].draw(rows, grid.table(), FIGURES["frontier"].choices).data[0]
     np.testing.assert_allclose(trace.error_y.array, 0.02)
     np.testing.assert_allclose(trace.error_x.arrayminus, 0.05 * np.array(trace.x))
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_whiskers_flatten_nothing(grid, scale):
+    rows = filters.shown(grid.table(), {}).copy()
+    rows["ms_high"] = 1e6
+    figure = FIGURES["frontier"]
+    drawn = figure.draw(rows, grid.table(), {**figure.choices, "scale": scale})
+    ends = drawn.layout.xaxis.autorangeoptions
+    assert ends.clipmin < rows["ms"].min() and rows["ms"].max() < ends.clipmax < 2 * rows["ms"].max()
+    limit.draw(drawn, grid.table(), {"limit": ["5000"]}, figure)
+    assert ends.clipmax > 5000  # the line is always to be seen
+
+
+def test_titles_say_what_is_shown():
+    frontier, memory = FIGURES["frontier"], FIGURES["memory"]
+    assert frontier.heading(frontier.choices) == "Accuracy against time"
+    assert frontier.heading({**frontier.choices, "x": "parameters"}) == "mAP against parameters"
+    assert memory.heading({"x": "parameters"}) == "Parameters of each model"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("resolution", "image_size=300,600"), ("proposals", "num_proposals=10,50")]
+)
+def test_figures_of_lines_say_what_fills_them(runs, name, command):
+    for backbone in ("mobilenet", "resnet18"):
+        write_run(runs, backbone, backbone=backbone, proposals=100)
+    table, figure = Store(runs).table(), FIGURES[name]
+    said, drawn = pages.draw(table, {"figure": [name]})
+    assert drawn == {} and command in str(said)
+    write_run(runs, "more", image_size=600, proposals=300)
+    write_run(runs, "most", image_size=600, proposals=400)
+    said, drawn = pages.draw(Store(runs).table(), {"figure": [name]})
+    assert len(drawn) == 1 and "Not shown: " in str(said) and "with a single value of" in str(said)
+    assert figure.groups(table, figure.choices) == []
 
 
 def test_the_frontier_follows_the_better_direction(grid):

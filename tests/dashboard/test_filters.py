@@ -3,7 +3,9 @@
 import pytest
 from dashboard_runs import write_run
 
-from tradeoffs.dashboard import address, filters
+from tradeoffs.dashboard import address, filters, notes
+from tradeoffs.dashboard.export import report
+from tradeoffs.dashboard.pages import figures, table
 from tradeoffs.dashboard.pages.controls import with_settings
 from tradeoffs.dashboard.store import Store
 
@@ -51,9 +53,46 @@ def mixed(runs):
 
 
 def test_the_default_is_what_has_most_scores(mixed):
-    assert filters.defaults(mixed.table()) == {"data": ["shapes"], "device": ["a processor, 2 threads"]}
+    assert filters.defaults(mixed.table(), {}) == {"data": ["shapes"], "device": ["a processor, 2 threads"]}
     assert sorted(filters.shown(mixed.table(), {})["name"]) == ["cpu0", "cpu1", "cpu2"]
     assert len(filters.selected(mixed.table(), {"data": [""], "device": [""]})) == 14
+
+
+def test_the_default_is_among_what_the_filters_leave(mixed, runs):
+    """`photos` was run on a GPU alone, though most runs were on the processor."""
+    write_run(runs, "elsewhere", None, data="photos", device="another GPU")
+    table = Store(runs).table()
+    assert filters.defaults(table, {"data": ["photos"]}) == {"device": ["a GPU"]}
+    assert filters.defaults(table, {"data": ["photos"], "device": ["another GPU"]}) == {}
+    assert filters.defaults(table, {"data": ["a misspelt one"]}) == {}
+    assert list(filters.selected(table, {"data": ["photos"]}).index) == ["photos"]
+
+
+def test_what_the_defaults_hide_is_said(mixed):
+    data, device = notes.hidden(mixed.table(), {"seed": ["1"]})
+    assert data == (
+        "Not shown: 10 more runs of other data sets, nothing scored (9); photos (1).",
+        {"seed": ["1"], "data": [""]},
+    )
+    assert device.text == "Not shown: 1 more run from other devices, a GPU (1)."
+    assert list(notes.hidden(mixed.table(), {"data": ["shapes"], "device": [""]})) == []
+    assert "Not shown: 10 more runs" in report(mixed, {})
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        ({"data": ["shape"]}, "data=shape is that of no run; there are: nothing scored, photos, shapes."),
+        ({"modl": ["ssd"]}, "modl= is no filter, and was not used."),
+        ({"figure": ["pie"]}, "figure=pie is none; there are: frontier, backbone"),
+        ({"x": ["beauty"]}, "x=beauty cannot be chosen, and was not used."),
+    ],
+)
+def test_what_an_address_names_in_vain_is_said(mixed, view, said):
+    assert notes.in_vain(mixed.table(), {"seed": ["1"], "columns": ["ms"]}) == []
+    (text,) = notes.in_vain(mixed.table(), view)
+    assert text.startswith(said)
+    assert text in str(figures.content(mixed, view)) and text in str(table.content(mixed, view))
 
 
 def test_mixtures_are_told_and_kept_apart(mixed):

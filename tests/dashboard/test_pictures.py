@@ -30,9 +30,16 @@ def client(runs, data):
 def test_a_picture_shows_truth_and_detections(client, data):
     answer = client.get(picture_address("sweep/good", 10))
     pixels = np.array(Image.open(io.BytesIO(answer.data)))
-    assert answer.mimetype == "image/jpeg" and max(pixels.shape) == 480
+    assert answer.mimetype == "image/jpeg" and max(pixels.shape) == 400
     original = np.array(Image.open(data / "val" / "1.png").resize(pixels.shape[1::-1]))
     assert (np.abs(pixels.astype(int) - original).max(axis=2) > 100).mean() > 0.01
+
+
+def test_boxes_below_a_score_are_left_out(client):
+    """All score at most 0.9, and the best F1 needs all."""
+    best, all_of_them, none = (client.get(picture_address("sweep/good", 10, score)).data for score in (None, 0.1, 0.95))
+    assert best == all_of_them != none
+    assert client.get(picture_address("sweep/good", 10) + "&score=high").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,17 @@
 """What the page of a run says beside its numbers."""
 
 import pytest
+import yaml
 from dashboard_runs import write_run
 
-from tradeoffs.dashboard.pages.run import doubts
+from tradeoffs.dashboard.pages.run import PlainNumbers, doubts
 from tradeoffs.results.record import read_record
+
+
+def test_settings_are_written_in_plain_numbers():
+    settings = {"lr": 1e-5, "decay": 0.006000000001, "whole": 3.0, "none": float("nan")}
+    text = yaml.dump(settings, Dumper=PlainNumbers, sort_keys=False)
+    assert text == "lr: 0.00001\ndecay: 0.006\nwhole: 3.0\nnone: .nan\n"
 
 
 @pytest.mark.parametrize(

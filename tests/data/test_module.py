@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tradeoffs.data.archives import Split
-from tradeoffs.data.module import CocoDataModule, suggested_workers
+from tradeoffs.data.module import CocoDataModule, suggested_batch, suggested_workers
 from tradeoffs.data.sources import SplitName, coco_folder
 from tradeoffs.errors import UserError
 
@@ -141,6 +141,23 @@ def test_the_batch_size_is_shared_by_all_processes(tiny_coco_file: Path):
     module.trainer = SimpleNamespace(global_rank=0, world_size=3, num_devices=3)
     with pytest.raises(UserError, match="batch_size=4 cannot be shared by 3 processes"):
         module.train_dataloader()
+
+
+@pytest.mark.parametrize(
+    ("images", "batch"), [(1, 8), (136, 8), (205, 8), (319, 8), (320, 16), (639, 16), (640, 32), (118_287, 32)]
+)
+def test_small_data_get_small_batches(images: int, batch: int):
+    assert suggested_batch(images) == batch
+
+
+@pytest.mark.parametrize(("processes", "batch"), [(1, 8), (3, 9), (8, 16)])
+def test_suggested_batches_can_be_shared(tiny_coco_file: Path, processes: int, batch: int):
+    module = tiny_module(tiny_coco_file, batch_size="auto")
+    module.setup()
+    module.trainer = SimpleNamespace(global_rank=0, world_size=processes, num_devices=processes)
+    assert module.batch_size == batch
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        assert loader.batch_sampler.world_size == processes
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """Average precision from saved matches against COCO's own evaluation."""
 
+import contextlib
 import copy
+import io
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
+from tradeoffs.metrics.curves import precision_lines
 from tradeoffs.metrics.matches import Matches, at_recalls, matches_of
 
 CLASS_IDS = [1, 2, 5]  # of 5 there is nothing
@@ -45,6 +50,30 @@ def test_all_images_give_the_official_scores(seed):
     for name, value in {"mAP": precision, "AP50": precision[0], "AP75": precision[5]}.items():
         assert np.nanmean(value) == pytest.approx(summary[name], abs=1e-12)
     assert np.isnan(precision[:, 2]).all()
+
+
+def pycocotools_of(truth: dict, rows: np.ndarray) -> COCOeval:
+    with contextlib.redirect_stdout(io.StringIO()):
+        index = COCO()
+        index.dataset = truth
+        index.createIndex()
+        evaluation = COCOeval(index, index.loadRes(rows), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_precision_is_that_of_pycocotools(seed):
+    truth, rows = random_case(seed)
+    theirs = pycocotools_of(truth, rows).eval["precision"][:, :, :, 0, -1]  # thresholds, recalls, classes
+    ours = matches_of(evaluated(truth, rows)).precision_at_recalls()
+    expected = np.where(theirs == -1, np.nan, theirs).transpose(0, 2, 1)
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+    mean, strict, *classes = precision_lines(matches_of(evaluated(truth, rows)), ["a", "b", "nothing"])
+    np.testing.assert_allclose(mean.y, np.nanmean(expected[0], axis=0))
+    np.testing.assert_allclose(strict.y, np.nanmean(expected[5], axis=0))
+    assert sorted(line.name[0] for line in classes) == ["a", "b"]
 
 
 def test_an_image_that_counts_twice_equals_two_such_images():
@@ -96,4 +125,4 @@ def test_a_damaged_file_is_said(tmp_path, content):
 
 def test_precision_at_recalls_by_hand():
     # Half of the objects found, at a precision of 1: 51 of the 101 recalls are reached.
-    assert at_recalls(np.array([0.5]), np.array([1.0])) == pytest.approx(51 / 101)
+    assert at_recalls(np.array([0.5]), np.array([1.0])).mean() == pytest.approx(51 / 101)

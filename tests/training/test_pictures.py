@@ -28,6 +28,12 @@ def test_a_sheet_per_validation(tmp_path, tiny_train, every, names):
         assert sheet.size == (3 * TILE + 4 * 8, TILE + 2 * 8 + 36)  # the caption
 
 
+def test_the_first_sheet_is_announced_while_training_goes_on(tmp_path, tiny_train, capsys):
+    tiny_train(tmp_path, callbacks=[PredictionPictures(tmp_path, num=1)], max_epochs=2)
+    said = capsys.readouterr().out
+    assert said.count(".jpg") == 1 and str(tmp_path / "pictures" / "epoch_000.jpg") in said
+
+
 def test_only_the_first_process_draws(tmp_path, tiny_train):
     tiny_train(
         tmp_path,

@@ -106,6 +106,7 @@ def export(settings: DictConfig, view: View) -> None:
     store = filled_store(settings, view)
     write_whole(path, report(store, view))
     print(f"{path} shows {len(filters.selected(store.table(), view))} of {len(store.table())} runs")
+    say_what_is_hidden(store, view)
 
 
 def save_figures(settings: DictConfig, view: View) -> None:
@@ -121,7 +122,8 @@ def save_figures(settings: DictConfig, view: View) -> None:
     from tradeoffs.dashboard.export import drawings
     from tradeoffs.dashboard.style import HEIGHT
 
-    drawn = dict(drawings(filled_store(settings, view), view))
+    store = filled_store(settings, view)
+    drawn = dict(drawings(store, view))
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{name}.svg" for name in drawn]
     heights = [figure.layout.height or HEIGHT for figure in drawn.values()]
@@ -130,6 +132,7 @@ def save_figures(settings: DictConfig, view: View) -> None:
     except ChromeNotFoundError:
         raise UserError("figures= needs Chromium or Chrome, which is not installed") from None
     print(f"{folder}/ holds {', '.join(file.name for file in files)}")
+    say_what_is_hidden(store, view)
 
 
 def filled_store(settings: DictConfig, view: View):
@@ -145,9 +148,16 @@ def filled_store(settings: DictConfig, view: View):
 
 def require_values(store, view: View) -> None:
     """Raises UserError for a filter that lets no run through, because no run has such a value."""
-    from tradeoffs.dashboard.filters import options
+    from tradeoffs.dashboard.notes import unknown_values
 
-    for name, values in view.items():
-        known = options(store.table(), name) if len(store.table()) else []
-        if unknown := [value for value in values if value not in known]:
-            raise UserError(f"{name}={unknown[0]} is that of no run; there are: {', '.join(known) or 'none'}")
+    if unknown := next(unknown_values(store.table(), view), None):
+        raise UserError(unknown.removesuffix("."))
+
+
+def say_what_is_hidden(store, view: View) -> None:
+    """And what shows it."""
+    from tradeoffs.dashboard.notes import hidden
+
+    for each in hidden(store.table(), view):
+        (name,) = each.view.keys() - view.keys()
+        print(f"{each.text} To have them too, add: {name}=")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tradeoffs.apps.prediction_folder import CONTENT, PICTURES
+from tradeoffs.apps.threshold import Threshold
 from tradeoffs.inference.found import Found
 
 
@@ -61,11 +62,11 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def show(output: Path, found: list[Found], min_score: float, faults: list[str], videos: list[Path]) -> None:
+def show(output: Path, found: list[Found], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
     """Prints what was found, where it is, and which files could not be read or were not looked at."""
     total = len(found) + len(faults)
     print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
-    print(f"objects                  {objects(found, min_score)}")
+    print(f"objects                  {objects(found, threshold)}")
     print(f"pictures with boxes      {output / PICTURES}")
     print(f"all predictions          {output / CONTENT}", flush=True)
     for fault in faults:
@@ -77,17 +78,17 @@ def show(output: Path, found: list[Found], min_score: float, faults: list[str], 
         print(f"{count} left out; give one at a time: source={videos[0]}", file=sys.stderr)
 
 
-def show_frames(picture: Path, found: list[Found], min_score: float, seconds: float, faults: list[str]) -> None:
+def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds: float, faults: list[str]) -> None:
     """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
     print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
-    print(f"objects                  {objects(found, min_score)}")
+    print(f"objects                  {objects(found, threshold)}")
     print(f"video with boxes         {picture}")
     print(f"all predictions          {picture.parents[1] / CONTENT}", flush=True)
     for fault in faults:
         print(fault, file=sys.stderr)
 
 
-def objects(found: list[Found], min_score: float) -> str:
+def objects(found: list[Found], threshold: Threshold) -> str:
     counts = Counter(name for each in found for name in each.names)
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
-    return f"{counts.total()} with a score of {min_score} or more{classes}"
+    return f"{counts.total()} with {threshold}{classes}"

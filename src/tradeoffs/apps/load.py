@@ -12,6 +12,7 @@ from tradeoffs.apps.config import CONF, require_known_targets
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.saved_runs import find_run, load_run_config
+from tradeoffs.apps.threshold import threshold_of
 from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
 from tradeoffs.data.resize import Resize
 from tradeoffs.errors import UserError
@@ -23,7 +24,7 @@ def load(
     run: str | Path,
     checkpoint: str = "best",
     device: str | torch.device = "auto",
-    min_score: float = 0.3,
+    min_score: float | str = "auto",
     batch_size: int = 8,
     image_size: int | None = None,
 ) -> Predictor:
@@ -33,7 +34,8 @@ def load(
         run: The run's folder, its name in `runs/`, or a checkpoint in its folder.
         checkpoint: Weights of the run: `best`, `last`, or the path of a checkpoint.
         device: `auto` is a GPU if there is one; or `cpu`, `cuda`, `cuda:1`, ...
-        min_score: Detections that score less are left out.
+        min_score: Detections that score less are left out. `auto` is the threshold of best F1 on the run's validation
+            split, or 0.3 where that is not known: with other weights than the best, and for old runs.
         batch_size: Images that go through the network together.
         image_size: Of the network's input, in pixels; the run's own by default.
 
@@ -48,8 +50,9 @@ def load(
         config.merge_with({"backbone": {"weights": "none"}, "data": {"root": None}, "resume": "never"})  # not needed
         config.image_size = config.image_size if image_size is None else image_size
     check(config)
-    weights = read_weights(find_weights(find_run(str(folder)), checkpoint))
-    return predictor_of(config, weights, device)
+    place = find_run(str(folder))
+    weights = read_weights(find_weights(place, checkpoint))
+    return predictor_of(config, weights, device, threshold_of(min_score, place, weights).score)
 
 
 def of_checkpoint(run: Path, checkpoint: str) -> tuple[Path, str]:
@@ -58,8 +61,8 @@ def of_checkpoint(run: Path, checkpoint: str) -> tuple[Path, str]:
     return (around, str(run)) if run.suffix == ".ckpt" and run.is_file() and around is not None else (run, checkpoint)
 
 
-def predictor_of(config: DictConfig, weights: Weights, device: str | torch.device) -> Predictor:
-    """The trained model as it is fastest. `config` has `min_score` and `batch_size`, too."""
+def predictor_of(config: DictConfig, weights: Weights, device: str | torch.device, min_score: float) -> Predictor:
+    """The trained model as it is fastest. `config` has a `batch_size`, too."""
     place = device_of(device)
     model = build_model(config, len(weights.class_names))
     put_weights(weights, model)
@@ -67,7 +70,7 @@ def predictor_of(config: DictConfig, weights: Weights, device: str | torch.devic
     anything = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
     network = fuse_for_inference(model.to(place), anything.to(place), channels_last=True)
     resize = Resize(config.resize, config.image_size)
-    return Predictor(network, resize, weights.class_names, weights.category_ids, config.min_score, config.batch_size)
+    return Predictor(network, resize, weights.class_names, weights.category_ids, min_score, config.batch_size)
 
 
 def device_of(device: str | torch.device) -> torch.device:

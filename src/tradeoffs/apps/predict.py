@@ -25,6 +25,7 @@ from tradeoffs.apps.prediction_folder import (
     require_writable,
 )
 from tradeoffs.apps.saved_runs import find_run
+from tradeoffs.apps.threshold import Threshold, threshold_of
 from tradeoffs.apps.weights import find_weights, read_weights
 from tradeoffs.errors import UserError
 from tradeoffs.inference.address import at_hand
@@ -62,7 +63,7 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
     files = find_images(source, besides=earlier)
     pictures = picture_names([file.name for file in files])
     require_free(output, pictures.values(), earlier)
-    predictor = load_predictor(config)
+    predictor, threshold = load_predictor(config)
     faults: list[str] = []
     with replacing(output, earlier) as place:
 
@@ -77,7 +78,7 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
             raise UserError(f"source={config.source} has no readable image:", tuple(faults))
         write_content(place, found, predictor, pictures)
     videos = [] if Path(source).is_file() else videos_beside(source)
-    show(output, found, config.min_score, faults, [path for path in videos if not is_one_of(path, earlier)])
+    show(output, found, threshold, faults, [path for path in videos if not is_one_of(path, earlier)])
 
 
 def is_one_of(path: Path, others: Iterable[Path]) -> bool:
@@ -88,7 +89,7 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
     """One picture, which is a video. Ctrl-C, by which a camera ends, keeps what was done before."""
     (picture,) = picture_names([Path(video.name)], f".{config.video}").values()
     require_free(output, [picture], earlier)
-    predictor = load_predictor(config)
+    predictor, threshold = load_predictor(config)
     faults: list[str] = []
     found: list[Found] = []
     stopped, begun = False, time.monotonic()
@@ -107,14 +108,16 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
         write_content(place, found, predictor, {each.name: picture for each in found})
     if stopped:
         faults = [f"stopped by Ctrl-C; {len(found)} frames are kept"]
-    show_frames(output / PICTURES / picture, found, config.min_score, time.monotonic() - begun, faults)
+    show_frames(output / PICTURES / picture, found, threshold, time.monotonic() - begun, faults)
     if stopped and not video.is_camera:
         raise KeyboardInterrupt
 
 
-def load_predictor(config: DictConfig) -> Predictor:
-    weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
-    return predictor_of(config, weights, config.device)
+def load_predictor(config: DictConfig) -> tuple[Predictor, Threshold]:
+    run = find_run(config.run)
+    weights = read_weights(find_weights(run, config.checkpoint))
+    threshold = threshold_of(config.min_score, run, weights)
+    return predictor_of(config, weights, config.device, threshold.score), threshold
 
 
 def write_content(place: Path, found: list[Found], predictor: Predictor, pictures: dict[Path, Path]) -> None:

@@ -18,15 +18,18 @@ from rich import print as print_pretty
 
 from tradeoffs.apps.data_identity import Hashes
 from tradeoffs.apps.run_folder import data_name, save_config, without_neutral
+from tradeoffs.apps.score_pictures import CURVES, MATRIX, draw_scores
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
+from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Identity, Record, config_hash, write_record
 from tradeoffs.results.statistics import over_images
+from tradeoffs.training.limited import sees_a_part
 from tradeoffs.training.operating_points import Scored
 from tradeoffs.training.tables import score_table
 
@@ -51,28 +54,43 @@ def report(
 
     `stopped` says why its training is no whole one; then it is timed only by itself, not after that training.
     """
-    predictions, matches = task.metric.coco_results(), task.metric.matches()  # gather from all processes
+    # These gather from all processes.
+    only_seen = sees_a_part(task.trainer)
+    predictions, matches = task.metric.coco_results(), task.metric.matches(only_seen)
+    best = best_f1(matches) if matches else None
+    confusion = task.metric.confusion(best.threshold if best else USUAL_SCORE, only_seen)
     if rank_zero_only.rank == 0:
         write_whole(folder / "predictions.json", json.dumps(predictions))
         matches.save(folder / "matches.npz")
+        confusion.save(folder / "confusion.json")
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
             status="stopped" if stopped else "finished",
             error=stopped,
-            accuracy={**task.scores.to_dict(), "intervals": intervals(matches)},
+            accuracy={
+                **task.scores.to_dict(),
+                "intervals": intervals(matches),
+                "best_f1": best._asdict() if best else None,
+            },
             training=training or {},
-            config=OmegaConf.to_container(config, resolve=True),
+            config=OmegaConf.to_container(config, resolve=True) | chosen_while_training(training),
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
+        draw_scores(folder, matches, confusion)
         if config.measure and not (stopped and training):
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
         run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
         show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
     return task.scores.summary["mAP"]
+
+
+def chosen_while_training(training: Outcome | None) -> Outcome:
+    """What `auto` became, which others compute with."""
+    return {"batch_size": training["batch_size"]} if training else {}
 
 
 def report_points(
@@ -175,7 +193,7 @@ def show(record: Record, folder: Path, again: str | None = None) -> float:
     print(f"{folder}/ holds")
     for name, what in CONTENTS.items():
         if (folder / name).exists():
-            print(f"  {name:<24} {what}")
+            print(f"  {name:<30} {what}")
     if doubt := hardly_trained(record):
         print(f"{doubt}{advice(record)}")
     return record.accuracy["summary"]["mAP"]
@@ -199,6 +217,9 @@ CONTENTS = {
     "pictures": "predictions beside the truth",
     "predictions.json": "all predictions",
     "matches.npz": "which of them found an object",
+    "confusion.json": "which class was taken for which",
+    CURVES: "precision, recall and F1",
+    MATRIX: "the confusion matrix",
     "checkpoints/best.ckpt": "the best weights",
 }
 

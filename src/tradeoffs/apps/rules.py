@@ -32,6 +32,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_parts(config, conf)
     check_complete(config)
     check_values(config)
+    check_batch_size(config)
     check_image_size(config)
     check_task(config, conf)
     check_resize(config)
@@ -58,6 +59,12 @@ def check_complete(config: DictConfig) -> None:
         OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(f"{error.full_key} has no value: {one_line(error)}") from error
+
+
+def check_batch_size(config: DictConfig) -> None:
+    """Only a data set to train on can suggest one."""
+    if config.get("batch_size") == "auto" and "source" in config:
+        raise UserError("batch_size=auto is for training; give a number of images")
 
 
 def check_image_size(config: DictConfig) -> None:

@@ -14,21 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from tradeoffs.apps.decisive import decisive, groups_in_order
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.files import write_whole
+from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import Record, flat, record_or_none
 
 FIRST_IN_NAMES = ("experiment", "trained", "task", "model", "backbone", "data", "image_size")
 LONGEST_NAME = 150  # bytes; file systems allow 255 bytes, and checkpoints add a little
-
-# Settings that change where, with what help or how often something runs, but not its result.
-NEUTRAL = (
-    *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
-    *("keep_last", "trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
-    *("data.source.root", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
-    "trainer.enable_progress_bar",
-)
-
-# Settings that say where the data lie. Whether they are the same data their hashes tell, see `data_identity`.
-PLACES = ("data.root",)
 
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself. And defaults of
 # settings that earlier runs did not have.
@@ -67,14 +57,10 @@ def _split(override: str) -> tuple[str, str]:
     return key.lstrip("+"), re.sub(r"""["'\s\[\]]""", "", value)
 
 
-def matters(key: str) -> bool:
-    return not any(key == neutral or key.startswith(f"{neutral}.") for neutral in NEUTRAL)
-
-
 def register_resolvers() -> None:
-    """Makes `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}` and `${if_equal:A,B,THEN,ELSE}` known to OmegaConf.
+    """Makes what the configs compute with known to OmegaConf; call it before composing.
 
-    Call it before composing.
+    `${run_name:}`, `${run_folder:RUN}`, `${chosen:GROUP}`, `${if_equal:A,B,THEN,ELSE}`, `${if_less:A,B,THEN,ELSE}`.
     """
 
     def part_of_hydra(root: DictConfig) -> DictConfig:
@@ -89,9 +75,13 @@ def register_resolvers() -> None:
     def chosen(group: str, *, _root_: DictConfig) -> str:
         return part_of_hydra(_root_).runtime.choices[group]
 
+    def less(a: object, b: float, then: object, other: object) -> object:
+        return then if isinstance(a, int | float) and a < b else other  # what else it may be is checked later
+
     OmegaConf.register_new_resolver("run_name", name, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
+    OmegaConf.register_new_resolver("if_less", less, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)
 
 

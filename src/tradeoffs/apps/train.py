@@ -189,6 +189,7 @@ def training_facts(trainer: Trainer) -> Outcome:
     return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
+        "batch_size": trainer.datamodule.batch_size,
         "seconds": callback_of(trainer, Throughput).seconds,
         "images_per_second": None if speed is None else float(speed),
         "processes": trainer.world_size,

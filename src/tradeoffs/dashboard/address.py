@@ -19,6 +19,11 @@ FILTERS = {
     "image_size": "Image size",
     "seed": "Seed",
 }
+# What else pages read in an address.
+SETTINGS = (
+    *("average", "figure", "x", "y", "colour", "symbol", "size", "scale", "limit"),
+    *("columns", "search", "sort", "page", "run", "first", "second"),
+)
 
 
 def read(search: str | None) -> View:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from flask import Flask, abort, request
 
-from tradeoffs.dashboard import address
+from tradeoffs.dashboard import address, theme
 from tradeoffs.dashboard.pages import compare, controls, figures, limit, run, saving, table
 from tradeoffs.dashboard.pages.parts import problem
 from tradeoffs.dashboard.pictures import serve_pictures
@@ -36,7 +36,7 @@ def build_app(store: Store, host: str = LOOPBACK, bound: str = LOOPBACK) -> Dash
         suppress_callback_exceptions=True,  # a page's parts are there only while it is
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
-    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">').replace("<head>", f"<head>{theme.HEAD}")
     app.layout = lambda: frame(store)
     for part in (controls, figures, limit, table, run, compare, saving):
         part.register(app, store)
@@ -77,6 +77,7 @@ def frame(store: Store) -> html.Div:
                     html.Strong("Speed/accuracy trade-offs"),
                     html.Nav(id="nav", **{"aria-label": "Pages"}),
                     saving.buttons(),
+                    theme.button(),
                 ]
             ),
             html.Main(id="page", tabIndex=-1),

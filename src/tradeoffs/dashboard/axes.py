@@ -8,6 +8,7 @@ import math
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -15,6 +16,7 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.results.columns import COLUMNS, TIMES, Column
 from tradeoffs.results.record import Record
 
+DIGITS = 8  # of a setting, which nobody types more of
 BACKBONES = Path(__file__).with_name("backbones.csv")
 # What another device, or other company on it, changes.
 TIMED = (*TIMES, "images_per_second", "memory", "minutes")
@@ -47,6 +49,14 @@ EXTRA = {
 ASIDE = {name: Column(name, "", None, lambda record: None) for name in ("sweep", "seeds")}
 AXES = COLUMNS | EXTRA | ASIDE
 NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", "num_proposals", "epochs"]
+CHOICES = {
+    "x": NUMBERS,
+    "y": NUMBERS,
+    "colour": GROUPING,
+    "symbol": GROUPING,
+    "size": ["", *NUMBERS],
+    "scale": ("linear", "log"),
+}
 
 
 def sweep_of(run: str) -> str:
@@ -63,6 +73,19 @@ def written(value: object) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:.3f}" if abs(value) < 1 else f"{value:.4g}"
 
 
+def setting(value: object) -> str:
+    """The value of a setting: numbers without exponents and without what a binary number adds to a decimal one."""
+    match value:
+        case None | "":
+            return "-"
+        case float() if math.isfinite(value):
+            return np.format_float_positional(float(f"{value:.{DIGITS}g}"), trim="-")
+        case list():
+            return f"[{', '.join(map(setting, value))}]"
+        case _:
+            return str(value)
+
+
 def plain(value: object) -> str:
     """A value as it stands in an address: whole numbers without a point."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
@@ -70,14 +93,15 @@ def plain(value: object) -> str:
 
 def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
     """What the view chooses of a figure's `usual` axes and looks, where it is something that can be chosen."""
-    allowed = {"x": NUMBERS, "y": NUMBERS, "colour": GROUPING, "symbol": GROUPING, "size": ["", *NUMBERS]}
-    allowed["scale"] = ("linear", "log")
-    return {name: value if (value := first(view, name, own)) in allowed[name] else own for name, own in usual.items()}
+    return {name: value if (value := first(view, name, own)) in CHOICES[name] else own for name, own in usual.items()}
 
 
 def label(name: str) -> str:
     """Of an axis, with a capital letter unless it is an abbreviation."""
-    text = AXES[name].label
+    return capital(AXES[name].label)
+
+
+def capital(text: str) -> str:
     return text if text.startswith("mAP") else text[0].upper() + text[1:]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tradeoffs.dashboard.axes import AXES, TIMED
 from tradeoffs.results.columns import ACCURACY, COUNTED
 from tradeoffs.results.data_marks import KINDS, is_hash, mark
+from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import flat
 from tradeoffs.results.seeds import DATA
 from tradeoffs.results.statistics import Interval, difference_over_seeds
@@ -27,10 +28,15 @@ class Row(NamedTuple):
     verdicts: list[str]
 
 
-def different_settings(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Key and both values, for each setting that is not the same, names aside."""
+def different_settings(
+    first: Mapping[str, Any], second: Mapping[str, Any], same_data: bool = False
+) -> list[tuple[str, Any, Any]]:
+    """Key and both values, for each setting that is not the same and may change a result.
+
+    Where the data lie changes nothing if they are known to be the same.
+    """
     before, after = dict(flat(first)), dict(flat(second))
-    keys = sorted((before.keys() | after.keys()) - {"name", "runs"})
+    keys = [key for key in sorted(before.keys() | after.keys()) if matters(key) and not (same_data and key in PLACES)]
     return [(key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
 
 
@@ -41,6 +47,10 @@ def different_data(one: pd.Series, other: pd.Series) -> list[tuple[str, str, str
         for name, title in KINDS.items()
         if not is_same(one[name], other[name])
     ]
+
+
+def known_same_data(one: pd.Series, other: pd.Series) -> bool:
+    return all(is_hash(one[name]) and one[name] == other[name] for name in KINDS)
 
 
 def is_same(first: object, second: object) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from tradeoffs.dashboard import filters, listing
+from tradeoffs.dashboard import filters, listing, notes, theme
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import FIGURES, Figure
@@ -43,11 +43,12 @@ def report(store: Store, view: View) -> str:
     facts = {
         "Runs": f"{len(rows)} of {len(store.table())} records in {store.root}/",
         "Filters": filters.described(store.table(), view),
+        "Note": " ".join(notes.in_words(store.table(), view)),
         "Seeds": "averaged" if filters.averaged(view) else "each for itself",
         "Hardware": "; ".join(filters.options(rows, "device")),
         "Written": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     }
-    parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items()]
+    parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items() if text]
     now = first(view, "figure", "frontier")  # whose axes and looks the view may choose
     parts += [
         section(figure, rows, store.table(), choices_in(view if name == now else {}, figure.choices))
@@ -74,11 +75,10 @@ def drawings(store: Store, view: View) -> Iterator[tuple[str, go.Figure]]:
     """All figures that the runs of a view can fill, each with a name: numbered where it has several panels."""
     rows = filters.shown(store.table(), view)
     for name, figure in FIGURES.items():
-        usable = figure.drawable(rows, figure.choices)
-        panels = filters.panels(usable, figure.timed(figure.choices)) if len(usable) else []
-        for number, (_, group) in enumerate(panels, start=1):
+        groups = figure.groups(rows, figure.choices)
+        for number, (_, group) in enumerate(groups, start=1):
             drawn = figure.draw(group, store.table(), figure.choices)
-            yield f"{name}-{number}" if len(panels) > 1 else name, drawn
+            yield f"{name}-{number}" if len(groups) > 1 else name, drawn
 
 
 def page(body: str) -> str:
@@ -86,6 +86,7 @@ def page(body: str) -> str:
         [
             '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Speed/accuracy trade-offs</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            theme.HEAD,
             f"<style>{STYLE.read_text(encoding='utf-8')}</style><script>{get_plotlyjs()}</script></head>",
             f"<body><main><h1>Speed/accuracy trade-offs</h1>{body}</main><script>{SORTING}</script></body></html>",
         ]
@@ -94,17 +95,18 @@ def page(body: str) -> str:
 
 def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> str:
     """Nothing where no run has what the figure shows."""
-    usable = figure.drawable(rows, choices)
-    if usable.empty:
+    groups = figure.groups(rows, choices)
+    if not groups:
         return ""
-    timed = figure.timed(choices)
+    usable, timed = figure.drawable(rows, choices), figure.timed(choices)
     head = (
-        f"<h2>{escape(figure.title)}</h2><p>{escape(figure.caption)} Figure {figure.number} of Huang et al. 2017.</p>"
+        f"<h2>{escape(figure.heading(choices))}</h2><p>{escape(figure.caption)} "
+        f"<small>(As figure {figure.number} in Huang et al. 2017)</small></p>"
     )
     mixed = escape(" ".join(filter(None, [filters.mixture(usable, timed), filters.other_images(usable)])))
     panels = [
         f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, choices))}</div>"
-        for title, group in filters.panels(usable, timed)
+        for title, group in groups
     ]
     return "\n".join([head, f"<p class='remark'>{mixed}</p>" if mixed else "", *panels])
 
@@ -126,13 +128,13 @@ def table_text(rows: pd.DataFrame) -> str:
     )
     marks = {name: listing.best(rows, name).to_list() for name in columns}
     texts = {name: listing.marked(rows, name) for name in columns}
-    lines = []
+    lines, names = [], listing.names(rows)
     for place, (_, row) in enumerate(rows.iterrows()):
         cells = [
             cell(row[name], texts[name][place], marks[name][place], bool(AXES[name].better) if name in AXES else True)
             for name in columns
         ]
-        lines.append(f"<tr><th scope='row'>{escape(str(row['name']))}</th>{''.join(cells)}</tr>")
+        lines.append(f"<tr><th scope='row'>{escape(names[place])}</th>{''.join(cells)}</tr>")
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tradeoffs.dashboard.axes import TIMED, hovers, label, plain
+from tradeoffs.dashboard.axes import AXES, TIMED, capital, hovers, label, plain
 from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
-from tradeoffs.dashboard.lines import by_proposals, by_resolution
+from tradeoffs.dashboard.filters import panels
+from tradeoffs.dashboard.lines import by_proposals, by_resolution, paths
 from tradeoffs.dashboard.scatter import Choices, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
 
@@ -24,7 +25,7 @@ class Figure(NamedTuple):
     """`needs` are columns beside those chosen as x and y, `shows` those that it can do without.
 
     `choices` are what can be chosen, with the default. Of runs that differ in the column `largest` alone, it has that
-    where it is largest.
+    where it is largest. A figure of lines joins runs that differ in the column `along`; `remedy` fills an empty one.
     """
 
     title: str
@@ -36,9 +37,25 @@ class Figure(NamedTuple):
     barred: bool = False  # a bar for each run, so only some fit
     shows: tuple[str, ...] = ()
     largest: str | None = None
+    along: str | None = None
+    remedy: str = "Filters may have left out the others."
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
+
+    def heading(self, choices: Choices) -> str:
+        """What it shows, with the axes that were chosen."""
+        axes = [name for name in ("y", "x") if name in choices]
+        if all(choices[name] == self.choices[name] for name in axes):
+            return self.title
+        text = " against ".join(AXES[choices[name]].title for name in axes)
+        return capital(text if len(axes) > 1 else f"{text} of each model")
+
+    def groups(self, rows: pd.DataFrame, choices: Choices) -> list[tuple[str, pd.DataFrame]]:
+        """The rows that compare with each other and of which something is drawn, each group with its title."""
+        usable = self.drawable(rows, choices)
+        found = panels(usable, self.timed(choices)) if len(usable) else []
+        return [(title, group) for title, group in found if self.along is None or any(paths(group, self.along))]
 
     def timed(self, choices: Choices) -> bool:
         """Whether what it shows depends on the device."""
@@ -101,33 +118,38 @@ FIGURES = {
         *(scatter, {"x": "ms", "y": "mAP", **LOOKS, "size": "memory", "scale": "log"}),
     ),
     "backbone": Figure(
-        *("Detector and backbone", "3"),
+        *("Accuracy by backbone", "3"),
         "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
         "the paper; other backbones are left out.",
         *(scatter, {"x": "backbone_accuracy", "y": "mAP", **LOOKS, "size": "", "scale": "linear"}),
         largest="num_proposals",
     ),
     "objects": Figure(
-        *("Size of objects", "4"),
+        *("Accuracy by size of objects", "4"),
         "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
         *(by_object_size, {}, ("mAP", *SIZES)),
         barred=True,
         largest="num_proposals",
     ),
     "resolution": Figure(
-        *("Resolution", "5"),
+        *("Small and large objects by image size", "5"),
         "The same model with images of several sizes, joined by a line: what a larger image gives on small objects "
         "and on large ones. Two-stage models have the most proposals that they were run with.",
         *(by_resolution, {"x": "AP_large", "y": "AP_small", "scale": "linear"}, ("image_size",)),
         largest="num_proposals",
+        along="image_size",
+        remedy="This trains one with two sizes: python train.py -m image_size=300,600",
     ),
     "proposals": Figure(
-        *("Number of proposals", "6"),
+        *("Accuracy and time by proposals", "6"),
         "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right), each with "
         "the largest images that it was run with.",
         *(by_proposals, {"scale": "linear"}, ("num_proposals",)),
         shows=("mAP", "ms"),
         largest="image_size",
+        along="num_proposals",
+        remedy="This scores a two-stage model with several: "
+        "python evaluate.py run=NAME num_proposals=10,50,300 measure=true",
     ),
     "time": Figure(
         *("Time in parts", "7"),
@@ -137,24 +159,24 @@ FIGURES = {
         largest="num_proposals",
     ),
     "arithmetic": Figure(
-        *("FLOPs and time", "8"),
+        *("Time against multiply-adds", "8"),
         "Multiply-adds say little about time: models above the crowd take long for what they compute.",
         *(scatter, {"x": "multiply_adds", "y": "ms", **LOOKS, "size": "", "scale": "log"}),
     ),
     "memory": Figure(
-        *("Memory", "9"),
+        *("Memory of each model", "9"),
         "The most memory that a large batch takes, the leanest model first.",
         *(memory_bars, {"x": "memory"}),
         barred=True,
         largest="num_proposals",
     ),
     "memory_time": Figure(
-        *("Memory and time", "10"),
+        *("Time against memory", "10"),
         "Memory against time: what is small is mostly fast.",
         *(scatter, {"x": "memory", "y": "ms", **LOOKS, "size": "", "scale": "log"}),
     ),
     "thresholds": Figure(
-        *("AP50 and AP75", "11"),
+        *("AP50 and AP75 against mAP", "11"),
         "Average precision at a loose and at a strict threshold against the mAP, which averages over ten of them.",
         *(thresholds, {}, ("mAP", *THRESHOLDS)),
     ),

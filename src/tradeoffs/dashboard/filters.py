@@ -21,30 +21,40 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and value == value
 
 
-def defaults(table: pd.DataFrame) -> View:
-    """The task, data set and device of the most runs that are scored, if there are several; else of the most runs."""
-    several = [name for name in TOGETHER if len(options(table, name)) > 1]
+def defaults(table: pd.DataFrame, view: View) -> View:
+    """The task, data set and device that the view does not name, if its filters leave several.
+
+    Those of the most runs that are scored, else of the most runs.
+    """
+    rows = passing(table, view)
+    texts = {name: rows[name].map(plain) for name in TOGETHER if name not in view and len(rows)}
+    several = [name for name, values in texts.items() if values.nunique() > 1]
     if not several:
         return {}
-    texts = pd.DataFrame({name: table[name].map(plain) for name in TOGETHER})
-    counts = table["mAP"].notna().groupby([texts[name] for name in TOGETHER]).agg(["sum", "size"])
+    counts = rows["mAP"].notna().groupby([texts[name] for name in several]).agg(["sum", "size"])
     most = counts.sort_values(["sum", "size"], kind="stable").index[-1]
-    return {name: [value] for name, value in zip(TOGETHER, most, strict=True) if name in several}
+    return {name: [value] for name, value in zip(several, [most] if len(several) == 1 else most, strict=True)}
 
 
 def chosen(table: pd.DataFrame, view: View) -> View:
     """The values of each filter; none means all. A key without a value takes a default away."""
-    usual = defaults(table)
+    usual = defaults(table, view)
     given = {name: view.get(name, usual.get(name, [])) for name in FILTERS}
     return {name: [value for value in values if value] for name, values in given.items()}
 
 
-def selected(table: pd.DataFrame, view: View) -> pd.DataFrame:
-    """The records that pass the filters."""
-    for name, values in chosen(table, view).items():
+def passing(table: pd.DataFrame, view: View) -> pd.DataFrame:
+    """The records that pass the filters in the view, without any default."""
+    for name in FILTERS:
+        values = [value for value in view.get(name, []) if value]
         if values and len(table):
             table = table[table[name].map(plain).isin(values)]
     return table
+
+
+def selected(table: pd.DataFrame, view: View) -> pd.DataFrame:
+    """The records that pass the filters."""
+    return passing(table, chosen(table, view))
 
 
 def averaged(view: View) -> bool:

@@ -19,11 +19,20 @@ def paths(rows: pd.DataFrame, along: str) -> Iterator[tuple[str, str, pd.DataFra
 
     Sweeps are not joined with each other, since they may have trained in other ways.
     """
-    apart = ["backbone", "model", "sweep", *(["image_size"] if along == "num_proposals" else [])]
-    for keys, group in rows.groupby(apart, sort=True, dropna=False):
+    for keys, group in rows.groupby(apart(along), sort=True, dropna=False):
         best = group.sort_values("mAP", na_position="first").drop_duplicates(along, keep="last")
         if len(best) > 1:
             yield str(keys[0]), str(keys[1]), best.sort_values(along)
+
+
+def apart(along: str) -> list[str]:
+    """What runs that are joined have in common."""
+    return ["backbone", "model", "sweep", *(["image_size"] if along == "num_proposals" else [])]
+
+
+def alone(rows: pd.DataFrame, along: str) -> int:
+    """How many models there are that no line joins with another one of theirs."""
+    return rows.groupby(apart(along), dropna=False).ngroups - sum(1 for _ in paths(rows, along))
 
 
 def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:

@@ -11,13 +11,16 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, plain, written
 from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER
+from tradeoffs.results.names import short_names
 
 STAR, CLOSE = "★", "☆"
 
+# What is asked for first stands where a narrow window shows it.
 USUAL = (
-    *("model", "backbone", "image_size", "num_proposals", "seed", "seeds", "mAP", "AP50", "ms"),
+    *("mAP", "ms", "AP50", "model", "backbone", "image_size", "num_proposals", "seed", "seeds"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
+SHORT = {"model": "model", "AP50": "AP50", "AP75": "AP75"}  # heads, beside those of the results
 IDENTITY = ("model", "backbone", "image_size", "num_proposals", "seed")
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
@@ -32,7 +35,9 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
     }
     shown = [name for name in known if name not in alike]
     alike_rows = rows.duplicated([name for name in IDENTITY if name in shown]).any()
-    return [*shown[:2], "sweep", *shown[2:]] if alike_rows and rows["sweep"].nunique() > 1 else shown
+    if alike_rows and rows["sweep"].nunique() > 1:
+        shown.insert(shown.index("backbone") + 1, "sweep")
+    return [name for name in shown if name != "seed" or "seeds" not in shown]
 
 
 def plain_one(name: str) -> str:
@@ -45,7 +50,14 @@ def columns(rows: pd.DataFrame, view: View) -> list[str]:
 
 def head(name: str) -> str:
     """Of a column, short."""
-    return HEADS.get(name) or AXES[name].title
+    return SHORT.get(name) or HEADS.get(name) or AXES[name].title
+
+
+def names(rows: pd.DataFrame) -> list[str]:
+    """What somebody named a run; else, where its name is a list of settings, what tells it apart."""
+    return [
+        short if "=" in name else name for name, short in zip(rows["name"].map(str), short_names(rows), strict=True)
+    ]
 
 
 def searched(rows: pd.DataFrame, text: str) -> pd.DataFrame:

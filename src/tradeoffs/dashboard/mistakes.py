@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from tradeoffs.metrics.matches import Matches
-
-LOOSE = 0  # place of the IoU threshold 0.5
+from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
+from tradeoffs.metrics.matches import LOOSE, Matches
 
 
 class Mistakes(NamedTuple):
@@ -28,8 +27,11 @@ class Mistakes(NamedTuple):
         return sorted(self.missed, key=lambda image: (-self.total(image), image))[:count]
 
 
-def mistakes(matches: Matches) -> Mistakes:
-    threshold = best_threshold(matches)
+def mistakes(matches: Matches, threshold: float | None = None) -> Mistakes:
+    """By default from the score of the best F1 on, or the usual one where nothing right was found."""
+    if threshold is None:
+        best = best_f1(matches)
+        threshold = best.threshold if best else USUAL_SCORE
     kept = (matches.scores >= threshold) & ~matches.ignored[LOOSE]
     found = per_image(matches, kept & matches.true[LOOSE])
     false = per_image(matches, kept & ~matches.true[LOOSE])
@@ -42,14 +44,3 @@ def mistakes(matches: Matches) -> Mistakes:
 
 def per_image(matches: Matches, which: ndarray) -> Int64[ndarray, " M"]:
     return np.bincount(matches.images[which], minlength=len(matches.image_ids))
-
-
-def best_threshold(matches: Matches) -> float:
-    """The score above which detections have the highest F1, that of all images and classes together; 1 without any."""
-    counted = ~matches.ignored[LOOSE]
-    scores, true = matches.scores[counted], matches.true[LOOSE][counted]
-    if not len(scores):
-        return 1.0
-    order = np.argsort(-scores, kind="stable")
-    f1 = 2 * np.cumsum(true[order]) / (np.arange(1, len(order) + 1) + matches.objects.sum())
-    return float(scores[order][np.argmax(f1)])

@@ -16,15 +16,17 @@ from tradeoffs.dashboard.mistakes import Mistakes, mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.data.sources import existing_split
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.record import Record
 
-SIDE = 480  # pixels of the longer side
+SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
 
 
-def picture_address(run: str, image_id: int) -> str:
-    return PATH + write({"run": [run], "image": [str(image_id)]})
+def picture_address(run: str, image_id: int, score: float | None = None) -> str:
+    """Of an image with what was found with this score or more, by default the run's best."""
+    return PATH + write({"run": [run], "image": [str(image_id)], "score": [] if score is None else [str(score)]})
 
 
 def serve_pictures(server: Flask, store: Store) -> None:
@@ -34,7 +36,8 @@ def serve_pictures(server: Flask, store: Store) -> None:
     def picture() -> Response:
         try:
             image_id = int(request.args.get("image", ""))
-            content = draw(store, request.args.get("run", ""), image_id)
+            score = request.args.get("score")
+            content = draw(store, request.args.get("run", ""), image_id, None if score is None else float(score))
         except (UserError, ValueError, OSError) as error:
             return Response(str(error), 404, mimetype="text/plain")
         return Response(content, mimetype="image/jpeg")
@@ -77,8 +80,8 @@ def read_matches(file: Path, written: int) -> Matches:
     return Matches.load(file)
 
 
-def mistakes_of(store: Store, run: str) -> Mistakes:
-    return mistakes(matches_of(store, run))
+def mistakes_of(store: Store, run: str, threshold: float | None = None) -> Mistakes:
+    return mistakes(matches_of(store, run), threshold)
 
 
 @lru_cache(maxsize=4)
@@ -104,11 +107,11 @@ def threshold_of(store: Store, run: str) -> float:
     try:
         return mistakes_of(store, run).threshold
     except UserError:
-        return 0.3  # as in the pictures of a training
+        return USUAL_SCORE
 
 
-def draw(store: Store, run: str, image_id: int) -> bytes:
-    """Raises UserError where image or data are not there."""
+def draw(store: Store, run: str, image_id: int, score: float | None = None) -> bytes:
+    """With boxes from this score on, by default the run's best. Raises UserError where image or data are not there."""
     import torch
     from PIL import Image
 
@@ -123,7 +126,7 @@ def draw(store: Store, run: str, image_id: int) -> bytes:
         raise UserError(f"image {image_id} lies outside the folder of its data set")
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
-    threshold = threshold_of(store, run)
+    threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
     boxes = torch.tensor([each["bbox"] for each in found], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]

@@ -50,7 +50,8 @@ def lines(table: pd.DataFrame, names: list[str]) -> go.Figure:
         figure.add_scatter(
             x=known["step"], y=known[name], mode=mode, name=html.escape(name), line=style, showlegend=True
         )
-    figure.update_layout(height=340, xaxis_title="step", hovermode="x unified", yaxis_rangemode="tozero")
+    figure.update_layout(height=340, xaxis_title="step", hovermode="x unified")
+    figure.update_yaxes(rangemode="tozero", tickformat="~r", hoverformat=".4~r")  # 0.0006, not 600µ
     return figure
 
 

@@ -19,6 +19,7 @@ from tradeoffs.results.names import short_names
 
 Choices = dict[str, str]  # x, y, colour, symbol, size: columns; scale: log or linear
 MOST_NAMES = 8  # written beside the marks of a frontier
+MARGIN = 0.15  # of the span of the marks, beside them
 MOST_WHISKERS = 200  # more hide each other
 HOLLOW = "hollow: disturbed time, or hardly trained"
 MAYBE = "ringed: perhaps on it, within the intervals"
@@ -71,10 +72,29 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
     scale = choices.get("scale", "linear")
     if has_frontier(scatter, choices):
         add_frontier(figure, rows, x, y, scale)
-    figure.update_xaxes(title_text=label(x), **ticks(rows[x], scale))
-    upwards = ticks(rows[y], "log" if y in ("ms", "network_ms") else "linear")
-    figure.update_yaxes(title_text=label(y), rangemode="nonnegative", **upwards)
+    up_scale = "log" if y in ("ms", "network_ms") else "linear"
+    figure.update_xaxes(title_text=label(x), autorangeoptions=around(rows[x], scale), **ticks(rows[x], scale))
+    figure.update_yaxes(
+        title_text=label(y),
+        rangemode="nonnegative",
+        autorangeoptions=around(rows[y], up_scale),
+        **ticks(rows[y], up_scale),
+    )
     return figure
+
+
+def around(values: pd.Series, scale: str) -> dict[str, float]:
+    """Bounds of an axis by its marks alone: longer whiskers run out of the drawing, and flatten nothing."""
+    known = values[values > 0] if scale == "log" else values
+    known = np.log(known.astype(float)) if scale == "log" else known.astype(float)
+    known = known[np.isfinite(known)]
+    if known.empty:
+        return {}
+    low, high = known.min(), known.max()
+    margin = MARGIN * (high - low or abs(high) or 1)
+    ends = np.array([low - margin, high + margin])
+    low, high = np.exp(ends) if scale == "log" else ends
+    return {"clipmin": float(low), "clipmax": float(high)}
 
 
 def has_frontier(draw: Callable, choices: Choices) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_number
+from tradeoffs.data.annotation_file import are_keypoints, are_numbers, area_fault, is_box, is_number, short
 
 BORDER_TOLERANCE = 1.0  # pixels by which a box may reach over the border unmentioned: many tools round
 
@@ -31,7 +31,7 @@ def annotation_findings(
     if fault := area_fault(annotation.get("area"), width * height):
         yield Finding("warning", f"its area is {fault}; that of its box is taken", "area")
     if not isinstance(crowd := annotation.get("iscrowd"), bool | None) and not is_number(crowd):
-        yield Finding("error", f"its iscrowd is {crowd!r} instead of 0 or 1", "iscrowd")
+        yield Finding("error", f"its iscrowd is {short(crowd)} instead of 0 or 1", "iscrowd")
     yield from _segmentation_findings(annotation.get("segmentation"), width, height, _severity(with_masks))
     yield from _keypoint_findings(annotation.get("keypoints"), joints, _severity(with_keypoints))
 
@@ -42,13 +42,17 @@ def _severity(asked_for: bool) -> Severity:
 
 def _box_findings(box: object, width: int, height: int) -> Iterator[Finding]:
     if not is_box(box):
-        yield Finding("error", f"the box {box} is not four numbers: left, top, width, height", "box")
+        what = f"the box {short(box)} is not" if box else "has no box (bbox); it needs"
+        yield Finding("error", f"{what} four numbers: left, top, width, height", "box")
         return
     left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
     if box[2] <= 0 or box[3] <= 0:
         yield Finding("error", f"the box {box} has no area", "box")
     elif left >= width or top >= height or right <= 0 or bottom <= 0:
         yield Finding("error", f"the box {box} is outside its image of {width} x {height}", "box")
+    elif right <= 1 and bottom <= 1 and min(width, height) > 2:
+        what = f"the box {box} lies in the first pixel: are its numbers parts of the image instead of pixels?"
+        yield Finding("warning", what, "fraction")
     elif max(-left, -top, right - width, bottom - height) > BORDER_TOLERANCE:
         yield Finding("warning", f"the box {box} is cut at the border of its image of {width} x {height}", "border")
 
@@ -60,7 +64,9 @@ def _segmentation_findings(segmentation: object, width: int, height: int, severi
             return
         case {"counts": str() | bytes() | [*_], "size": size}:
             if size != [height, width]:
-                yield Finding(severity, f"its mask is of size {size}, its image of {[height, width]}", "mask size")
+                yield Finding(
+                    severity, f"its mask is of size {short(size)}, its image of {[height, width]}", "mask size"
+                )
         case [*polygons] if all(isinstance(polygon, list) for polygon in polygons):
             if not all(len(polygon) % 2 == 0 and are_numbers(polygon) for polygon in polygons):
                 yield Finding(severity, "a polygon of its segmentation is no list of x, y, x, y, ...", "polygon")
@@ -77,5 +83,5 @@ def _keypoint_findings(keypoints: object, joints: int, severity: Severity) -> It
     if isinstance(keypoints, list) and are_numbers(keypoints):
         what = f"has {len(keypoints)} keypoint numbers; {joints} keypoints need {3 * joints}"
     else:
-        what = f"its keypoints are {keypoints} instead of a list of numbers"
+        what = f"its keypoints are {short(keypoints)} instead of a list of numbers"
     yield Finding(severity, what, "keypoints")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
 
 TOP_LEVEL_KEYS = ("images", "annotations", "categories")
+LARGEST = sys.float_info.max
+SHOWN = 60  # characters of a wrong value
 
 
 def read_annotation_file(path: Path) -> dict:
@@ -29,6 +32,8 @@ def read_annotation_file(path: Path) -> dict:
         raise UserError(f"{path}: broken JSON at {place} ({error.msg}); fetch or write the file again") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file; expected COCO format") from None
+    except (ValueError, RecursionError):  # thousands of digits, or of brackets one in the other
+        raise UserError(f"{path}: holds numbers or brackets without end; expected COCO format") from None
     _require_lists(content, path)
     return content
 
@@ -53,20 +58,26 @@ def write_annotation_file(content: dict, path: Path) -> None:
 
 
 def is_number(value: object) -> bool:
-    """True for a finite JSON number; JSON as Python reads it knows NaN and Infinity, boxes do not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    """True for a finite JSON number; JSON as Python reads it knows NaN, Infinity and endless integers, boxes do not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def are_numbers(values: list) -> bool:
     """`is_number` of many at once, in a tenth of the time."""
     try:
-        return set(map(type, values)) <= {int, float} and abs(sum(values)) < float("inf")
+        return set(map(type, values)) <= {int, float} and sum(map(abs, values)) <= LARGEST
     except OverflowError:
         return False
 
 
 def is_box(value: object) -> bool:
     return isinstance(value, list) and len(value) == 4 and are_numbers(value)
+
+
+def keypoint_names(category: dict) -> list[str]:
+    """Of a class; none where what stands there is no list of names."""
+    names = category.get("keypoints")
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def are_keypoints(value: object, joints: int) -> bool:
@@ -79,7 +90,7 @@ def area_fault(area: object, largest: float = float("inf")) -> str | None:
     if area is None:
         return "missing"
     if not is_number(area) or area <= 0:
-        return f"{area}, which is no area"
+        return f"{short(area)}, which is no area"
     return f"{area:g}, more than its whole image" if area > largest else None
 
 
@@ -87,6 +98,12 @@ def area_of(annotation: dict, largest: float = float("inf")) -> float:
     """The annotation's area where it is one, else its box's."""
     area = annotation.get("area")
     return annotation["bbox"][2] * annotation["bbox"][3] if area_fault(area, largest) else area
+
+
+def short(value: object) -> str:
+    """What stands in a file, as much of it as fits into a line."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tradeoffs.data.annotation_check import annotation_findings
-from tradeoffs.data.annotation_file import is_box, read_annotation_file, without_copies
+from tradeoffs.data.annotation_file import is_box, keypoint_names, read_annotation_file, short, without_copies
 from tradeoffs.data.box_check import box_findings
 from tradeoffs.data.faults import Fault
 from tradeoffs.data.image_check import image_faults
@@ -25,8 +25,10 @@ class Kind(NamedTuple):
     allows: Callable[[object], bool]
 
 
+MOST_NAMED = 10  # classes that never occur
+
 WHOLE = Kind("a whole number of at most 64 bits", lambda value: type(value) is int and -(2**63) <= value < 2**63)
-PIXELS = Kind("a whole number of pixels", lambda value: type(value) is int and 0 < value < 2**31)
+PIXELS = Kind("a whole number of pixels, 1 or more", lambda value: type(value) is int and 0 < value < 2**31)
 TEXT = Kind("a text", lambda value: isinstance(value, str) and value != "")
 
 NEEDED = {
@@ -51,7 +53,7 @@ def check_dataset(
     try:
         content = read_annotation_file(annotations)
     except UserError as error:
-        return [*folder, Fault("error", str(annotations), str(error).removeprefix(f"{annotations}: "))]
+        return [*folder, Fault("error", annotations.name, str(error).removeprefix(f"{annotations}: "))]
     faults = [*folder, *_malformed_entries(content, annotations.name)]
     readable = len(faults) == len(folder)
     faults += _set_faults(content, annotations.name)
@@ -73,7 +75,7 @@ def _malformed_entries(content: dict, file: str) -> Iterator[Fault]:
             wrong = [number for number, entry in enumerate(content[kind]) if not needed.allows(entry.get(key))]
             if wrong:
                 value = content[kind][wrong[0]].get(key)
-                what = f"has no {key}; it needs" if value is None else f"its {key} is {value!r} instead of"
+                what = f"has no {key}; it needs" if value is None else f"its {key} is {short(value)} instead of"
                 where = f"{file}, {kind}[{wrong[0]}]"
                 yield Fault("error", where, f"{what} {needed.words}", more=len(wrong) - 1)
 
@@ -86,13 +88,21 @@ def _set_faults(content: dict, file: str) -> Iterator[Fault]:
     for kind in ("images", "categories"):
         yield from _repeated_ids(content[kind], f"{file}, {kind}")
     yield from _repeated_annotations(content["annotations"], f"{file}, annotations")
+    yield from _repeated_texts(content["images"], "file_name", file, "stand for one photo, {}, which counts each time")
+    yield from _repeated_texts(content["categories"], "name", file, "are called {}; they are classes of their own")
+    if content["annotations"]:
+        yield from _absent_classes(content, file)
+
+
+def _absent_classes(content: dict, file: str) -> Iterator[Fault]:
     occurring = {str(annotation.get("category_id")) for annotation in content["annotations"]}
     absent = [
         str(category.get("name")) for category in content["categories"] if str(category.get("id")) not in occurring
     ]
     if absent:
         count = f"{len(absent)} of {len(content['categories'])} classes"
-        yield Fault("warning", file, f"{count} never occur: {', '.join(absent)}")
+        more = ", ..." if len(absent) > MOST_NAMED else ""
+        yield Fault("warning", file, f"{count} never occur: {', '.join(absent[:MOST_NAMED])}{more}")
 
 
 def _repeated_ids(entries: list[dict], where: str) -> Iterator[Fault]:
@@ -123,6 +133,14 @@ def _repeated_annotations(annotations: list[dict], where: str) -> Iterator[Fault
         yield Fault("warning", where, what, more=len(repeated) - 1)
 
 
+def _repeated_texts(entries: list[dict], key: str, file: str, what: str) -> Iterator[Fault]:
+    times = Counter(str(entry.get(key)) for entry in without_copies(entries))
+    repeated = [text for text, count in times.items() if count > 1]
+    if repeated:
+        first = repeated[0]
+        yield Fault("warning", file, f"{times[first]} entries {what.format(short(first))}", more=len(repeated) - 1)
+
+
 def _times(entries: list[dict]) -> Counter[str]:
     return Counter(str(entry["id"]) for entry in entries if "id" in entry)
 
@@ -131,7 +149,7 @@ def _annotation_faults(content: dict, file: str, with_masks: bool, with_keypoint
     """Errors one by one, because each may be left out by itself; of each kind of warnings the first."""
     images = {image["id"]: image for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
-    joints = max((len(category.get("keypoints") or ()) for category in content["categories"]), default=0)
+    joints = max((len(keypoint_names(category)) for category in content["categories"]), default=0)
     warnings: dict[str, Fault] = {}
     boxes, sizes = [], []
     for number, annotation in enumerate(content["annotations"]):

@@ -17,6 +17,7 @@ from tradeoffs.data.annotation_file import (
     TOP_LEVEL_KEYS,
     are_keypoints,
     area_of,
+    keypoint_names,
     read_annotation_file,
     without_copies,
 )
@@ -141,7 +142,7 @@ class CocoDataset:
         """The file's content as the official metric takes it, read again: it is too large to be carried along.
 
         `iscrowd` is filled in where it lacks, and the box's area where there is none. Annotation ids are counted anew
-        if one is 0, missing or repeated: pycocotools takes a match with the annotation 0 for none.
+        unless all are different whole numbers above 0: pycocotools takes a match with the annotation 0 for none.
         """
         content = read_annotation_file(self.annotations_path)
         if self.without_annotations:
@@ -161,8 +162,7 @@ class CocoDataset:
         categories = sorted(categories, key=lambda category: category["id"])
         self.category_ids: list[int] = [category["id"] for category in categories]
         self.class_names: list[str] = [category["name"] for category in categories]
-        named = (category["keypoints"] for category in categories if category.get("keypoints"))
-        self.keypoint_names: list[str] = next(named, [])
+        self.keypoint_names: list[str] = next(filter(None, map(keypoint_names, categories)), [])
         self.keypoint_flip_pairs: list[tuple[int, int]] = flip_pairs(self.keypoint_names)
 
     def _read_images(self, images: list[dict]) -> None:
@@ -230,6 +230,7 @@ def _complete(annotations: list[dict], largest: dict[int, int]) -> None:
         if annotation.get("iscrowd") is None:
             annotation["iscrowd"] = 0
         annotation["area"] = area_of(annotation, largest.get(annotation["image_id"], float("inf")))
-    if len({annotation.get("id") or None for annotation in annotations} - {None}) < len(annotations):
+    ids = [value for annotation in annotations if type(value := annotation.get("id")) is int and 0 < value < 2**63]
+    if len(set(ids)) < len(annotations):
         for number, annotation in enumerate(annotations, 1):
             annotation["id"] = number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -39,6 +39,15 @@ class LeftOut(NamedTuple):
 
     images: frozenset[int] = frozenset()  # ids
     annotations: frozenset[int] = frozenset()  # places in the file's list
+
+
+def left_out_by(faults: Iterable[Fault]) -> LeftOut:
+    """What mends those of the faults that can be mended so. Warnings never name an image or an annotation."""
+    faults = list(faults)
+    return LeftOut(
+        frozenset(fault.image_id for fault in faults if fault.image_id is not None),
+        frozenset(fault.annotation for fault in faults if fault.annotation is not None),
+    )
 
 
 def require_sound(
@@ -81,10 +90,7 @@ def _require_droppable(errors: Mapping[Path, list[Fault]]) -> None:
 
 
 def _leave_out(errors: list[Fault], annotations: Path) -> LeftOut:
-    left_out = LeftOut(
-        frozenset(fault.image_id for fault in errors if fault.image_id is not None),
-        frozenset(fault.annotation for fault in errors if fault.annotation is not None),
-    )
+    left_out = left_out_by(errors)
     if errors:
         counts = f"left out images: {len(left_out.images)}, annotations: {len(left_out.annotations)}"
         copies = sum(fault.copies for fault in errors)

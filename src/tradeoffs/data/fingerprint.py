@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,13 +19,14 @@ import numpy as np
 
 from tradeoffs.data.annotation_file import TOP_LEVEL_KEYS, no_garbage_collection, read_annotation_file, without_copies
 from tradeoffs.data.check import check_dataset
+from tradeoffs.data.faults import left_out_by
+from tradeoffs.data.kept_files import file_stamps, keep, kept
 from tradeoffs.data.sources import SplitName, existing_split
 from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
 
 VERSION = 1  # raised when equal data get another hash
 DIGITS = 16
-AT_ONCE = 1000  # photos that one thread asks the file system for
+SUFFIX = ".content"  # of what is kept beside the verdict of the check
 
 
 class Content(NamedTuple):
@@ -62,8 +60,8 @@ def fingerprint(images: Path, annotations: Path, left_out: Sequence = ()) -> str
     The annotation file is parsed once and its hash remembered beside it; the photos' sizes are asked for every time.
     """
     content = _remembered(annotations) or _read(annotations)
-    sizes = np.fromiter(_file_sizes(images, content.file_names), "<i8", len(content.file_names))
-    return _hashed(content.digest.encode(), sizes.tobytes(), _as_json(left_out))
+    sizes = file_stamps(images, content.file_names)[:, 0]
+    return _hashed(content.digest.encode(), sizes.astype("<i8").tobytes(), _as_json(left_out))
 
 
 def _recipe(source: Mapping[str, Any], split: SplitName) -> list:
@@ -74,25 +72,9 @@ def _recipe(source: Mapping[str, Any], split: SplitName) -> list:
 
 
 def _left_out(images: Path, annotations: Path) -> list:
-    errors = [fault for fault in check_dataset(images, annotations) if fault.severity == "error"]
-    return sorted({(fault.image_id or 0, fault.annotation_id or 0) for fault in errors if fault.can_be_left_out})
-
-
-def _file_sizes(folder: Path, names: Sequence[str]) -> Iterable[int]:
-    """In bytes; -1 where there is no such file."""
-
-    def sizes(start: int) -> list[int]:
-        return [_file_size(f"{folder}/{name}") for name in names[start : start + AT_ONCE]]
-
-    with ThreadPoolExecutor(16) as pool:  # a file server answers many at once
-        return chain.from_iterable(list(pool.map(sizes, range(0, len(names), AT_ONCE))))
-
-
-def _file_size(path: str) -> int:
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 (a Path for each takes as long again)
-    except (OSError, ValueError):
-        return -1
+    """Ids of images and places of annotations; empty where there are neither."""
+    found = left_out_by(check_dataset(images, annotations))
+    return [sorted(part) for part in found] if any(found) else []
 
 
 def _read(annotations: Path) -> Content:
@@ -101,7 +83,7 @@ def _read(annotations: Path) -> Content:
         content = read_annotation_file(annotations)
         entries = {kind: without_copies(content[kind]) for kind in TOP_LEVEL_KEYS}
         found = Content(_digest(**entries), [str(image.get("file_name")) for image in entries["images"]])
-    _remember(annotations, state, found)
+    keep(annotations, SUFFIX, [state, *found])
     return found
 
 
@@ -153,11 +135,6 @@ def _hashed(*parts: bytes) -> str:
     return total.hexdigest()[:DIGITS]
 
 
-def _memory(annotations: Path) -> Path:
-    """Beside the verdict of the check."""
-    return annotations.parent / ".checked" / f"{annotations.name}.content"
-
-
 def _state(annotations: Path) -> list[int]:
     """What changes with the file. Its time of change tells even a file that was given its former date."""
     file = annotations.stat()
@@ -166,16 +143,7 @@ def _state(annotations: Path) -> list[int]:
 
 def _remembered(annotations: Path) -> Content | None:
     try:
-        state, *content = json.loads(_memory(annotations).read_bytes())
+        state, *content = kept(annotations, SUFFIX)
         return Content(*content) if state == _state(annotations) else None
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _remember(annotations: Path, state: list[int], content: Content) -> None:
-    """Nothing is written where the annotation file lies in a folder without write permission, not even by root."""
-    folder, file = annotations.parent, _memory(annotations)
-    if folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK):
-        with suppress(OSError):  # a full disk: it is read again the next time
-            file.parent.mkdir(exist_ok=True)
-            write_whole(file, json.dumps([state, *content]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,17 @@ from PIL import Image
 from tqdm import tqdm
 
 from tradeoffs.data.faults import Fault
-from tradeoffs.data.pixels import NOT_DECODABLE, TAIL, ImageSize, has_end, is_16_bit, read_pixels, refusal_of, size_of
+from tradeoffs.data.pixels import (
+    NOT_DECODABLE,
+    TAIL,
+    ImageSize,
+    has_end,
+    is_16_bit,
+    read_pixels,
+    reason_of,
+    refusal_of,
+    size_of,
+)
 
 DARK = 64  # of 255: values of up to 14 bits that are kept in 16 lie below it
 SAMPLE = 5  # photos of 16 bits whose pixels are looked at
@@ -39,12 +51,25 @@ def image_facts(path: Path, width: int, height: int) -> ImageFacts:
                 file.seek(0)
                 image.load()
     except FileNotFoundError:
-        return ImageFacts("there is no such file")
-    except Image.UnidentifiedImageError:
-        return ImageFacts("is not an image")
+        return ImageFacts(f"there is no such file{_spelt_otherwise(path)}")
     except NOT_DECODABLE as error:
-        return ImageFacts(f"cannot be decoded: {error}")
+        is_none = isinstance(error, Image.UnidentifiedImageError)
+        return ImageFacts(reason_of(error, path) or ("is not an image" if is_none else f"cannot be decoded: {error}"))
     return ImageFacts(refusal or _size_fault(size, (width, height)), size.orientation, deep, pages)
+
+
+def _spelt_otherwise(path: Path) -> str:
+    """Accents and capitals make names differ that look alike to people, or to other systems; so do backslashes."""
+    path = Path(str(path).replace("\\", "/"))
+    with suppress(OSError, ValueError):
+        for found in path.parent.iterdir():
+            if _alike(found.name) == _alike(path.name):
+                return f", but {found}, whose name is spelt in another way"
+    return ""
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_whole(file, image_format: str | None) -> bool:
@@ -63,7 +88,7 @@ def _size_fault(size: ImageSize, stated: tuple[int, int]) -> str | None:
             f"{difference}, its size when its EXIF orientation ({size.orientation}) is followed: boxes were made on "
             "the turned photo; save the photo turned and without that mark, or give boxes of the stored pixels"
         )
-    hint = "; annotations must be those of the pixels before EXIF rotation" if found == stated[::-1] else ""
+    hint = "; one of them was turned, or width and height have changed places" if found == stated[::-1] else ""
     return difference + hint
 
 

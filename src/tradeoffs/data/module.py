@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
@@ -28,6 +29,8 @@ from tradeoffs.structures import Batch
 
 log = logging.getLogger(__name__)
 
+SMALLEST_BATCH, LARGEST_BATCH = 8, 32  # images
+LEAST_STEPS = 20  # of an epoch, where the batch need not be smaller than the smallest for it
 MOST_WORKERS = 8  # per process; more only wait for memory
 
 
@@ -41,8 +44,9 @@ class CocoDataModule(LightningDataModule):
         image_size, resize: See `Resize`.
         augmentation: See `draw_window`; for training only.
         photometric: Whether the task is to distort colours, on the device.
-        batch_size: Images of one step over all processes, shared by them. Batch norm and the mean loss are per process.
-        val_batch_size: The same for validation; by default as for training.
+        batch_size: Images of one step over all processes, shared by them; `auto`: see `suggested_batch`. Batch norm and
+            the mean loss are per process.
+        val_batch_size: The same for validation; by default as for training, 32 for `auto`.
         workers: Processes that load images, for each process that trains.
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
         with_masks, with_keypoints: Whether targets have them.
@@ -61,7 +65,7 @@ class CocoDataModule(LightningDataModule):
         resize: str = "warp",
         augmentation: str = "ssd",
         photometric: bool = True,
-        batch_size: int = 32,
+        batch_size: int | Literal["auto"] = "auto",
         val_batch_size: int | None = None,
         workers: int | Literal["auto"] = "auto",
         seed: int = 0,
@@ -78,8 +82,8 @@ class CocoDataModule(LightningDataModule):
         self.resize = Resize(resize, image_size)
         self.augmentation = augmentation
         self.photometric = photometric
-        self.batch_size = batch_size
-        self.val_batch_size = val_batch_size or batch_size
+        self._batch_size = batch_size
+        self.val_batch_size = val_batch_size
         self.workers = workers
         self.seed = seed
         self.on_fault = on_fault
@@ -156,15 +160,27 @@ class CocoDataModule(LightningDataModule):
         """COCO's id of each label."""
         return self.val.category_ids
 
+    @property
+    def batch_size(self) -> int:
+        """Images of one step over all processes."""
+        return self._given_or(suggested_batch(len(self.train)))
+
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.train, self.augmentation, self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(self.val, "none", self.val_batch_size, shuffle=False)
+        return self._loader(self.val, "none", self.val_batch_size or self._given_or(LARGEST_BATCH), shuffle=False)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Without waiting: the loader has put the batch into pinned memory where the device is a GPU."""
         return batch.to(device, non_blocking=device.type == "cuda")
+
+    def _given_or(self, suggested: int) -> int:
+        """The batch size of the settings, or the suggested one, rounded up to equal shares of two images or more."""
+        if self._batch_size != "auto":
+            return self._batch_size
+        processes = self.trainer.world_size if self.trainer else 1
+        return processes * max(2, math.ceil(suggested / processes))
 
     def _loader(self, dataset: CocoDataset, augmentation: str, batch_size: int, shuffle: bool) -> DataLoader:
         trainer = self.trainer
@@ -182,6 +198,15 @@ def input_scales(resize: Resize, sizes: Int64[ndarray, "N 2"]) -> Float64[ndarra
     different, which = np.unique(sizes, axis=0, return_inverse=True)
     placed = [resize.place(Window(0, 0, width, height), height, width).geometry for height, width in different.tolist()]
     return torch.stack(placed)[:, [1, 0]].double().numpy()[which.reshape(-1)]
+
+
+def suggested_batch(num_images: int) -> int:
+    """Images of one step for a training split of `num_images`: a power of two from 8 to 32.
+
+    A network learns by steps as much as by images, and in large batches few photos are few steps.
+    """
+    fitting = 2 ** int(math.log2(max(num_images // LEAST_STEPS, 1)))
+    return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH)
 
 
 def suggested_workers(processes: int = 1) -> int:

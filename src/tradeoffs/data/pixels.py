@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,24 @@ from tradeoffs.errors import UserError
 END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 TAIL = 32
 
-NOT_DECODABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+# What Pillow's decoders raise for damaged files, of which it catches but a part itself.
+NOT_DECODABLE = (
+    *(OSError, ValueError, SyntaxError, TypeError, RuntimeError, EOFError, LookupError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
+)
+
+# First bytes of files that are taken for photos, though nothing here reads them.
+HEIC = "it is a HEIC photo, which is not read; save it as JPEG"
+TIFF = "it is a TIFF file that is damaged or of a kind that is not read; save it with 8 or 16 bits a channel"
+HEADS = {
+    b"ftyphe": HEIC,
+    b"ftypmif1": HEIC,
+    b"version https://git-lfs": "it is a pointer of Git LFS; fetch the photos by: git lfs pull",
+    b"<": "it is a text, a web page perhaps, not an image",
+    b"II*": TIFF,
+    b"MM\0*": TIFF,
+}
+DRAWINGS = ("EPS", "WMF", "EMF")  # which other programs would have to draw
 
 ORIENTATION, WIDTH, HEIGHT, BITS, PHOTOMETRIC = 0x112, 0x100, 0x101, 0x102, 0x106  # tags of EXIF and TIFF
 
@@ -38,9 +56,8 @@ EIGHT_BITS = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
 UNKNOWN_RANGE = {"F": "floats", "I": "32-bit or signed integers"}
 
-# Pillow says these with a line of its source. Photos above twice that size it refuses; damaged EXIF data turn nothing.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", "(?s).*EXIF data", UserWarning)
+# With a line of its source Pillow warns of large photos and of damaged tags. What it cannot read raises all the same.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageSize(NamedTuple):
@@ -68,7 +85,8 @@ def read_pixels(path: Path, upright: bool = False) -> UInt8[ndarray, "H W 3"]:
     except UserError as refusal:
         raise UserError(f"cannot read the image {path}: {refusal}") from None
     except NOT_DECODABLE as error:
-        raise UserError(f"cannot read the image {path}: it is truncated or not an image") from error
+        reason = reason_of(error, path) or "it is truncated or not an image"
+        raise UserError(f"cannot read the image {path}: {reason}") from error
 
 
 def image_size(path: Path) -> ImageSize:
@@ -80,8 +98,26 @@ def image_size(path: Path) -> ImageSize:
             return size_of(image)
     except FileNotFoundError:
         raise UserError(f"there is no image {path}") from None
-    except NOT_DECODABLE:
-        raise UserError(f"cannot read the image {path}: it is not an image") from None
+    except NOT_DECODABLE as error:
+        reason = reason_of(error, path) or "it is not an image"
+        raise UserError(f"cannot read the image {path}: {reason}") from None
+
+
+def reason_of(error: Exception, path: Path) -> str | None:
+    """Why a file could not be read or decoded, where more is known than that it is damaged or no image."""
+    if isinstance(error, OSError) and error.strerror:  # of the file system
+        return error.strerror
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller or cut it into pieces"
+    if not isinstance(error, Image.UnidentifiedImageError):
+        return None
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        head = file.read(TAIL)
+        if not head:
+            return "it is empty"
+        known = (what for start, what in HEADS.items() if head.startswith(start) or head.startswith(start, 4))
+        return next(known, None)
+    return None
 
 
 def size_of(image: Image.Image) -> ImageSize:
@@ -94,6 +130,8 @@ def size_of(image: Image.Image) -> ImageSize:
 
 def refusal_of(image: Image.Image) -> str | None:
     """Why the pixels of an open image cannot be taken; None if they can. Its header is enough."""
+    if image.format in DRAWINGS:
+        return f"it is a drawing ({image.format}), not a photo; save it as PNG"
     if image.mode in EIGHT_BITS or is_16_bit(image):
         return None
     kind = UNKNOWN_RANGE.get(image.mode, "of a kind that is not read")

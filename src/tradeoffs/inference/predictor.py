@@ -20,7 +20,10 @@ from tradeoffs.inference.found import Found
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
+from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.structures import to_original
+
+BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
 
 
 class Picture(NamedTuple):
@@ -49,7 +52,7 @@ class Predictor:
         resize: Resize,
         class_names: list[str],
         category_ids: list[int],
-        min_score: float = 0.3,
+        min_score: float = USUAL_SCORE,
         batch_size: int = 8,
     ):
         self.network = network
@@ -115,7 +118,7 @@ class Predictor:
         """Inputs of different size are padded to a common multiple, as in training."""
         batch = collate([picture.sample for picture in pictures], self.resize.multiple).to(self.device)
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
-            self.network.score_threshold = max(self._least_score, min_score)
+            self.network.score_threshold = max(self._least_score, min_score * BELOW)
         with torch.inference_mode():
             detections = to_original(self.network.predict(batch.images), batch).to("cpu")
         sure = detections.valid & (detections.scores >= min_score)

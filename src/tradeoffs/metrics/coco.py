@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
+from tradeoffs.metrics.confusion import Confusion, confusion
 from tradeoffs.metrics.gather import Seen, broadcast_from_first, gather_on_first, join
 from tradeoffs.metrics.matches import Matches, matches_of
 from tradeoffs.structures import Detections
@@ -105,24 +106,34 @@ class CocoMetric:
             for image_id, category_id, box, score in zip(image_ids, category_ids, boxes, scores, strict=True)
         ]
 
-    def matches(self) -> Matches | None:
+    def matches(self, only_seen: bool = False) -> Matches | None:
         """Which detections found an object, on rank 0; None on the others. Every rank must call it."""
         seen = gather_on_first(join(self._parts))
         if seen is None:
             return None
-        matches = matches_of(self._evaluate(seen, self._all_images))
-        return replace(matches, image_ids=self._image_ids, class_ids=self._category_ids)
+        images = self._images(seen, only_seen)
+        matches = matches_of(self._evaluate(seen, images))
+        return replace(matches, image_ids=self._image_ids[images], class_ids=self._category_ids)
 
-    @property
-    def _all_images(self) -> Int64[np.ndarray, " M"]:
-        return np.arange(len(self._image_ids))
+    def confusion(self, threshold: float, only_seen: bool = False) -> Confusion | None:
+        """Which class was taken for which, on rank 0, whose `threshold` counts; None on the others, as `matches`."""
+        seen = gather_on_first(join(self._parts))
+        if seen is None:
+            return None
+        names = {category["id"]: category["name"] for category in self.ground_truth["categories"]}
+        classes = [names[number] for number in range(len(self._category_ids))]
+        images = self._images(seen, only_seen)
+        return confusion(self.ground_truth["annotations"], seen.rows, images, classes, threshold)
+
+    def _images(self, seen: Seen, only_seen: bool) -> Int64[np.ndarray, " M"]:
+        return seen.images if only_seen else np.arange(len(self._image_ids))
 
     def _evaluate(self, seen: Seen, images: Int64[np.ndarray, " M"]) -> Any:
         classes = list(range(len(self._category_ids)))
         return official.evaluate(self.ground_truth, seen.rows, images, classes, self.max_detections)
 
     def _score(self, seen: Seen, only_seen: bool, errors: bool) -> CocoScores:
-        images = seen.images if only_seen else self._all_images
+        images = self._images(seen, only_seen)
         if len(images) == 0:
             raise UserError("there is no image to score; update the metric first, or check the validation split")
         evaluation = self._evaluate(seen, images)

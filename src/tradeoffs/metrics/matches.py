@@ -17,6 +17,7 @@ from tradeoffs.files import write_whole
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
+LOOSE, STRICT = 0, 5  # places of the IoU thresholds 0.5 and 0.75
 TINY = np.spacing(1)  # as COCO's evaluation has it, against division by zero
 
 
@@ -38,6 +39,13 @@ class Matches:
 
     def average_precision(self, weights: Float64[ndarray, " M"] | None = None) -> Float64[ndarray, "10 C"]:
         """By IoU threshold and class, each image counted `weights` times; nan for a class without objects."""
+        return self.precision_at_recalls(weights).mean(axis=2)
+
+    def precision_at_recalls(self, weights: Float64[ndarray, " M"] | None = None) -> Float64[ndarray, "10 C 101"]:
+        """COCO's precision-recall curves: at each recall the highest precision that is reached with it or a higher one.
+
+        0 where a recall is not reached; the rest as in `average_precision`, which is their mean.
+        """
         weights = np.ones(len(self.image_ids)) if weights is None else weights
         bounds = np.searchsorted(self.classes, np.arange(len(self.class_ids) + 1))
         columns = [
@@ -46,15 +54,15 @@ class Matches:
         ]
         return np.stack(columns, axis=1)
 
-    def _of_class(self, part: slice, weights: ndarray, objects: float) -> Float64[ndarray, "10"]:
+    def _of_class(self, part: slice, weights: ndarray, objects: float) -> Float64[ndarray, "10 101"]:
         if objects == 0:
-            return np.full(len(IOU_THRESHOLDS), np.nan)
+            return np.full((len(IOU_THRESHOLDS), len(RECALLS)), np.nan)
         weight = weights[self.images[part]]
         true = np.cumsum(self.true[:, part] * weight, axis=1)
         false = np.cumsum(~(self.true[:, part] | self.ignored[:, part]) * weight, axis=1)
         precision = true / (true + false + TINY)
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        return np.array([at_recalls(*curve) for curve in zip(true / objects, precision, strict=True)])
+        return np.stack([at_recalls(*curve) for curve in zip(true / objects, precision, strict=True)])
 
     def save(self, path: Path) -> None:
         """A compressed file of about ten bytes a detection, written whole or not at all."""
@@ -78,10 +86,10 @@ class Matches:
         return cls(**content)
 
 
-def at_recalls(recall: Float64[ndarray, " N"], precision: Float64[ndarray, " N"]) -> float:
-    """The mean over COCO's recalls of the precision at each; 0 where a recall is not reached."""
+def at_recalls(recall: Float64[ndarray, " N"], precision: Float64[ndarray, " N"]) -> Float64[ndarray, " 101"]:
+    """The precision at each of COCO's recalls; 0 where a recall is not reached."""
     places = np.searchsorted(recall, RECALLS, side="left")
-    return np.append(precision, 0.0)[places].mean()
+    return np.append(precision, 0.0)[places]
 
 
 def matches_of(evaluation: Any) -> Matches:

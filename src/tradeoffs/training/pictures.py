@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
+from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.pictures import contact_sheet, draw_boxes, save_picture
 from tradeoffs.structures import Batch, Detections, originals, to_original
 from tradeoffs.training.loggers import log_picture
@@ -34,7 +35,7 @@ class PredictionPictures(Callback):
         min_score: Detections below are not drawn.
     """
 
-    def __init__(self, folder: Path, num: int = 8, every_n_validations: int = 1, min_score: float = 0.3):
+    def __init__(self, folder: Path, num: int = 8, every_n_validations: int = 1, min_score: float = USUAL_SCORE):
         self.folder = Path(folder) / "pictures"
         self.num = num
         self.every_n_validations = every_n_validations
@@ -68,6 +69,8 @@ class PredictionPictures(Callback):
             )
             save_picture(contact_sheet(self._tiles, caption=caption), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
+            if self._validations == 0 and _is_training(trainer):
+                print(f"what it finds so far: {path}")
         if not trainer.sanity_checking:
             self._validations += 1
         self._tiles = []
@@ -82,7 +85,7 @@ def _is_training(trainer: Trainer) -> bool:
 
 
 def draw_predictions(
-    batch: Batch, detections: Detections, class_names: Sequence[str], min_score: float = 0.3, tile: int = TILE
+    batch: Batch, detections: Detections, class_names: Sequence[str], min_score: float = USUAL_SCORE, tile: int = TILE
 ) -> list[UInt8[Tensor, "3 _h _w"]]:
     """Each photo of the batch in its own shape, its longer side `tile` pixels, with its truth and what is sure enough.
 

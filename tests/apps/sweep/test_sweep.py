@@ -250,7 +250,7 @@ def processes_of(runs: Path) -> list[int]:
 
 def nothing_runs(runs: Path) -> bool:
     """Within some moments: Python's own helpers end after what they helped."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while processes_of(runs) and time.monotonic() < until:
         time.sleep(0.1)
     return not processes_of(runs)

@@ -13,9 +13,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from tradeoffs.apps.config import CONF, hydra_for, is_single, parse, with_axes
 from tradeoffs.apps.decisive import key_of
-from tradeoffs.apps.run_folder import FIRST_IN_NAMES, PLACES, matters, run_name
+from tradeoffs.apps.run_folder import FIRST_IN_NAMES, run_name
 from tradeoffs.apps.sweep.plan import Job, read_job
 from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.results.neutral import PLACES, matters
 
 MOST_COMBINATIONS = 10_000  # that are ever listed
 

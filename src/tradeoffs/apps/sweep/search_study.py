@@ -25,10 +25,10 @@ from rich.table import Table
 from tradeoffs.apps.data_identity import Hashes
 from tradeoffs.apps.data_identity import changes as other_data
 from tradeoffs.apps.lock import lock_of
-from tradeoffs.apps.run_folder import PLACES
 from tradeoffs.apps.sweep.search_space import Space
 from tradeoffs.errors import BusyError, UserError
 from tradeoffs.results.columns import CLOCKED, COLUMNS
+from tradeoffs.results.neutral import PLACES
 
 STORAGE = "optuna.log"
 SETUP, DATA = "setup", "data"  # of the study, by which a changed one is found out

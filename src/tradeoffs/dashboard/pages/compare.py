@@ -12,7 +12,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import label, plain, written
+from tradeoffs.dashboard.axes import label, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import picture, problem, rows_table, section
@@ -29,7 +29,11 @@ PAIR = ("first", "second")
 def layout(store: Store, view: View) -> list:
     runs = offered(store, view)
     fields = [
-        field(name, f"{name.capitalize()} run", dcc.Dropdown(id=name, options=runs, value=first(view, name) or None))
+        field(
+            name,
+            f"{name.capitalize()} run",
+            dcc.Dropdown(id=name, options=runs, value=first(view, name) or None, maxHeight=480),
+        )
         for name in PAIR
     ]
     return [
@@ -57,7 +61,7 @@ def content(store: Store, one: str, other: str) -> list:
     doubt = comparison.other_images(*rows)
     images, fault = ({}, "") if doubt else over_images(store, one, other)
     return [
-        section("What differs in their settings", settings_table(*configs, comparison.different_data(*rows))),
+        section("What differs in their settings", settings_table(*configs, *rows)),
         section(
             "What differs in their numbers",
             html.P(f"Differences are second minus first. {fault}", className="caption"),
@@ -67,11 +71,15 @@ def content(store: Store, one: str, other: str) -> list:
     ]
 
 
-def settings_table(first_config: dict, second_config: dict, data: list[tuple[str, Any, Any]]) -> Any:
-    found = [*data, *comparison.different_settings(first_config, second_config)]
+def settings_table(first_config: dict, second_config: dict, one: pd.Series, other: pd.Series) -> Any:
+    same = comparison.known_same_data(one, other)
+    found = [
+        *comparison.different_data(one, other),
+        *comparison.different_settings(first_config, second_config, same),
+    ]
     if not found:
-        return html.P("Nothing.")
-    return rows_table(["setting", "first", "second"], [[key, plain(a), plain(b)] for key, a, b in found])
+        return html.P("Nothing that changes a result.")
+    return rows_table(["setting", "first", "second"], [[key, setting(a), setting(b)] for key, a, b in found])
 
 
 def metrics_table(table: pd.DataFrame, one: pd.Series, other: pd.Series, images: dict[str, Interval]) -> Any:

@@ -11,6 +11,7 @@ from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.store import Store
+from tradeoffs.results.columns import TOGETHER
 
 Value = str | list[str] | None
 SEVERAL = (*FILTERS, "average", "columns")  # settings whose value is a list
@@ -50,7 +51,8 @@ def needless(values: list[str], wanted: list[str]) -> bool:
 def usual_value(table: pd.DataFrame, view: View, name: str) -> list[str]:
     """Of a setting that the address does not name."""
     if name in FILTERS:
-        return filters.defaults(table).get(name, [])
+        others = {key: value for key, value in view.items() if key != name}
+        return filters.defaults(table, others).get(name, []) if name in TOGETHER else []
     if name == "average":
         return ["yes"]
     figure = FIGURES.get(address.first(view, "figure", "frontier"))

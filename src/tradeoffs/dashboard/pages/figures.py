@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -13,8 +14,9 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, choices_in, label
 from tradeoffs.dashboard.bars import MOST_BARS
 from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.lines import alone, paths
 from tradeoffs.dashboard.pages import controls, limit
-from tradeoffs.dashboard.pages.parts import graph, no_runs
+from tradeoffs.dashboard.pages.parts import graph, no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.bounds import untrained
@@ -42,7 +44,7 @@ def pills(view: View) -> list:
     now = first(view, "figure", "frontier")
     return [
         dcc.Link(
-            [figure.title, html.Small(f"figure {figure.number}")],
+            figure.title,
             href="/" + address.write(address.changed(kept, figure=None if name == "frontier" else name)),
             className="pill current" if name == now else "pill",
         )
@@ -73,11 +75,12 @@ def content(store: Store, view: View) -> list:
         return [no_runs(store.root)]
     figure = chosen_figure(view)
     said, drawn = draw(table, view)
+    heading = figure.heading(choices_in(view, figure.choices))
     return [
-        html.H1(figure.title),
-        html.P([figure.caption, html.Small(f" Figure {figure.number} of Huang et al. 2017.")], className="caption"),
+        html.H1(heading),
+        html.P([figure.caption, html.Small(f" (As figure {figure.number} in Huang et al. 2017)")], className="caption"),
         html.Ul(said, className="remark", id={"remarks": 0}),
-        *(panel(f"{figure.title}, {title}", title, each) for title, each in drawn.items()),
+        *(panel(f"{heading}, {title}", title, each) for title, each in drawn.items()),
         *limit.parts(store, view, figure),
         html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
         choosers(figure, choices_in(view, figure.choices)),
@@ -94,7 +97,7 @@ def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.F
     choices = choices_in(view, figure.choices)
     rows = filters.shown(table, view)
     usable = figure.drawable(rows, choices)
-    groups = filters.panels(usable, figure.timed(choices))
+    groups = figure.groups(rows, choices)
     said = remarks(figure, choices, rows, usable)
     if len(groups) > MOST_PANELS:
         said.append(f"Only the {MOST_PANELS} largest of {len(groups)} such groups are shown; filters choose others.")
@@ -102,7 +105,7 @@ def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.F
     for each in drawn.values():
         each.update_layout(height=each.layout.height or HEIGHT)
         limit.draw(each, table, view, figure)
-    return [html.Li(text) for text in said], drawn
+    return [*notes_of(table, view, "/"), *map(html.Li, said)], drawn
 
 
 def keep_zoom(figure: go.Figure, move: dict[str, Any]) -> None:
@@ -128,6 +131,8 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     needed = [AXES[name].title.partition(",")[0] for name in figure.columns(choices)]
     if usable.empty:
         found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
+    elif figure.along:
+        found.extend(unjoined(figure.along, usable, figure.remedy))
     elif lacking := figure.lacking(rows, choices):
         found.append(f"Not shown: {lacking} of {lacking + len(usable)} models, without {listed(needed, 'or')}.")
     if figure.timed(choices):
@@ -145,6 +150,15 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     return [text for text in found if text]
 
 
+def unjoined(along: str, usable: pd.DataFrame, remedy: str) -> Iterator[str]:
+    """What a figure of lines cannot show of models that have a single place on them."""
+    what, few = AXES[along].title, alone(usable, along)
+    if not any(paths(usable, along)):
+        yield f"No model here was run with several values of {what}, which a line would join. {remedy}"
+    elif few:
+        yield f"Not shown: {few} model{'s' * (few > 1)} with a single value of {what}."
+
+
 def listed(names: list[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
@@ -152,7 +166,7 @@ def listed(names: list[str], last: str = "and") -> str:
 def remedy(figure: Figure, choices: dict[str, str]) -> str:
     if "mAP" in figure.columns(choices):
         return "train.py and evaluate.py write accuracies; benchmark.py times models without training them."
-    return "Filters may have left out the others."
+    return figure.remedy
 
 
 def register(app: Dash, store: Store) -> None:

@@ -92,6 +92,9 @@ def draw(drawn: go.Figure, table: pd.DataFrame, view: View, figure: Figure) -> N
     place = question.limits[0].value if question else max(values) * BESIDE
     if place <= 0 and drawn.layout.xaxis.type == "log":
         return
+    ends = drawn.layout.xaxis.autorangeoptions
+    if ends.clipmax is not None:  # the line is to be seen, wherever it is
+        ends.update(clipmin=min(ends.clipmin, place / BESIDE), clipmax=max(ends.clipmax, place * BESIDE))
     drawn.add_shape(
         type="line",
         x0=place,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 from dash import dcc, html
 
+from tradeoffs.dashboard import address, notes
+from tradeoffs.dashboard.address import View
 from tradeoffs.dashboard.pictures import picture_address
 
 FIRST_COMMAND = "python train.py experiment=demo"
@@ -30,6 +33,15 @@ def problem(text: str) -> html.Div:
     return html.Div([html.H1("Not found"), html.P(text)], className="empty")
 
 
+def notes_of(table: pd.DataFrame, view: View, path: str) -> list[html.Li]:
+    """What the address names in vain, and what is not shown, with links that show it."""
+    links = [
+        html.Li([f"{each.text} ", dcc.Link("Show them, too", href=path + address.write(each.view))])
+        for each in notes.hidden(table, view)
+    ]
+    return [*map(html.Li, notes.in_vain(table, view)), *links]
+
+
 def graph(figure: go.Figure, name: str, **more: Any) -> dcc.Graph:
     """As high as the figure says from the beginning, so that nothing below moves when it is drawn."""
     config = {**CONFIG, "toImageButtonOptions": {**IMAGE, "filename": name}}
@@ -47,6 +59,6 @@ def rows_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> html.Div:
     return html.Div(html.Table([head, html.Tbody(body)]), className="scroll", tabIndex=0)
 
 
-def picture(run: str, image_id: int, caption: str) -> html.Figure:
+def picture(run: str, image_id: int, caption: str, score: float | None = None) -> html.Figure:
     described = f"image {image_id}: {caption}"
-    return html.Figure([html.Img(src=picture_address(run, image_id), alt=described), html.Figcaption(described)])
+    return html.Figure([html.Img(src=picture_address(run, image_id, score), alt=described), html.Figcaption(described)])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import pandas as pd
 import yaml
-from dash import Dash, Input, Output, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, written
+from tradeoffs.dashboard.axes import AXES, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.pages import scores
+from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
@@ -22,6 +25,20 @@ from tradeoffs.results.record import Record
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
 SHOWN = 8  # images of a kind
 TIMING = ("precision", "threads", "compile", "warmup", "repeats", "turns", "fused", "channels_last")
+
+
+class PlainNumbers(yaml.SafeDumper):
+    """Writes 0.00001, not 1.0e-05."""
+
+
+def plain_float(dumper: PlainNumbers, value: float) -> yaml.ScalarNode:
+    if not isfinite(value):
+        return dumper.represent_float(value)
+    text = setting(value)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else f"{text}.0")
+
+
+PlainNumbers.add_representer(float, plain_float)
 
 
 def layout(store: Store, view: View) -> list:
@@ -90,6 +107,7 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     if accuracy.get("errors"):
         drawn = run_figures.error_bars(accuracy["errors"])
         yield section("What goes wrong: AP50 that each kind of error costs", graph(drawn, "errors"), kind="panel half")
+    yield from scores.sections(store, run, record)
     if cost.get("batches"):
         drawn = run_figures.clock_bars(cost["batches"])
         yield section(
@@ -98,7 +116,7 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     if accuracy:
         yield from images(store, run)
     config = pictures.config_of(store, run, record)
-    text = html.Pre(yaml.safe_dump(config, sort_keys=False), tabIndex=0)
+    text = html.Pre(yaml.dump(config, Dumper=PlainNumbers, sort_keys=False), tabIndex=0)
     yield section("Settings", html.Details([html.Summary(f"{len(config)} groups of settings"), text]))
     yield section("Where", rows_table(["what", "value"], [[key, short(value)] for key, value in record.where.items()]))
 
@@ -133,15 +151,38 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
         yield section("Images", html.P(str(fault)))
         return
     note = (
-        f"Dashed and white: the truth. Coloured: found with a score of {found.threshold:.2f} or more, where the F1 at "
-        "an IoU of 0.5 is highest."
+        "Dashed: the truth, with the name of what was missed. Whole lines: what was found with this score or more; at "
+        f"{found.threshold:.2f} the F1 at an IoU of 0.5 is highest."
     )
-    yield section("Images", html.P(note, className="caption"), gallery(run, sorted(found.missed)[:SHOWN], found))
-    yield section("Its worst images", gallery(run, found.worst(SHOWN), found))
+    yield section(
+        "Images",
+        html.P(note, className="caption"),
+        field("score", "Least score of a box", slider(found.threshold)),
+        html.Div(galleries(run, found), id="galleries"),
+    )
+
+
+def slider(best: float) -> dcc.Slider:
+    marks = {0: "0", 1: "1", rounded(best): "best F1"}
+    return dcc.Slider(0, 1, 0.01, value=rounded(best), marks=marks, id="score", updatemode="mouseup")
+
+
+def rounded(score: float) -> float:
+    return round(score, 2)
+
+
+def galleries(run: str, found: Mistakes) -> list:
+    return [
+        gallery(run, sorted(found.missed)[:SHOWN], found),
+        html.H2("Its worst images"),
+        gallery(run, found.worst(SHOWN), found),
+    ]
 
 
 def gallery(run: str, image_ids: list[int], found: Mistakes) -> html.Div:
-    return html.Div([picture(run, each, counted(found, each)) for each in image_ids], className="gallery")
+    return html.Div(
+        [picture(run, each, counted(found, each), found.threshold) for each in image_ids], className="gallery"
+    )
 
 
 def counted(found: Mistakes, image_id: int) -> str:
@@ -152,3 +193,16 @@ def register(app: Dash, store: Store) -> None:
     @app.callback(Output("run", "children"), Input("url", "search"))
     def show(search: str) -> list:
         return content(store, first(address.read(search), "run"))
+
+    @app.callback(
+        *(Output("galleries", "children"), Input("score", "value"), State("url", "search")), prevent_initial_call=True
+    )
+    def draw(score: float, search: str) -> Any:
+        """At the best threshold, which the slider shows in two digits, that itself."""
+        run = first(address.read(search), "run")
+        try:
+            best = pictures.threshold_of(store, run)
+            found = pictures.mistakes_of(store, run, best if score == rounded(best) else score)
+        except (UserError, TypeError):  # the run has gone by now, or nothing was typed
+            return no_update
+        return galleries(run, found)

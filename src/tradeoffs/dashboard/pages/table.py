@@ -11,7 +11,7 @@ from tradeoffs.dashboard import address, filters, listing
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, label
 from tradeoffs.dashboard.pages import controls
-from tradeoffs.dashboard.pages.parts import no_runs
+from tradeoffs.dashboard.pages.parts import no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 
 ROWS = 25  # on a page; Dash takes milliseconds for each cell
@@ -50,6 +50,7 @@ def content(store: Store, view: View) -> list:
     columns = listing.columns(rows, view)
     return [
         html.P(summary(rows, columns, filters.averaged(view)), className="caption", role="status"),
+        html.Ul(notes_of(store.table(), view, "/table"), className="remark"),
         *([html.P(f"{mixed}. The best is marked among those that do.", className="remark")] if mixed else []),
         html.Div(
             table(rows, columns, view, page), className="scroll", tabIndex=0, role="region", **{"aria-label": "Runs"}
@@ -67,11 +68,12 @@ def summary(rows: pd.DataFrame, columns: list[str], averaged: bool) -> str:
 
 def table(rows: pd.DataFrame, columns: list[str], view: View, page: int) -> html.Table:
     part = slice((page - 1) * ROWS, page * ROWS)
+    names = listing.names(rows)
     marks = {name: listing.best(rows, name).iloc[part].to_list() for name in columns}
     texts = {name: listing.marked(rows.iloc[part], name) for name in columns}
     body = [
         html.Tr([run_cell(run, name), *(cell(texts[each][i], marks[each][i], each) for each in columns)])
-        for i, (run, name) in enumerate(zip(rows.index[part], rows["name"].iloc[part], strict=True))
+        for i, (run, name) in enumerate(zip(rows.index[part], names[part], strict=True))
     ]
     return html.Table(
         [
@@ -91,7 +93,10 @@ def header(name: str, text: str, view: View) -> html.Th:
     href = "/table" + address.write(address.changed(view, sort=f"{'-' * falling}{name}", page=None))
     arrow = (" ▼" if descending else " ▲") if by == name else ""
     state = ("descending" if descending else "ascending") if by == name else "none"
-    return html.Th(dcc.Link(text + arrow, href=href, title=f"sort by {text}"), scope="col", **{"aria-sort": state})
+    kind = "number" if name in AXES and AXES[name].better else None
+    return html.Th(
+        dcc.Link(text + arrow, href=href, title=f"sort by {text}"), scope="col", className=kind, **{"aria-sort": state}
+    )
 
 
 def run_cell(run: str, name: str) -> html.Th:
