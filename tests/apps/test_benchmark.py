@@ -226,21 +226,30 @@ def test_a_lack_of_memory_before_anything_was_measured(timed, monkeypatch):
     assert [(row["image_size"], row["total_ms"] == "") for row in rows] == [("96", True), ("64", False), ("64", False)]
 
 
+def in_turns(record: Record) -> str:
+    """How many models had their turns together."""
+    return record.cost["protocol"]["turns"].partition(" in ")[0]
+
+
 def test_what_lacks_memory_beside_others_gets_a_turn_of_its_own(timed, monkeypatch):
     """As on a GPU that holds either model but not both."""
     errors = iter([NO_MEMORY])
     broken(monkeypatch, lambda images: images.shape[-1] == 96 and next(errors, None) is not None, NO_MEMORY)
     code, records, _ = timed("backbone.name=test_resnet", "image_size=[64,96,128]")
     assert code == 0
-    turns = {size: record.cost["protocol"]["turns"][:8] for (_, size), record in short(records).items()}
-    assert turns == {64: "1 models", 96: "2 models", 128: "2 models"}
+    turns = {
+        size: record.cost["protocol"]["turns"].partition(" in ")[0] for (_, size), record in short(records).items()
+    }
+    assert turns == {64: "1 model", 96: "2 models", 128: "2 models"}
 
 
 def test_models_are_timed_in_groups_where_memory_is_short(timed, monkeypatch):
     monkeypatch.setattr(Referee, "is_full", lambda self, group: len(group) == 2)
     _, records, _ = timed("backbone.name=test_resnet", "image_size=[64,96,128]")
-    turns = {size: record.cost["protocol"]["turns"][:8] for (_, size), record in short(records).items()}
-    assert turns == {64: "2 models", 96: "2 models", 128: "1 models"}
+    turns = {
+        size: record.cost["protocol"]["turns"].partition(" in ")[0] for (_, size), record in short(records).items()
+    }
+    assert turns == {64: "2 models", 96: "2 models", 128: "1 model"}
 
 
 def test_a_bug_in_one_model_is_shown_and_the_others_go_on(timed, monkeypatch, capsys):
@@ -295,7 +304,7 @@ def test_only_disturbed_times_are_taken_again(timed, monkeypatch, capsys):
     assert (turns.count(64), turns.count(96)) == (9, 3)
     assert [(row["disturbed"], row["attempts"]) for row in rows] == [("True", "3"), ("False", "1")]
     shown = capsys.readouterr().out
-    assert "timing batches of 1: 1 models again, since they were disturbed (attempt 3)" in shown
+    assert "timing batches of 1: 1 model again, since they were disturbed (attempt 3)" in shown
     assert "! ssd test_resnet 64 at batch 1: disturbed in 3 attempts; do not rank by these times" in shown
 
 
@@ -441,7 +450,7 @@ def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, cap
     given = [word.partition("=")[0] for word in words]
     timed(*model, *words, settings=tuple(word for word in QUICK if word.partition("=")[0] not in given))
     assert len(clock.turns) == 6
-    assert f"to be timed anew: 1 of 1 models ({reason}" in capsys.readouterr().out
+    assert f"to be timed anew: 1 of 1 model ({reason}" in capsys.readouterr().out
 
 
 def test_weights_of_a_run_that_was_trained_anew_are_others(timed, clock, finished_run, tmp_path, capsys):
@@ -452,7 +461,7 @@ def test_weights_of_a_run_that_was_trained_anew_are_others(timed, clock, finishe
     torch.save({**content, "epoch": 99}, file)
     clock.go_on()
     timed(f"run=[{copy}]")
-    assert clock.turns and "timed anew: 1 of 1 models (other weights)" in capsys.readouterr().out
+    assert clock.turns and "timed anew: 1 of 1 model (other weights)" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU, so nothing of this is a mistake")

@@ -9,6 +9,7 @@ from tradeoffs.apps.config import compose
 from tradeoffs.apps.run_folder import save_config, without_neutral
 from tradeoffs.apps.saved_runs import existing_runs, find_run
 from tradeoffs.errors import UserError
+from tradeoffs.results.record import config_hash
 
 
 @pytest.fixture
@@ -92,3 +93,10 @@ def test_photos_seen_often_are_varied_more(epochs, geometry, distorts):
     chosen = compose("train", [f"epochs={epochs}"]).augmentation
     assert (chosen.geometry, chosen.photometric) == (geometry, distorts)
     assert compose("train", [f"epochs={epochs}", "augmentation=none"]).augmentation.geometry == "none"
+
+
+def test_a_setting_that_is_new_makes_no_other_run_as_long_as_it_is_its_default():
+    """The hash is that of records from before `backbone.width` and `task.max_detections`; see `AS_TRAINED`."""
+    words = ["model=ssd", "backbone=mobilenet", "augmentation=ssd", "batch_size=32"]
+    assert config_hash(without_neutral(compose("train", words))) == "bde1431d9c0c0567"
+    assert "backbone.width" in without_neutral(compose("train", [*words, "backbone.width=0.5"]))

@@ -34,11 +34,13 @@ from small_runs import (
 from tradeoffs.apps import report
 from tradeoffs.apps import train as training
 from tradeoffs.apps.build import build_data, build_task
+from tradeoffs.apps.sweep.plan import has_settings
 from tradeoffs.apps.trainer import build_trainer
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.confusion import Confusion
 from tradeoffs.metrics.curves import best_f1
 from tradeoffs.metrics.matches import Matches
+from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import Record, read_record
 from tradeoffs.training.checkpoint_files import BEST, SafeCheckpointIO, has_training_state
 from tradeoffs.training.progress import Progress
@@ -337,10 +339,12 @@ def test_settings_work_together(data: Path, tmp_path: Path, changes: list[str], 
 
 
 def test_the_record_says_which_batch_size_was_suggested(data: Path, tmp_path: Path):
-    run(data, tmp_path / "run", "batch_size=auto", "epochs=1")
+    given = ("batch_size=auto", "epochs=1")
+    run(data, tmp_path / "run", *given)
     record = read_record(tmp_path / "run" / "result.json")
-    assert record.config["batch_size"] == record.training["batch_size"] == 8
-    assert record.training["steps"] == 12 // 8
+    assert (record.training["batch_size"], record.training["steps"]) == (8, 12 // 8)
+    assert COLUMNS["images_seen"].read(record) == 8
+    assert has_settings(record, settings(data, tmp_path / "run", *given))  # so a sweep knows it as finished
 
 
 def test_one_image_is_too_few_for_batch_norm(data: Path, tmp_path: Path):

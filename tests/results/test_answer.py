@@ -180,7 +180,7 @@ def test_where_all_are_disturbed_the_best_is_still_the_best(tmp_path):
         write(tmp_path, model, 0.5, ms, other_load=0.5)
     answer = ask(tmp_path, [], "images_per_second")
     assert answer.sentence.startswith("fcos mobilenet (200 images/s, disturbed)")
-    assert "next is rfcn mobilenet (100 images/s, disturbed), 100 from it." in answer.doubts[0]
+    assert "next is rfcn mobilenet (100 images/s, disturbed), 100 images/s from it." in answer.doubts[0]
 
 
 def test_devices_batches_and_images_are_not_mixed(tmp_path):

@@ -20,7 +20,7 @@ from tradeoffs.apps.grid import Grid
 from tradeoffs.apps.photos import Photos, photos_of_data, photos_of_folder
 from tradeoffs.apps.referee import Referee
 from tradeoffs.apps.saved_runs import find_run
-from tradeoffs.apps.steps import duration
+from tradeoffs.apps.steps import duration, models
 from tradeoffs.apps.trainer import quieten
 from tradeoffs.apps.weights import find_weights, put_weights, read_weights
 from tradeoffs.errors import UserError
@@ -54,7 +54,7 @@ def benchmark(grid: Grid) -> int:
     write_csv(table, entries)
     show(entries, table)
     if referee.signals.received:
-        print(f"broken off: the same command goes on with {count_left(entries)} of {len(entries)} models")
+        print(f"broken off: the same command goes on with {count_left(entries)} of {models(len(entries))}")
         return 128 + referee.signals.received
     return INCOMPLETE if any(entry.status == "failed" for entry in entries) else COMPLETE
 
@@ -80,10 +80,10 @@ def expectation(settings: DictConfig, entries: Sequence[Entry]) -> str:
     """How long it may take."""
     left = count_left(entries)
     if not left:
-        return f"timed already: {len(entries)} of {len(entries)} models; overwrite=true times them anew"
+        return f"timed already: {len(entries)} of {models(len(entries))}; overwrite=true times them anew"
     seconds = min(settings.seconds * sum(len(entry.missing) for entry in entries), 60 * settings.minutes)
     turns = f"about {duration(seconds)} of turns, up to {settings.minutes:g} min (minutes=) with repetitions"
-    return f"to be timed: {left} of {len(entries)} models, {turns}; if it is broken off, the same command goes on"
+    return f"to be timed: {left} of {models(len(entries))}, {turns}; if it is broken off, the same command goes on"
 
 
 def count_left(entries: Sequence[Entry]) -> int:

@@ -14,6 +14,7 @@ import tradeoffs
 from tradeoffs.apps.entry import Entry
 from tradeoffs.apps.photos import Photos
 from tradeoffs.apps.saved_runs import find_run
+from tradeoffs.apps.steps import models
 from tradeoffs.apps.weights import find_weights
 from tradeoffs.measure.environment import FIXED, FIXED_OF_GPU
 from tradeoffs.results.record import Record, record_or_none
@@ -51,7 +52,7 @@ def keep_earlier(entries: Sequence[Entry]) -> list[str]:
             reasons[reason] = reasons.get(reason, 0) + 1
         else:
             entry.take_over(record)
-    return [f"to be timed anew: {count} of {len(entries)} models ({reason})" for reason, count in reasons.items()]
+    return [f"to be timed anew: {count} of {models(len(entries))} ({reason})" for reason, count in reasons.items()]
 
 
 def difference(record: Record, entry: Entry) -> str | None:

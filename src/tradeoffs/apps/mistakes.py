@@ -10,6 +10,9 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 
 from tradeoffs.errors import MismatchError, UserError
 
+# Settings that are easily given without the choice to which they belong.
+OF_CHOICE = {"data.root": "data=coco_folder"}
+
 
 def explain(error: HydraException, settings: Callable[[str], list[str]] = lambda key: []) -> UserError:
     """The mistake behind an exception of Hydra's; `settings(key)` lists what can be set if `key` is left alone."""
@@ -50,7 +53,9 @@ def unknown_setting(key: str, settings: list[str]) -> UserError:
         setting for setting in settings if dot and setting.startswith(f"{part}.") and setting.endswith(f".{last}")
     ]
     beside = [setting.rpartition(".")[2] for setting in settings if setting.rpartition(".")[0] == part]
-    if deeper:
+    if key in OF_CHOICE:
+        hint = f" it belongs to {OF_CHOICE[key]}, which has to be given, too"
+    elif deeper:
         hint = f" did you mean {deeper[0]}?"
     elif dot and beside:
         hint = nearest(last, beside, f"{part}.") or f" there are: {', '.join(part + dot + name for name in beside)}"

@@ -23,7 +23,7 @@ def check_name(name: object) -> None:
         raise UserError(f"name={shortened(name)} is no name; give one word")
     if ".." in PurePosixPath(name).parts or Path(name).is_absolute():
         raise UserError(
-            f"name={shortened(name)} leads out of the folder of runs; give a name, and that folder as runs="
+            f"name={shortened(name)} leads out of the folder of runs; give a plain name; another folder is runs=FOLDER"
         )
     for part in PurePosixPath(name).parts:
         if fault := fault_of(part):

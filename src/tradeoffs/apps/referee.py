@@ -15,7 +15,7 @@ from torch import nn
 
 from tradeoffs.apps.entry import BROKEN_OFF, Entry
 from tradeoffs.apps.photos import Photos
-from tradeoffs.apps.steps import Steps, duration
+from tradeoffs.apps.steps import Steps, duration, models
 from tradeoffs.errors import UserError
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.environment import device_state
@@ -77,7 +77,7 @@ class Referee:
     def gather(self, waiting: deque[Entry]) -> list[Entry]:
         """Prepares the next models, as many as may be in memory together."""
         group: list[Entry] = []
-        self.steps.begin(f"preparing {len(waiting)} models", len(waiting))
+        self.steps.begin(f"preparing {models(len(waiting))}", len(waiting))
         while waiting and not self.is_full(group):
             entry = waiting[0]
             self.admit(entry)
@@ -158,7 +158,7 @@ class Referee:
         took = {name: entry.contenders[size].seconds_per_turn for name, entry in entries.items()}
         turns = {name: plan_turns(took[name], aim) for name in entries}
         for entry in entries.values():
-            entry.protocol["turns"] = f"{len(entries)} models in turns, in an order that changes every round"
+            entry.protocol["turns"] = f"{models(len(entries))} in turns, in an order that changes every round"
         found = time_until_steady(
             {name: partial(entry.turn, size) for name, entry in entries.items()},
             turns,
@@ -199,9 +199,9 @@ class Referee:
             entry.write()
         self.saved_at = time.monotonic()
 
-    def announce(self, size: int, seconds: float, attempt: int, models: int, turns: int) -> None:
+    def announce(self, size: int, seconds: float, attempt: int, contenders: int, turns: int) -> None:
         again = f" again, since they were disturbed (attempt {attempt})" if attempt > 1 else f", {duration(seconds)}"
-        self.steps.begin(f"timing batches of {size}: {models} models{again}", turns)
+        self.steps.begin(f"timing batches of {size}: {models(contenders)}{again}", turns)
 
     def give_back_memory(self) -> None:
         gc.collect()

@@ -75,7 +75,7 @@ def report(
                 "best_f1": best._asdict() if best else None,
             },
             training=training or {},
-            config=OmegaConf.to_container(config, resolve=True) | chosen_while_training(training),
+            config=OmegaConf.to_container(config, resolve=True),
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
@@ -86,11 +86,6 @@ def report(
         run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
         show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
     return task.scores.summary["mAP"]
-
-
-def chosen_while_training(training: Outcome | None) -> Outcome:
-    """What `auto` became, which others compute with."""
-    return {"batch_size": training["batch_size"]} if training else {}
 
 
 def report_points(

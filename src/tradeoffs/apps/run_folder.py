@@ -22,7 +22,10 @@ LONGEST_NAME = 150  # bytes; file systems allow 255 bytes, and checkpoints add a
 
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself. And defaults of
 # settings that earlier runs did not have.
-AS_TRAINED = (("checkpoint", "best"), ("num_proposals", None), ("task.max_detections", 100))
+AS_TRAINED = (
+    *(("checkpoint", "best"), ("num_proposals", None)),
+    *(("task.max_detections", 100), ("backbone.width", 1.0)),
+)
 
 # Settings of a training that whatever is done with the run replaces: its record is one of the run itself all the same.
 OF_TRAINING = ("backbone.weights", "trainer.strategy", "trainer.num_nodes")

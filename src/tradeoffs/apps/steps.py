@@ -42,6 +42,11 @@ class Steps:
             self._bar = None
 
 
+def models(count: int) -> str:
+    """Such as `1 model` or `4 models`."""
+    return f"{count} model{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Such as `40 s` or `12 min`, rounded up."""
     return f"{math.ceil(seconds)} s" if seconds < 100 else f"{math.ceil(seconds / 60)} min"

@@ -203,8 +203,9 @@ class Group:
             more = f"; and {len(close) - MOST} more" if len(close) > MOST else ""
             yield f"Too close to call: {'; '.join(said)}{more}."
         if unknown := [other for other, each in found.items() if not each.known]:
-            gap, following = abs(found[unknown[0]].interval.value), self.called(self.rows.loc[unknown[0]])
-            yield f"How sure that is cannot be told, for want of intervals; next is {following}, {digits(gap)} from it."
+            gap = f"{digits(abs(found[unknown[0]].interval.value))} {COLUMNS[self.question.best].unit}".rstrip()
+            following = self.called(self.rows.loc[unknown[0]])
+            yield f"How sure that is cannot be told, for want of intervals; next is {following}, {gap} from it."
 
     def described(self, difference: Difference) -> str:
         if not difference.ground:

@@ -101,8 +101,9 @@ def other_photos(record: Record) -> str | None:
 
 def images_seen(record: Record) -> int | None:
     """In training, by all processes; the same image counts each time. Data sets of less than a batch count as one."""
-    steps, batch = record.training.get("steps"), record.config.get("batch_size")
-    if steps is None or batch is None:
+    steps = record.training.get("steps")
+    batch = record.training.get("batch_size", record.config.get("batch_size"))  # `auto` in the settings became a number
+    if steps is None or not isinstance(batch, int):
         return None
     return steps * batch * (inside("config", "trainer", "accumulate_grad_batches")(record) or 1)
 

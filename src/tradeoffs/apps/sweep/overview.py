@@ -146,11 +146,10 @@ def next_steps(folder: Path, unfinished: int, overwrite: bool) -> Iterator[str]:
 def doubts(jobs: Sequence[Job]) -> Iterator[str]:
     """What the marks behind numbers mean."""
     records = {job.name: record for job in jobs if (record := done_record(job))}
-    if shaken := sum(map(bool, map(disturbed, records.values()))):
-        yield f"! {shaken} of these times are disturbed: do not rank by them"
-    for name, record in records.items():
-        if said := hardly_trained(record):
-            yield f"? {name}: {said}"
+    if any(map(disturbed, records.values())):
+        yield "! disturbed: do not rank by this time"
+    if untrained := [f"{name}: {said}" for name, record in records.items() if (said := hardly_trained(record))]:
+        yield f"? {untrained[0]}{f'; and {len(untrained) - 1} more' if untrained[1:] else ''}"
 
 
 def failed_record(job: Job) -> Record | None:
