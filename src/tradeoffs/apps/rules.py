@@ -156,9 +156,9 @@ def check_places(config: DictConfig) -> None:
 
 
 def check_data_folder(config: DictConfig) -> None:
-    """A folder of somebody's own is in COCO format; of another format it is said what to type."""
-    source = OmegaConf.select(config, "data.source")
-    if str((source or {}).get("_target_")).endswith(".coco_folder"):
+    """A folder of somebody's own is in COCO format; of another it is said what to type. Predictions need none."""
+    root, source = (OmegaConf.select(config, key) for key in ("data.root", "data.source"))
+    if root is not None and str((source or {}).get("_target_")).endswith(".coco_folder"):
         from tradeoffs.data.sources import require_readable
 
         require_readable(OmegaConf.to_container(source, resolve=True))
