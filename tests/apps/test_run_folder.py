@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tradeoffs.apps.config import compose
+from tradeoffs.apps.report import identity
 from tradeoffs.apps.run_folder import save_config, without_neutral
 from tradeoffs.apps.saved_runs import existing_runs, find_run
 from tradeoffs.errors import UserError
@@ -92,3 +93,8 @@ def test_photos_seen_often_are_varied_more(epochs, geometry, distorts):
     chosen = compose("train", [f"epochs={epochs}"]).augmentation
     assert (chosen.geometry, chosen.photometric) == (geometry, distorts)
     assert compose("train", [f"epochs={epochs}", "augmentation=none"]).augmentation.geometry == "none"
+
+
+def test_a_narrow_backbone_has_a_name_of_its_own():
+    names = [identity(compose("train", words), None).backbone for words in ([], ["backbone.width=0.5"])]
+    assert names == ["mobilenet", "mobilenet-0.5"]

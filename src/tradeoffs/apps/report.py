@@ -147,6 +147,10 @@ def measure_task(task: LightningModule, data: LightningDataModule, device: torch
 def identity(config: DictConfig, git_commit: str | None) -> Identity:
     settings = without_neutral(config)
     backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
+    if (
+        width := config.backbone.get("width", 1.0)
+    ) != 1.0:  # another network: what is known of the whole one is not its own
+        backbone = f"{backbone}-{width:g}"
     return Identity(
         name=config.name,
         task=config.task.name,
