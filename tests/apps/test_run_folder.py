@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tradeoffs.apps.config import compose
+from tradeoffs.apps.report import identity
 from tradeoffs.apps.run_folder import save_config, without_neutral
 from tradeoffs.apps.saved_runs import existing_runs, find_run
 from tradeoffs.errors import UserError
@@ -100,3 +101,8 @@ def test_a_setting_that_is_new_makes_no_other_run_as_long_as_it_is_its_default()
     words = ["model=ssd", "backbone=mobilenet", "augmentation=ssd", "batch_size=32"]
     assert config_hash(without_neutral(compose("train", words))) == "bde1431d9c0c0567"
     assert "backbone.width" in without_neutral(compose("train", [*words, "backbone.width=0.5"]))
+
+
+def test_a_narrow_backbone_has_a_name_of_its_own():
+    names = [identity(compose("train", words), None).backbone for words in ([], ["backbone.width=0.5"])]
+    assert names == ["mobilenet", "mobilenet-0.5"]
