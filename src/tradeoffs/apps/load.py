@@ -12,7 +12,7 @@ from tradeoffs.apps.config import CONF, require_known_targets
 from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.saved_runs import find_run, load_run_config
-from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
+from tradeoffs.apps.weights import Weights, put_weights, weights_of
 from tradeoffs.data.resize import Resize
 from tradeoffs.errors import UserError
 from tradeoffs.inference.predictor import Predictor
@@ -48,7 +48,7 @@ def load(
         config.merge_with({"backbone": {"weights": "none"}, "data": {"root": None}, "resume": "never"})  # not needed
         config.image_size = config.image_size if image_size is None else image_size
     check(config)
-    weights = read_weights(find_weights(find_run(str(folder)), checkpoint))
+    weights = weights_of(find_run(str(folder)), checkpoint)
     return predictor_of(config, weights, device)
 
 

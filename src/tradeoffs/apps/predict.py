@@ -25,7 +25,7 @@ from tradeoffs.apps.prediction_folder import (
     require_writable,
 )
 from tradeoffs.apps.saved_runs import find_run
-from tradeoffs.apps.weights import find_weights, read_weights
+from tradeoffs.apps.weights import weights_of
 from tradeoffs.errors import UserError
 from tradeoffs.inference.address import at_hand
 from tradeoffs.inference.found import Found
@@ -107,7 +107,7 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
 
 
 def load_predictor(config: DictConfig) -> Predictor:
-    weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
+    weights = weights_of(find_run(config.run), config.checkpoint)
     return predictor_of(config, weights, config.device)
 
 

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.apps.config import CONF, leaves
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.apps.places import check_name, check_place
+from tradeoffs.apps.published import published_models
 from tradeoffs.apps.values import check_values
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.inference.address import is_address
@@ -21,7 +22,12 @@ SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2"
 PARTS = ("task", "model", "backbone", "data")
 
 # Settings that are the path of a file unless they are one of these words.
-NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
+NO_PATHS = {
+    "backbone.weights": ("none", "pretrained"),
+    "resume": ("auto", "never"),
+    "checkpoint": ("best", "last"),
+    "weights.file": ("null",),
+}
 
 # What to write where a value has to be given.
 EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
@@ -36,6 +42,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_task(config, conf)
     check_resize(config)
     check_neck(config, conf)
+    check_weights(config)
     check_proposals(config, conf)
     check_paths(config)
     check_places(config)
@@ -86,6 +93,20 @@ def check_resize(config: DictConfig) -> None:
     if allowed and resize not in allowed:
         choices = " or ".join(allowed)
         raise MismatchError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
+
+
+def check_weights(config: DictConfig) -> None:
+    """Weights of whole detectors are those of a few, and leave nothing for weights of a backbone to do."""
+    weights = config.get("weights")
+    if weights is None:
+        return
+    if "model" not in weights:
+        choices = ", ".join(published_models())
+        raise MismatchError(f"weights={weights.name} are not for this model; choose model= and one of {choices}")
+    if config.backbone.get("name", weights.backbone) != weights.backbone:
+        raise MismatchError(f"weights={weights.name} are of backbone={weights.backbone}; leave backbone= out")
+    if config.backbone.get("weights") != "none":
+        raise MismatchError(f"weights={weights.name} fill the backbone, too; leave backbone.weights= out")
 
 
 def check_neck(config: DictConfig, conf: Path) -> None:
