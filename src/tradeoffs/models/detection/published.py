@@ -48,13 +48,14 @@ FASTER_RCNN = (
     (r"roi_heads\.box_head\.fc7\.", "head.linear.4."),
 )
 # torchvision counts all layers of VGG16, and its last stage is the first of the extra ones.
-VGG16_PLACES = {
-    **{0: "0.0", 2: "0.2", 5: "1.1", 7: "1.3"},
-    **{10: "2.1", 12: "2.3", 14: "2.5", 17: "3.1", 19: "3.3", 21: "3.5"},
-}
+VGG16_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
+VGG16_PLACES = ("0.0", "0.2", "1.1", "1.3", "2.1", "2.3", "2.5", "3.1", "3.3", "3.5")
 SSD = (
     (r"backbone\.scale_weight$", "neck.scale"),
-    *((rf"backbone\.features\.{layer}\.", f"backbone.stages.{place}.") for layer, place in VGG16_PLACES.items()),
+    *(
+        (rf"backbone\.features\.{layer}\.", f"backbone.stages.{place}.")
+        for layer, place in zip(VGG16_LAYERS, VGG16_PLACES, strict=True)
+    ),
     (r"backbone\.extra\.0\.([135])\.", r"backbone.stages.4.\1."),
     (r"backbone\.extra\.0\.7\.", "neck.fc."),
     *((rf"backbone\.extra\.{layer}\.", f"neck.extra.{layer - 1}.") for layer in range(1, 5)),
