@@ -1,4 +1,4 @@
-"""Networks that torchvision has trained on COCO: found, equal, scored by names, trained further. Weights are random here."""
+"""Networks that torchvision has trained on COCO: found, equal, scored by name, trained further. Weights are random."""
 
 import json
 from pathlib import Path
@@ -176,7 +176,7 @@ def test_files_of_other_networks(file, tmp_path):
     state = torch.load(file, weights_only=True)
     state["head.classification_head.module_list.0.bias"] = torch.zeros(8)
     torch.save(state, tmp_path / "other.pth")
-    with pytest.raises(UserError, match="for COCO: size mismatch for head.classification_head.module_list.0.bias"):
+    with pytest.raises(UserError, match=r"for COCO: size mismatch for head\.classification_head\.module_list\.0\.bias"):
         published_tensors("ssd300_vgg16", tmp_path / "other.pth")
     (tmp_path / "text.pth").write_text("no weights")
     with pytest.raises(UserError, match=r"weights=.*text\.pth: cannot be read as weights"):
@@ -218,7 +218,7 @@ def test_published_runs_are_commands_like_others():
         (["model=yolo"], "weights=coco are not for this model; choose model= and one of faster_rcnn, fcos,"),
         (
             ["model=fcos", "backbone=resnet101"],
-            "weights=coco are of backbone=resnet50, not of resnet101; leave that out",
+            "weights=coco are of backbone=resnet50, not of resnet101",
         ),
         (["model=fcos", "backbone.name=resnet18"], "weights=coco are of backbone=resnet50; leave backbone= out"),
         (["model=ssd", "backbone.weights=pretrained"], "fill the backbone, too; leave backbone.weights= out"),

@@ -53,7 +53,7 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
     model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
     # Batches of several shapes are padded, with which anchors must not grow.
-    settings = {"anchor_side": config.image_size} if config.resize == "shorter_edge" else {}
+    settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
     for module in model.modules():
         for key, value in settings.items():

@@ -115,7 +115,8 @@ class Predictor:
 
     def _detect(self, pictures: list[Picture], min_score: float) -> Iterator[Found]:
         """Inputs of different size are padded to a common multiple, as in training."""
-        batch = collate([picture.sample for picture in pictures], self.resize.multiple).to(self.device)
+        resized = [picture.sample for picture in pictures]
+        batch = collate(resized, self.resize.multiple, self.resize.padding).to(self.device)
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
             self.network.score_threshold = max(self._least_score, min_score)
         with torch.inference_mode():
