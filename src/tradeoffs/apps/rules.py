@@ -22,12 +22,7 @@ SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2"
 PARTS = ("task", "model", "backbone", "data")
 
 # Settings that are the path of a file unless they are one of these words.
-NO_PATHS = {
-    "backbone.weights": ("none", "pretrained"),
-    "resume": ("auto", "never"),
-    "checkpoint": ("best", "last"),
-    "weights.file": ("null",),
-}
+NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
 
 # What to write where a value has to be given.
 EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
@@ -105,6 +100,8 @@ def check_weights(config: DictConfig) -> None:
         raise MismatchError(f"weights={weights.name} are not for this model; choose model= and one of {choices}")
     if config.backbone.get("name", weights.backbone) != weights.backbone:
         raise MismatchError(f"weights={weights.name} are of backbone={weights.backbone}; leave backbone= out")
+    if weights.file and "checkpoint" not in config and not Path(weights.file).is_file():  # which a run needs no more
+        raise UserError(f"weights={weights.file} does not exist; give coco or one of torchvision's files")
     if config.backbone.get("weights") != "none":
         raise MismatchError(f"weights={weights.name} fill the backbone, too; leave backbone.weights= out")
 
