@@ -210,6 +210,8 @@ def test_published_runs_are_commands_like_others():
     assert as_group(["weights=coco", "model=ssd"]) == ["weights=coco", "model=ssd"]
     with pytest.raises(UserError, match="weights=coco: model=yolo has none; add model= and one of faster_rcnn, fcos,"):
         as_run(["weights=coco", "model=yolo"])
+    with pytest.raises(UserError, match="weights=coco and run=mine are two networks"):
+        as_run(["weights=coco", "run=mine"])
     with pytest.raises(UserError, match="weights=coco: of which model"):
         as_run(["weights=coco"])
 

@@ -99,6 +99,8 @@ def by_name(weights: Weights, data: LightningDataModule) -> LabelsByName:
             f"{weights.path.name} does not know {named(strange)} of data={data.name}; train it on them with weights=, "
             "or give data with classes of COCO's names"
         )
+    if len({name.casefold() for name in data.class_names}) < len(data.class_names):
+        raise UserError(f"data={data.name} has classes whose names differ in upper and lower case alone; rename them")
     if left_out := len(known) - len(data.class_names):
         print(
             f"data={data.name} has {len(data.class_names)} of the {len(known)} classes that the model knows; "

@@ -55,6 +55,8 @@ def as_run(overrides: Sequence[str]) -> list[str]:
     weights = given.get("weights")
     if weights is None:
         return list(overrides)
+    if "run" in given:
+        raise UserError(f"weights={weights} and run={given['run']} are two networks; leave one out")
     models = [name.strip() for name in given.get("model", "").strip("[]").split(",")]
     for model in models:
         if model not in published_models():
