@@ -37,6 +37,7 @@ def theirs() -> nn.Module:
     with torch.no_grad():
         for parameter in network.head.parameters():
             parameter *= 0.05
+        network.head.classification_head.module_list[-1].bias.view(4, -1)[:, 12] += 2  # which is no class
     return network.half().float().eval()
 
 
@@ -82,7 +83,7 @@ def test_settings_are_those_of_torchvision(model):
 
 
 def test_found_is_what_torchvision_finds(theirs, file):
-    model = tradeoffs.load("coco/ssd", checkpoint=file, min_score=0, device="cpu")
+    model = tradeoffs.load("coco/ssd", checkpoint=str(file), min_score=0, device="cpu")
     image = random_images(1, 300)
     found = model(image[0])
     with torch.no_grad():
@@ -116,7 +117,7 @@ def test_it_is_scored_by_the_names_of_classes(file, tmp_path, capsys):
     assert record["status"] == "finished" and record["training"] == {}
     assert record["config"]["weights"]["torchvision"] == "ssd300_vgg16"
     written = json.loads((folder / "predictions.json").read_text())
-    model = tradeoffs.load("coco/ssd", checkpoint=file, min_score=0.01, device="cpu", image_size=64)
+    model = tradeoffs.load("coco/ssd", checkpoint=str(file), min_score=0.01, device="cpu", image_size=64)
     found = model(root / "val/1.png")
     for name, category in (("zebra", 3), ("person", 10)):
         scores = [row["score"] for row in written if row["category_id"] == category and row["image_id"] == 10]

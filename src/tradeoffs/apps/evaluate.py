@@ -31,17 +31,14 @@ def evaluate(config: DictConfig) -> float:
     run = find_run(config.run)
     weights = weights_of(run, config.checkpoint)
     data = build_data(config, "validate")
-    published = is_published(config)
-    if not published:
-        require_same_classes(weights, data)
+    names = by_name(weights, data) if is_published(config) else require_same_classes(weights, data)
     trained = saved_hashes(run)
     if changes(trained, data.hashes):
         print(f"other validation images than those that {run} was scored on after its training")
     data.hashes["train"] = trained.get("train")
-    task = build_task(config, data.num_classes)
+    task = build_task(config, len(weights.class_names))
+    task.by_name = names
     put_weights(weights, task.model)
-    if published:
-        task.by_name = by_name(weights, data)
     folder = Path(config.output)
     counts = rising(config.num_proposals)
     if counts:
