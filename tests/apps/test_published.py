@@ -38,6 +38,7 @@ def theirs() -> nn.Module:
         for parameter in network.head.parameters():
             parameter *= 0.05
         network.head.classification_head.module_list[-1].bias.view(4, -1)[:, 12] += 2  # which is no class
+        network.head.classification_head.module_list[-2].bias.view(4, -1)[:, [1, 24]] += 2  # person, zebra
     return network.half().float().eval()
 
 
