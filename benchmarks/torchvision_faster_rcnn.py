@@ -1,14 +1,14 @@
 """torchvision's Faster R-CNN with ResNet-50 and FPN, and ours with the same weights, for benchmark and test."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import FrozenBatchNorm2d
-from weight_copy import copy_in_order, copy_pyramid
 
 from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.faster_rcnn import FasterRCNN, fpn
+from tradeoffs.models.detection.published import put
 
 MAX_PER_MAP = 1000  # anchors that reach the suppression, in both modes; torchvision's 2000 in training are an option
 
@@ -42,7 +42,7 @@ def build_pair(
         num_proposals=num_proposals,
         train_proposals=train_proposals,
     )
-    copy_weights(theirs, ours)
+    put("faster_rcnn", ours, theirs.state_dict(), range(1, num_classes + 1))
     return theirs, ours
 
 
@@ -57,24 +57,3 @@ def randomize(theirs: nn.Module) -> None:
     for layer in (theirs.rpn.head.cls_logits, theirs.roi_heads.box_predictor.cls_score):
         layer.weight *= 10
     theirs.roi_heads.box_predictor.bbox_pred.weight *= 10
-
-
-@torch.no_grad()
-def copy_weights(theirs: nn.Module, ours: FasterRCNN) -> None:
-    copy_pyramid(theirs.backbone, ours)
-    first = theirs.rpn.head
-    copy_in_order(first.conv, ours.rpn.conv)
-    ours.rpn.head.weight.copy_(_interleave(first.bbox_pred.weight, first.cls_logits.weight))
-    ours.rpn.head.bias.copy_(_interleave(first.bbox_pred.bias, first.cls_logits.bias))
-    copy_in_order(theirs.roi_heads.box_head, ours.head.linear)
-    first_layer = ours.head.linear[1].weight  # torchvision's reads crops channel by channel, ours pixel by pixel
-    first_layer.copy_(first_layer.unflatten(1, (-1, ours.head.size**2)).mT.flatten(1))
-    second = theirs.roi_heads.box_predictor
-    for name in ("weight", "bias"):  # torchvision's background is class 0, and has a box
-        getattr(ours.classes, name).copy_(getattr(second.cls_score, name).roll(-1, dims=0))
-        getattr(ours.boxes, name).copy_(getattr(second.bbox_pred, name)[4:])
-
-
-def _interleave(offsets: Tensor, logits: Tensor) -> Tensor:
-    """Four offsets and a logit for each anchor."""
-    return torch.cat([offsets.unflatten(0, (-1, 4)), logits[:, None]], dim=1).flatten(0, 1)

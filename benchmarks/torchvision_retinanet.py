@@ -5,15 +5,15 @@ from functools import partial
 import torch
 from torch import nn
 from torchvision.models.detection import retinanet_resnet50_fpn
-from weight_copy import copy_in_order, copy_pyramid
 
 from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.fpn import FPN
-from tradeoffs.models.detection.retinanet import RetinaNet
-from tradeoffs.ops.anchors import Shapes, anchor_shapes
+from tradeoffs.models.detection.published import put
+from tradeoffs.models.detection.retinanet import RetinaNet, octave_shapes
 
 PYRAMID = partial(FPN, strides=(8, 16, 32), extra="convolutions")
-SIZES = (32, 40, 50), (64, 80, 101), (128, 161, 203), (256, 322, 406), (512, 645, 812)  # pixels
+# torchvision's anchors, in pixels whatever the image.
+SIZES = (32, 40, 50), (64, 80, 101), (128, 161, 203), (256, 322, 406), (512, 645, 812)
 
 
 def build_pair(num_classes: int, image_size: int, **options) -> tuple[nn.Module, RetinaNet]:
@@ -33,23 +33,9 @@ def build_pair(num_classes: int, image_size: int, **options) -> tuple[nn.Module,
     randomize(theirs)
     mean, std = theirs.transform.image_mean, theirs.transform.image_std
     backbone = timm_backbone("resnet50", mean=mean, std=std)
-    ours = RetinaNet(backbone, num_classes, PYRAMID, partial(pixel_shapes, image_size=image_size))
-    copy_weights(theirs, ours)
+    ours = RetinaNet(backbone, num_classes, PYRAMID, partial(octave_shapes, sizes=SIZES, side=image_size))
+    put("retinanet", ours, theirs.state_dict(), range(num_classes))
     return theirs, ours
-
-
-def pixel_shapes(num_maps: int, image_size: int) -> Shapes:
-    """torchvision's anchors, whose sizes are in pixels whatever the image."""
-    return [anchor_shapes([size / image_size for size in sizes]) for sizes in SIZES[:num_maps]]
-
-
-def copy_weights(theirs: nn.Module, ours: RetinaNet) -> None:
-    copy_pyramid(theirs.backbone, ours)
-    classes, boxes = theirs.head.classification_head, theirs.head.regression_head
-    for source, target in zip((classes.conv, boxes.conv), ours.towers, strict=True):
-        copy_in_order(source, target)
-    for source, target in zip((classes.cls_logits, boxes.bbox_reg), ours.heads, strict=True):
-        copy_in_order(source, target)
 
 
 @torch.no_grad()

@@ -126,7 +126,7 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("image_size=5", "image_size=5 is impossible; image_size is a whole number from 32 to 4096"),
         ("seed=-1", "seed=-1 is impossible; seed is a whole number from 0 to 4294967295"),
         ("optimizer.lr=0", "optimizer.lr=0 is impossible; optimizer.lr is a number above 0"),
-        ("resize=crop", "resize=crop is impossible; resize is one of warp, letterbox, shorter_edge"),
+        ("resize=crop", "resize=crop is impossible; resize is one of warp, letterbox, shorter_edge, torchvision"),
         (
             "trainer.devices=0",
             "trainer.devices=0 is impossible; trainer.devices is a whole number, 1 or more, or auto, or -1",

@@ -17,6 +17,7 @@ def noise(height: int, width: int) -> torch.Tensor:
         ("letterbox", 100, 200, (60, 60), (0.3, 0.3, 0, 15)),
         ("letterbox", 200, 100, (60, 60), (0.3, 0.3, 15, 0)),
         ("shorter_edge", 80, 100, (60, 75), (0.75, 0.75, 0, 0)),
+        ("torchvision", 80, 101, (60, 75), (75 / 101, 0.75, 0, 0)),  # rounded down
         ("shorter_edge", 100, 300, (34, 102), (0.34, 0.34, 0, 0)),  # the longer side is limited to 60 * 1024 / 600
         ("letterbox", 70, 99, (60, 60), (60 / 99, 42 / 70, 0, 9)),  # 42.4 pixels high becomes 42: the real ratio counts
     ],

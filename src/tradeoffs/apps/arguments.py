@@ -9,18 +9,20 @@ from typing import NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from tradeoffs.apps.published import as_group, as_run
 from tradeoffs.errors import UserError
 from tradeoffs.versions import versions
 
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
 PATHS = (
     *("run", "checkpoint", "source", "output", "runs", "name", "export", "figures", "resume", "data_dir", "data.root"),
-    "backbone.weights",
+    *("backbone.weights", "weights.file"),
 )
+OF_RUNS = ("predict", "evaluate", "benchmark")  # commands for which published weights are a run
 LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
-def read_arguments() -> Namespace:
+def read_arguments(config_name: str = "") -> Namespace:
     """Hydra's own arguments. Rewrites sys.argv, from which Hydra, and Lightning's further processes, read again."""
     parser = get_args_parser()
     parser.error = fail_to_read
@@ -31,6 +33,10 @@ def read_arguments() -> Namespace:
     if unknown:
         raise UserError(f"{unknown[0]} is not an option; settings are written KEY=VALUE, without dashes")
     arguments.options = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    if config_name in OF_RUNS:
+        arguments.overrides = as_run(arguments.overrides)
+    elif config_name == "train":
+        arguments.overrides = as_group(arguments.overrides)
     if not arguments.multirun:
         arguments.overrides = [quote_value(override) for override in arguments.overrides]
     sys.argv[1:] = arguments.options + arguments.overrides

@@ -22,7 +22,7 @@ from tradeoffs.apps.referee import Referee
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.steps import duration, models
 from tradeoffs.apps.trainer import quieten
-from tradeoffs.apps.weights import find_weights, put_weights, read_weights
+from tradeoffs.apps.weights import put_weights, weights_of
 from tradeoffs.errors import UserError
 from tradeoffs.measure.arithmetic import computing_in
 from tradeoffs.measure.environment import describe_environment, hardware_name
@@ -127,7 +127,7 @@ def build_network(config: DictConfig, num_classes: int | None, saved: bool) -> t
     if not saved:
         torch.manual_seed(config.seed)
         return build_model(config, num_classes), False
-    weights = read_weights(find_weights(find_run(config.run), config.checkpoint))
+    weights = weights_of(find_run(config.run), config.checkpoint)
     model = build_model(config, len(weights.class_names))
     put_weights(weights, model)
     return model, True

@@ -12,8 +12,11 @@ from torch import nn
 from tradeoffs.apps.data_identity import data_now
 from tradeoffs.errors import UserError
 
+# Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
+OF_ANCHORS = ("anchor_side", "whole_steps")
+
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task", "resizes"), "data": ("root",)}
+ABOUT = {"task": ("name",), "model": ("task", "resizes", *OF_ANCHORS), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -49,10 +52,13 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
     model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
-    if config.resize == "shorter_edge":  # batches are padded, with which anchors must not grow
-        for module in model.modules():
-            if hasattr(module, "anchor_side"):
-                module.anchor_side = config.image_size
+    # Batches of several shapes are padded, with which anchors must not grow.
+    settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
+    settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
+    for module in model.modules():
+        for key, value in settings.items():
+            if hasattr(module, key):
+                setattr(module, key, value)
     return model
 
 

@@ -49,10 +49,21 @@ def compose_with_axes(
     """The same, and what an experiment would sweep over: setting -> values, as in `1,2,3`."""
     config = _compose_with_hydra(config_name, overrides, conf)
     axes = config.hydra.sweeper.get("params") or {}
+    require_published_backbone(config, config_name, conf)
     settle_names(config)
     with open_dict(config):
         config.pop("hydra")
     return config, axes
+
+
+def require_published_backbone(config: DictConfig, config_name: str, conf: Path) -> None:
+    """Raises UserError for a backbone that was chosen where `weights` bring their own."""
+    weights, choice = config.get("weights"), config.hydra.runtime.choices.get("backbone")
+    if not weights or "backbone" not in weights or choice == weights.backbone:
+        return
+    default = re.search(r"- backbone: *(\w+)", (conf / f"{config_name}.yaml").read_text())
+    if any(text.startswith("backbone=") for text in config.hydra.overrides.task) or (default and choice != default[1]):
+        raise UserError(f"weights={weights.name} are of backbone={weights.backbone}, not of {choice}; leave that out")
 
 
 def settle_names(config: DictConfig) -> None:

@@ -10,12 +10,15 @@ from pytorch_lightning import LightningDataModule
 
 from tradeoffs.apps.build import build_data, build_task
 from tradeoffs.apps.data_identity import changes, saved_hashes
+from tradeoffs.apps.published import is_published
 from tradeoffs.apps.report import compare, report, report_points, save_settings
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
-from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
+from tradeoffs.apps.weights import Weights, put_weights, weights_of
 from tradeoffs.errors import UserError
+from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.results.record import record_or_none
+from tradeoffs.tasks.by_name import LabelsByName
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.progress import Progress
 
@@ -26,14 +29,15 @@ def evaluate(config: DictConfig) -> float:
     require_devices(config.trainer.accelerator, config.trainer.devices)
     require_own(Path(config.output))
     run = find_run(config.run)
-    weights = read_weights(find_weights(run, config.checkpoint))
+    weights = weights_of(run, config.checkpoint)
     data = build_data(config, "validate")
-    require_same_classes(weights, data)
+    names = by_name(weights, data) if is_published(config) else require_same_classes(weights, data)
     trained = saved_hashes(run)
     if changes(trained, data.hashes):
         print(f"these are other validation images than those that {run} was scored on after its training")
     data.hashes["train"] = trained.get("train")
-    task = build_task(config, data.num_classes)
+    task = build_task(config, len(weights.class_names))
+    task.by_name = names
     put_weights(weights, task.model)
     folder = Path(config.output)
     counts = rising(config.num_proposals)
@@ -54,6 +58,8 @@ def evaluate(config: DictConfig) -> float:
 
 def unfinished(run: Path) -> str | None:
     """Why the run's weights are not those of a whole training; None if they are."""
+    if is_published(OmegaConf.load(run / "config.yaml")):
+        return None
     record = record_or_none(run / "result.json")
     if record is None:
         return "its training has not ended"
@@ -77,6 +83,27 @@ def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
             f"{weights.path} knows {named(weights.class_names)}, but data={data.name} has {named(data.class_names)};"
             " give data with the same classes in the same order"
         )
+
+
+def by_name(weights: Weights, data: LightningDataModule) -> LabelsByName:
+    """Classes that are called alike are the same, whatever their labels; which ones count is said.
+
+    Raises UserError for data with classes that a published network does not know: they would all count as not found.
+    """
+    known = {name.casefold() for name in weights.class_names if name != NO_CLASS}
+    if strange := [name for name in data.class_names if name.casefold() not in known]:
+        raise UserError(
+            f"{weights.path.name} does not know {named(strange)} of data={data.name}; train it on them with weights=, "
+            "or give data with classes of COCO's names"
+        )
+    if len({name.casefold() for name in data.class_names}) < len(data.class_names):
+        raise UserError(f"data={data.name} has classes whose names differ in upper and lower case alone; rename them")
+    if left_out := len(known) - len(data.class_names):
+        print(
+            f"data={data.name} has {len(data.class_names)} of the {len(known)} classes that the model knows; "
+            f"what it finds of the other {left_out} is left out"
+        )
+    return LabelsByName(weights.class_names, data.class_names)
 
 
 def named(classes: Sequence[str], most: int = 5) -> str:

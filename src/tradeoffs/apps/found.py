@@ -14,6 +14,7 @@ import torch
 from tradeoffs.apps.prediction_folder import CONTENT, PICTURES
 from tradeoffs.apps.threshold import Threshold
 from tradeoffs.inference.found import Found
+from tradeoffs.models.detection.published import NO_CLASS
 
 
 def coco_content(
@@ -26,6 +27,7 @@ def coco_content(
     COCO's tools read it as ground truth (to correct labels by hand, say), and its annotations as results.
     """
     ids = count(1)
+    classes = [each for each in zip(category_ids, class_names, strict=True) if each[1] != NO_CLASS]
     return {
         "images": [
             {
@@ -38,7 +40,7 @@ def coco_content(
             }
             for image_id, each in enumerate(found, 1)
         ],
-        "categories": [{"id": id_, "name": name} for id_, name in zip(category_ids, class_names, strict=True)],
+        "categories": [{"id": id_, "name": name} for id_, name in classes],
         "annotations": [
             {"id": next(ids), "image_id": image_id, **annotation}
             for image_id, each in enumerate(found, 1)

@@ -52,7 +52,7 @@ def launch_grid(config_name: str, job: str, conf: Path = CONF) -> None:
     A mistake of the user is one line on stderr and exit code 2; Ctrl-C exits with 130, a crash with its traceback.
     """
     with mistakes_answered():
-        arguments = read_arguments()
+        arguments = read_arguments(config_name)
         if arguments.help:
             print(usage(config_name, conf, groups_of=SINGLE))
             return

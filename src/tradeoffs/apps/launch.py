@@ -45,7 +45,7 @@ def launch(
     -m is for commands that say `sweeps`. `on_failure` hears of a job that fails before anybody else.
     """
     with mistakes_answered():
-        arguments = read_arguments()
+        arguments = read_arguments(config_name)
         if arguments.help:
             print(usage(config_name, conf, arguments.overrides))
             return

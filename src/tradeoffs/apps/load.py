@@ -13,7 +13,7 @@ from tradeoffs.apps.rules import check
 from tradeoffs.apps.run_folder import register_resolvers
 from tradeoffs.apps.saved_runs import find_run, load_run_config
 from tradeoffs.apps.threshold import threshold_of
-from tradeoffs.apps.weights import Weights, find_weights, put_weights, read_weights
+from tradeoffs.apps.weights import Weights, put_weights, weights_of
 from tradeoffs.data.resize import Resize
 from tradeoffs.errors import UserError
 from tradeoffs.inference.predictor import Predictor
@@ -51,7 +51,7 @@ def load(
         config.image_size = config.image_size if image_size is None else image_size
     check(config)
     place = find_run(str(folder))
-    weights = read_weights(find_weights(place, checkpoint))
+    weights = weights_of(place, checkpoint)
     return predictor_of(config, weights, device, threshold_of(min_score, place, weights).score)
 
 

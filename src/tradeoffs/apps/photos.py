@@ -27,7 +27,7 @@ class Photos(NamedTuple):
         """The first `size` images, resized as the model's config says; from the beginning again if they are fewer."""
         resize = Resize(config.resize, config.image_size)
         images = (read_image(file.path, upright=True) for file in islice(cycle(self.files), size))
-        return collate([unlabelled(image, resize) for image in images], resize.multiple).images
+        return collate([unlabelled(image, resize) for image in images], resize.multiple, resize.padding).images
 
 
 def photos_of_folder(source: str, count: int) -> Photos:

@@ -26,7 +26,7 @@ from tradeoffs.apps.prediction_folder import (
 )
 from tradeoffs.apps.saved_runs import find_run
 from tradeoffs.apps.threshold import Threshold, threshold_of
-from tradeoffs.apps.weights import find_weights, read_weights
+from tradeoffs.apps.weights import weights_of
 from tradeoffs.errors import UserError
 from tradeoffs.inference.address import at_hand
 from tradeoffs.inference.found import Found
@@ -115,7 +115,7 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
 
 def load_predictor(config: DictConfig) -> tuple[Predictor, Threshold]:
     run = find_run(config.run)
-    weights = read_weights(find_weights(run, config.checkpoint))
+    weights = weights_of(run, config.checkpoint)
     threshold = threshold_of(config.min_score, run, weights)
     return predictor_of(config, weights, config.device, threshold.score), threshold
 

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.apps.config import CONF, leaves
 from tradeoffs.apps.mistakes import one_line
 from tradeoffs.apps.places import check_name, check_place
+from tradeoffs.apps.published import published_models
 from tradeoffs.apps.values import check_values
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.inference.address import is_address
@@ -37,6 +38,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_task(config, conf)
     check_resize(config)
     check_neck(config, conf)
+    check_weights(config)
     check_proposals(config, conf)
     check_paths(config)
     check_places(config)
@@ -93,6 +95,22 @@ def check_resize(config: DictConfig) -> None:
     if allowed and resize not in allowed:
         choices = " or ".join(allowed)
         raise MismatchError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
+
+
+def check_weights(config: DictConfig) -> None:
+    """Weights of whole detectors are those of a few, and leave nothing for weights of a backbone to do."""
+    weights = config.get("weights")
+    if weights is None:
+        return
+    if "model" not in weights:
+        choices = ", ".join(published_models())
+        raise MismatchError(f"weights={weights.name} are not for this model; choose model= and one of {choices}")
+    if config.backbone.get("name", weights.backbone) != weights.backbone:
+        raise MismatchError(f"weights={weights.name} are of backbone={weights.backbone}; leave backbone= out")
+    if weights.file and "checkpoint" not in config and not Path(weights.file).is_file():  # which a run needs no more
+        raise UserError(f"weights={weights.file} does not exist; give coco or one of torchvision's files")
+    if config.backbone.get("weights") != "none":
+        raise MismatchError(f"weights={weights.name} fill the backbone, too; leave backbone.weights= out")
 
 
 def check_neck(config: DictConfig, conf: Path) -> None:

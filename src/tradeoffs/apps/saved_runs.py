@@ -8,17 +8,23 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.apps.published import is_published, make_published_run, published_runs
 from tradeoffs.errors import UserError
 
 RUNS = Path("runs")
 
 
 def find_run(run: str, runs: Path = RUNS) -> Path:
-    """The folder of a run, given that folder or its name under `runs`. Raises UserError if there is none."""
+    """The folder of a run, given that folder or its name under `runs`. Raises UserError if there is none.
+
+    A published network is a run that others have trained: `coco/fcos` is made where it is first asked for.
+    """
     places = (Path(run), runs / run)
     for folder in places:
         if (folder / "config.yaml").is_file():
             return folder
+    if run in published_runs():
+        return make_published_run(run, runs)
     if inner := next((place for place in places if place.exists()), None):
         raise no_run(run, inner, runs)
     raise UserError(f"run={run} does not exist;{_similar(run, runs)} {existing_runs(runs)}")
@@ -42,9 +48,9 @@ def no_run(run: str, path: Path, runs: Path) -> UserError:
 def load_run_config(run: str, runs: Path = RUNS) -> DictConfig:
     """The settings that a run was made with. Raises UserError if there is no such run or nothing trained in it."""
     folder = find_run(run, runs)
-    if not any((folder / "checkpoints").glob("*.ckpt")):
-        raise UserError(f"run={run} has no checkpoint in {folder / 'checkpoints'}; train it first or choose another")
     config = OmegaConf.load(folder / "config.yaml")
+    if not is_published(config) and not any((folder / "checkpoints").glob("*.ckpt")):
+        raise UserError(f"run={run} has no checkpoint in {folder / 'checkpoints'}; train it first or choose another")
     if not isinstance(config, DictConfig):
         raise UserError(f"run={run} is damaged: {folder / 'config.yaml'} holds no settings; choose another")
     return config

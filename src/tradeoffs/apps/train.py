@@ -30,7 +30,7 @@ from tradeoffs.apps.resume import (
 from tradeoffs.apps.run_folder import finished_record, unscored_points
 from tradeoffs.apps.siblings import Siblings
 from tradeoffs.apps.trainer import build_trainer, quieten, require_devices
-from tradeoffs.apps.weights import require_fitting
+from tradeoffs.apps.weights import require_fitting, start_from_published
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO, drop_training_state
@@ -74,6 +74,8 @@ def train_in(folder: Path, config: DictConfig) -> float:
         task = build_task(config, data.num_classes)
         if checkpoint is not None:
             require_fitting(checkpoint, task.model)
+        elif config.get("weights"):
+            rank_zero_only(print)(start_from_published(config, task.model, data.class_names))
         trainer = build_trainer(config, folder, build_callbacks(config, folder, data.hashes), loggers=[])
         require_packages(config.get("logger") or {})
         resumes = checkpoint is not None and checkpoint.resolve().is_relative_to(folder.resolve())

@@ -79,7 +79,7 @@ AUTO = OneOf(("auto", True, False))
 
 RULES = {
     "image_size": Number(32, 4096, whole=True),
-    "resize": OneOf(("warp", "letterbox", "shorter_edge")),
+    "resize": OneOf(("warp", "letterbox", "shorter_edge", "torchvision")),
     "batch_size": Number(1, whole=True, also=("auto",)),
     "epochs": COUNT,
     "jobs": Number(1, whole=True, also=("auto",)),

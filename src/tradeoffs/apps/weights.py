@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from tradeoffs.apps.published import is_published
+from tradeoffs.apps.published_files import categories, published_file, published_tensors
 from tradeoffs.errors import UserError
+from tradeoffs.models.detection.published import MAPPINGS, NO_CLASS, put, put_all_but_classes
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO
 
 NAMED = {"best": BEST, "last": LAST}
@@ -22,10 +26,19 @@ class Weights(NamedTuple):
     category_ids: list[int]  # COCO's
 
 
+def weights_of(run: Path, checkpoint: str) -> Weights:
+    """Those of the run in a folder: `best`, `last` or the path of a file, of torchvision's for a published network."""
+    config, path = OmegaConf.load(run / "config.yaml"), find_weights(run, checkpoint)
+    return published_weights(config, path) if is_published(config) else read_weights(path)
+
+
 def find_weights(run: Path, checkpoint: str) -> Path:
-    """The file of `checkpoint`: `best` or `last` of the run's folder, or a path."""
+    """The file of `checkpoint`: `best` or `last` of the run's folder, or a path. A published network has one file."""
     if checkpoint not in NAMED:
         return Path(checkpoint)
+    config = OmegaConf.load(run / "config.yaml") if (run / "config.yaml").is_file() else None
+    if config is not None and is_published(config):
+        return published_file(config.weights)
     path = run / "checkpoints" / NAMED[checkpoint]
     if not path.exists():
         raise no_checkpoint(run, path)
@@ -50,6 +63,36 @@ def read_weights(path: Path) -> Weights:
     prefix = "model."  # a checkpoint is of a task, whose attribute `model` is the network
     state = {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}
     return Weights(path, state, content["class_names"], content["category_ids"])
+
+
+def published_weights(config: DictConfig, path: Path) -> Weights:
+    """Those of a published network as it is. Labels are COCO's ids less one; ten of them name no class."""
+    state, names = published_tensors(config.weights.torchvision, path), categories(config.weights.torchvision)
+    outputs = range(1, len(names))
+    return Weights(path, MAPPINGS[config.weights.model](state, outputs), names[1:], list(outputs))
+
+
+def start_from_published(config: DictConfig, network: nn.Module, class_names: list[str]) -> str:
+    """Fills a network for these classes with published weights; returns what is to be said of that.
+
+    If COCO has all the classes, by name, their outputs are kept; else what depends on the classes stays as it is.
+    """
+    path = published_file(config.weights)
+    state = published_tensors(config.weights.torchvision, path)
+    names = categories(config.weights.torchvision)
+    known = {name.casefold(): output for output, name in enumerate(names) if output and name != NO_CLASS}
+    others = [name for name in class_names if name.casefold() not in known]
+    start = f"training starts from {path.name}, torchvision's weights for COCO"
+    try:
+        if not others:
+            put(config.weights.model, network, state, [known[name.casefold()] for name in class_names])
+            return f"{start}; the outputs of its classes are kept, by name"
+        put_all_but_classes(config.weights.model, network, state, len(names))
+    except RuntimeError as error:
+        fault = str(error).splitlines()[-1].strip()
+        raise UserError(f"weights={config.weights.name} needs the settings of {path.name}: {fault}") from error
+    shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+    return f"{start}; the layers of the classes are new, since COCO does not have {shown}"
 
 
 def put_weights(weights: Weights, model: nn.Module) -> None:

@@ -24,19 +24,24 @@ def timm_backbone(
     std: Sequence[float] | None = None,
     frozen_stages: int = 0,
     freeze_norm: bool = False,
+    norm_eps: float | None = None,
     **options,
 ) -> Backbone:
     """The timm network `name` as a backbone.
 
     `weights`: `none` (random), `pretrained` (timm's, downloaded on first use) or the path of a file with timm's
     tensor names. `output_stride` 8 or 16 keeps the last stages at that stride by dilation, where timm offers it.
-    `mean` and `std` are those the weights were trained with, timm's by default; `options` go to timm.
+    `mean` and `std` are those the weights were trained with, timm's by default; `norm_eps`, which batch norms
+    add to variances, too. `options` go to timm.
     """
     if output_stride:
         options["output_stride"] = output_stride
     network = _create(name, pretrained=weights == "pretrained", **options)
     if weights not in ("none", "pretrained"):
         load_weights(getattr(network, "model", network), Path(weights))  # timm wraps networks it cannot cut
+    for norm in network.modules() if norm_eps is not None else ():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.eps = norm_eps
     config = timm.get_pretrained_cfg(name)
     common = {
         "channels": network.feature_info.channels(),

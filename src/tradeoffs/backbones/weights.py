@@ -13,12 +13,12 @@ from tradeoffs.errors import UserError
 FORMATS = (".safetensors", ".pt", ".pth", ".bin")
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors or PyTorch file."""
+def read_weights(path: Path, setting: str = "backbone.weights") -> dict[str, Tensor]:
+    """The tensors of a safetensors or PyTorch file, which a `setting` names."""
     if not path.is_file():
-        raise UserError(f"backbone.weights={path}: no such file; give none, pretrained or the path of a file")
+        raise UserError(f"{setting}={path}: no such file; give the path of a file")
     if path.suffix not in FORMATS:
-        raise UserError(f"backbone.weights={path}: unknown format; give one of {', '.join(FORMATS)}")
+        raise UserError(f"{setting}={path}: unknown format; give one of {', '.join(FORMATS)}")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -26,10 +26,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # every library says "damaged" with an exception of its own
-        raise UserError(f"backbone.weights={path}: cannot be read as weights ({_first_line(error)})") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
+        raise UserError(f"{setting}={path}: cannot be read as weights ({_first_line(error)})") from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content.get("model", content))
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"backbone.weights={path}: holds no dictionary of tensors")
+        raise UserError(f"{setting}={path}: holds no dictionary of tensors")
     return content
 
 

@@ -120,7 +120,7 @@ def make_loader(samples: Samples, batches: EpochBatches, workers: int, prefetch:
     return loader(
         samples,
         batch_sampler=batches,
-        collate_fn=partial(collate, multiple=samples.resize.multiple),
+        collate_fn=partial(collate, multiple=samples.resize.multiple, padding=samples.resize.padding),
         num_workers=workers,
         worker_init_fn=_use_one_thread,
         pin_memory=torch.cuda.is_available(),

@@ -11,10 +11,11 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-ResizeMode = Literal["warp", "letterbox", "shorter_edge"]
+ResizeMode = Literal["warp", "letterbox", "shorter_edge", "torchvision"]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 MEAN_COLOUR = (124, 116, 104)  # of ImageNet; SSD fills with it what lies outside the photo (Liu et al. 2016, 3.6)
+BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,17 @@ class Resize:
     - `letterbox`: scaled to fit into that square, centred, zero around it (YOLO).
     - `shorter_edge`: the shorter side becomes `image_size`, unless the longer one would exceed `max_ratio` times that
       (Huang et al. 2017: 600 and 1024). Inputs differ in size; batches pad them to a multiple of `multiple` pixels.
+    - `torchvision`: the same as its detectors have it. The ratio is 1333 to 800, sizes are rounded down, and the
+      `padding` has the mean colour.
     """
 
-    def __init__(self, mode: ResizeMode, image_size: int, max_ratio: float = 1024 / 600):
+    def __init__(self, mode: ResizeMode, image_size: int, max_ratio: float | None = None):
         self.mode = mode
         self.image_size = image_size
-        self.longest = round(image_size * max_ratio)
-        self.multiple = 32 if mode == "shorter_edge" else 1
+        self.longest = round(image_size * (max_ratio or (1333 / 800 if mode == "torchvision" else 1024 / 600)))
+        self.keeps_shape = mode in ("shorter_edge", "torchvision")
+        self.multiple = 32 if self.keeps_shape else 1
+        self.padding = MEAN_COLOUR if mode == "torchvision" else BLACK
 
     def __call__(self, image: UInt8[Tensor, "3 height width"]) -> tuple[UInt8[Tensor, "3 H W"], Float[Tensor, "4"]]:
         """The whole image as an input, and its geometry."""
@@ -129,7 +134,7 @@ class Resize:
     def place(self, window: Window, height: int, width: int) -> Placement:
         """Where the part of a `height` x `width` image that is seen through `window` lands."""
         content_height, content_width = self._content_size(window.height, window.width)
-        size = (content_height, content_width) if self.mode == "shorter_edge" else (self.image_size, self.image_size)
+        size = (content_height, content_width) if self.keeps_shape else (self.image_size, self.image_size)
         top, left = (size[0] - content_height) // 2, (size[1] - content_width) // 2
         source_x = (max(window.left, 0), min(window.right, width))
         source_y = (max(window.top, 0), min(window.bottom, height))
@@ -149,8 +154,10 @@ class Resize:
                 return self.image_size, self.image_size
             case "letterbox":
                 scale = self.image_size / max(height, width)
-            case "shorter_edge":
+            case "shorter_edge" | "torchvision":
                 scale = min(self.image_size / min(height, width), self.longest / max(height, width))
+        if self.mode == "torchvision":
+            return max(1, int(height * scale + 1e-6)), max(1, int(width * scale + 1e-6))
         return max(1, round(height * scale)), max(1, round(width * scale))
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from tradeoffs.data.augment import Augmentation, draw_window
 from tradeoffs.data.coco import CocoDataset
-from tradeoffs.data.resize import Placement, Resize
+from tradeoffs.data.resize import BLACK, Placement, Resize
 from tradeoffs.structures import Batch, Targets
 
 Address = tuple[int, int]  # epoch, index in the data set
@@ -104,10 +104,10 @@ def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize) -> Sample
     )
 
 
-def collate(samples: Sequence[Sample], multiple: int = 1) -> Batch:
-    """Pads images to one size, a multiple of `multiple`, and targets to one number of rows."""
+def collate(samples: Sequence[Sample], multiple: int = 1, padding: tuple[int, ...] = BLACK) -> Batch:
+    """Pads images to one size, a multiple of `multiple`, with one colour, and targets to one number of rows."""
     return Batch(
-        images=_stack_images([sample.image for sample in samples], multiple),
+        images=_stack_images([sample.image for sample in samples], multiple, padding),
         targets=_stack_targets(samples, multiple),
         geometry=torch.stack([sample.geometry for sample in samples]),
         original_sizes=torch.stack([sample.original_size for sample in samples]),
@@ -130,11 +130,15 @@ def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
     )
 
 
-def _stack_images(images: Sequence[UInt8[Tensor, "C _ _"]], multiple: int) -> UInt8[Tensor, "B C H W"]:
-    """In contiguous memory, zero to the right and below where an image is smaller than the largest."""
+def _stack_images(
+    images: Sequence[UInt8[Tensor, "C _ _"]], multiple: int, padding: tuple[int, ...] = BLACK
+) -> UInt8[Tensor, "B C H W"]:
+    """In contiguous memory, of the colour `padding` right of and below an image that is smaller than the largest."""
     height = _round_up(max(image.shape[1] for image in images), multiple)
     width = _round_up(max(image.shape[2] for image in images), multiple)
     batch = images[0].new_zeros(len(images), len(images[0]), height, width)
+    if padding != BLACK:
+        batch.copy_(batch.new_tensor(padding)[:, None, None])
     for place, image in zip(batch, images, strict=True):
         place[:, : image.shape[1], : image.shape[2]] = image
     return batch

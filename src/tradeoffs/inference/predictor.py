@@ -21,6 +21,7 @@ from tradeoffs.inference.items import Item, is_moving, is_single, items_of, sing
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.metrics.curves import USUAL_SCORE
+from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.structures import to_original
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
@@ -40,7 +41,7 @@ class Predictor:
     Args:
         network: In evaluation mode, on its device; `predict(images)` gives detections in pixels of the input.
         resize: How a photo becomes an input.
-        class_names: By label.
+        class_names: By label. What is found of one called `N/A`, which is no class, is left out.
         category_ids: COCO's, by label.
         min_score: What scores less is left out, unless a call says otherwise.
         batch_size: Images that go through the network together.
@@ -61,6 +62,7 @@ class Predictor:
         self.category_ids = category_ids
         self.min_score = min_score
         self.batch_size = batch_size
+        self._is_class = torch.tensor([name != NO_CLASS for name in class_names])
         self._least_score = getattr(network, "score_threshold", 0.0)  # which the network itself keeps
 
     @property
@@ -116,12 +118,13 @@ class Predictor:
 
     def _detect(self, pictures: list[Picture], min_score: float) -> Iterator[Found]:
         """Inputs of different size are padded to a common multiple, as in training."""
-        batch = collate([picture.sample for picture in pictures], self.resize.multiple).to(self.device)
+        resized = [picture.sample for picture in pictures]
+        batch = collate(resized, self.resize.multiple, self.resize.padding).to(self.device)
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
             self.network.score_threshold = max(self._least_score, min_score * BELOW)
         with torch.inference_mode():
             detections = to_original(self.network.predict(batch.images), batch).to("cpu")
-        sure = detections.valid & (detections.scores >= min_score)
+        sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
         for row, picture in enumerate(pictures):
             boxes, labels, scores = (
                 part[row][sure[row]].clone() for part in (detections.boxes, detections.labels, detections.scores)

@@ -85,20 +85,22 @@ def sliding_anchors(
     image_size: tuple[int, int],
     shapes: Sequence[Float[Tensor, "_ 2"]],
     side: float | None = None,
+    whole_steps: bool = False,
 ) -> Float[Tensor, "A 4"]:
     """Anchors of all maps (row by row, then by location, then by shape), xyxy in pixels, not clipped.
 
     `shapes` are (width, height) for each map, as parts of `side` pixels: the image's shorter side if that is None. Half
     sides are rounded to pixels, as in Faster R-CNN's code, and at least one. The first location of a map is the
     image's corner, the others follow at the map's stride (Ren et al. 2015, section 3.1.1; Huang et al. 2017's code,
-    grid_anchor_generator).
+    grid_anchor_generator); with `whole_steps` that is rounded down to pixels, as torchvision's networks were trained.
     """
     height, width = image_size
     side = side or min(height, width)
     anchors = []
     for (rows, columns), sizes in zip(map_sizes, shapes, strict=True):
         sizes = 2 * (sizes * side / 2).round().clamp(min=1)
-        anchors.append(tile(sizes, (rows, columns), (height / rows, width / columns)))
+        steps = (height // rows, width // columns) if whole_steps else (height / rows, width / columns)
+        anchors.append(tile(sizes, (rows, columns), steps))
     return torch.cat(anchors)
 
 

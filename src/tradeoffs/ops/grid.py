@@ -10,10 +10,18 @@ from tradeoffs.ops.boxes import from_centers, to_centers
 
 
 def grid_cells(
-    grid: tuple[int, int], image_size: tuple[int, int], device: torch.device | str | None = None
+    grid: tuple[int, int],
+    image_size: tuple[int, int],
+    device: torch.device | str | None = None,
+    whole_steps: bool = False,
 ) -> Float[Tensor, "G 4"]:
-    """The cells of a grid of (rows, columns), row by row, as xyxy boxes in pixels. They cover the image evenly."""
+    """The cells of a grid of (rows, columns), row by row, as xyxy boxes in pixels. They cover the image evenly.
+
+    With `whole_steps` their sides are rounded down to pixels, as torchvision's networks were trained.
+    """
     (rows, columns), (height, width) = grid, image_size
+    if whole_steps:
+        height, width = height // rows * rows, width // columns * columns
     top = torch.arange(rows, dtype=torch.float32, device=device) * (height / rows)
     left = torch.arange(columns, dtype=torch.float32, device=device) * (width / columns)
     corners = torch.stack(torch.meshgrid(left, top, indexing="xy"), dim=-1).reshape(-1, 2)

@@ -17,7 +17,8 @@ from tradeoffs.data.photometric import photometric_distort
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.metrics.official import MOST_DETECTIONS
-from tradeoffs.structures import Batch, to_original
+from tradeoffs.structures import Batch, Detections, to_original
+from tradeoffs.tasks.by_name import LabelsByName
 from tradeoffs.training.limited import sees_a_part
 from tradeoffs.training.schedule import parameter_groups
 
@@ -46,6 +47,7 @@ class DetectionTask(LightningModule):
         self.seed = seed
         self.max_detections = max_detections
         self.metric: CocoMetric | None = None
+        self.by_name: LabelsByName | None = None  # for a model that knows other classes than the data
         self.scores: CocoScores | None = None  # of the last validation
 
     def setup(self, stage: str) -> None:
@@ -114,11 +116,17 @@ class DetectionTask(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The network runs once for both: the loss on unseen images, and the detections to be scored."""
         output = self.model(batch.images)
-        losses = self.model.criterion(output, batch.targets)
+        targets = self.by_name.targets(batch.targets) if self.by_name else batch.targets
+        losses = self.model.criterion(output, targets)
         self.log("val/loss", torch.stack(list(losses.values())).sum(), batch_size=len(batch), sync_dist=True)
-        detections = self.model.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))
+        detections = self.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))
         self.metric.update(batch.image_ids, to_original(detections, batch))
         return {"batch": batch, "output": output, "detections": detections}
+
+    def postprocess(self, output: Any, image_size: tuple[int, int]) -> Detections:
+        """The model's detections, with the labels of the data."""
+        detections = self.model.postprocess(output, image_size)
+        return self.by_name.detections(detections) if self.by_name else detections
 
     def on_validation_epoch_end(self) -> None:
         self.scores = self.metric.compute(only_seen=sees_a_part(self.trainer))

@@ -20,7 +20,7 @@ class OperatingPoints(Callback):
 
     Proposals are ranked, so a smaller set is the beginning of a larger one, and the network runs once for all (Huang et
     al. 2017, section 4.1.5). The task's `validation_step` returns a dict with the raw `output`; outputs have
-    `limited_to(count)`. While a model trains, only its last validation is scored so.
+    `limited_to(count)`, and `postprocess` is the task's. While a model trains, only its last validation is scored so.
     """
 
     def __init__(self, counts: Sequence[int]):
@@ -39,7 +39,7 @@ class OperatingPoints(Callback):
     ) -> None:
         size = (batch.images.shape[-2], batch.images.shape[-1])
         for count, metric in self.metrics.items():
-            detections = pl_module.model.postprocess(outputs["output"].limited_to(count), size)
+            detections = pl_module.postprocess(outputs["output"].limited_to(count), size)
             metric.update(batch.image_ids, to_original(detections, batch))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

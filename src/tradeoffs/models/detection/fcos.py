@@ -69,6 +69,7 @@ class FCOS(nn.Module):
         self.heads = nn.ModuleList([convolution(channels, num_classes, prior_bias()), boxes])
         self.register_buffer("strides", strides_of(self.neck), persistent=False)
         self.register_buffer("ranges", ranges_of(self.strides), persistent=False)
+        self.whole_steps = False  # see `grid_cells`
         self.center_radius = center_radius
         self.focal_alpha, self.focal_gamma = focal_alpha, focal_gamma
         self.localization_weight, self.classification_weight = localization_weight, classification_weight
@@ -80,7 +81,8 @@ class FCOS(nn.Module):
         logits = rows_of(maps, self.towers[0], self.heads[0], self.num_classes)
         distances, centers = rows_of(maps, self.towers[1], self.heads[1], 5).split([4, 1], dim=-1)
         image_size = (images.shape[-2], images.shape[-1])
-        cells = torch.cat([grid_cells((x.shape[-2], x.shape[-1]), image_size, images.device) for x in maps])
+        sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
+        cells = torch.cat([grid_cells(size, image_size, images.device, self.whole_steps) for size in sizes])
         # Map pixels see the image around the top left corner of their cell.
         return FCOSOutput(F.relu(distances), centers.squeeze(-1), logits, cells[:, :2], levels_of(maps))
 

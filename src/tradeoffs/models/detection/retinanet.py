@@ -27,12 +27,20 @@ MAX_PER_LEVEL = 1000  # boxes of a map that reach suppression (section 4.1)
 
 
 def octave_shapes(
-    num_maps: int, smallest: float = 0.04, per_octave: int = 3, ratios: Sequence[float] = (0.5, 1.0, 2.0)
+    num_maps: int,
+    smallest: float = 0.04,
+    per_octave: int = 3,
+    ratios: Sequence[float] = (0.5, 1.0, 2.0),
+    sizes: Sequence[Sequence[float]] | None = None,
+    side: float = 1.0,
 ) -> Shapes:
     """Sizes that double from map to map, in `per_octave` steps, each at all ratios of height to width (section 4).
 
-    `smallest` is a part of the image's shorter side: 32 pixels of 800.
+    `smallest` is a part of the image's shorter side: 32 pixels of 800. `sizes` are those of each map instead, in pixels
+    of which `side` is one part: torchvision's are rounded.
     """
+    if sizes:
+        return [anchor_shapes([size / side for size in sizes_of_map], ratios) for sizes_of_map in sizes[:num_maps]]
     sizes = [[smallest * 2 ** (k + step / per_octave) for step in range(per_octave)] for k in range(num_maps)]
     return [anchor_shapes(sizes_of_map, ratios) for sizes_of_map in sizes]
 
@@ -82,6 +90,7 @@ class RetinaNet(nn.Module):
         self.num_shapes = len(sizes[0])
         self.register_buffer("shapes", torch.tensor(list(chain(*sizes))), persistent=False)
         self.anchor_side: int | None = None  # see RPN
+        self.whole_steps = False  # see `sliding_anchors`
         norm = group_norm if tower_norm else None
         self.towers = nn.ModuleList(tower(channels, tower_depth, norm) for _ in range(2))
         classes = convolution(channels, self.num_shapes * num_classes, prior_bias())
@@ -98,7 +107,8 @@ class RetinaNet(nn.Module):
         offsets = rows_of(maps, self.towers[1], self.heads[1], 4)
         map_sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
         image_size = (images.shape[-2], images.shape[-1])
-        anchors = sliding_anchors(map_sizes, image_size, self.shapes.split(self.num_shapes), self.anchor_side)
+        shapes = self.shapes.split(self.num_shapes)
+        anchors = sliding_anchors(map_sizes, image_size, shapes, self.anchor_side, self.whole_steps)
         return RetinaNetOutput(offsets, logits, anchors, levels_of(maps, self.num_shapes))
 
     def losses(self, images: UInt8[Tensor, "B 3 H W"], targets: Targets) -> dict[str, Float[Tensor, ""]]:

@@ -68,6 +68,7 @@ class RPN(nn.Module):
         self.num_shapes = [count] * len(shapes)
         self.register_buffer("shapes", torch.tensor(list(chain(*shapes))), persistent=False)
         self.anchor_side: int | None = None
+        self.whole_steps = False  # see `sliding_anchors`
         self.box_weights, self.beta = tuple(box_weights), beta
         self.sampled = sampled
         self.nms_threshold, self.max_per_map = nms_threshold, max_per_map
@@ -79,7 +80,8 @@ class RPN(nn.Module):
         found = [rows(self.head(F.relu(self.conv(x))), 5) for x in maps]
         offsets, logits = torch.cat(found, dim=1).split([4, 1], dim=-1)
         sizes = [(x.shape[-2], x.shape[-1]) for x in maps]
-        anchors = sliding_anchors(sizes, image_size, self.shapes.split(self.num_shapes), self.anchor_side)
+        shapes = self.shapes.split(self.num_shapes)
+        anchors = sliding_anchors(sizes, image_size, shapes, self.anchor_side, self.whole_steps)
         return RPNOutput(logits.squeeze(-1), offsets, anchors)
 
     def anchors_of(self, maps: list[Map]) -> list[int]:
