@@ -165,10 +165,11 @@ def test_figures_of_lines_say_what_fills_them(runs, name, command):
     table, figure = Store(runs).table(), FIGURES[name]
     said, drawn = pages.draw(table, {"figure": [name]})
     assert drawn == {} and command in str(said)
+    write_run(runs, "none", None, ms=20.0, model="fcos")
     write_run(runs, "more", image_size=600, proposals=300)
     write_run(runs, "most", image_size=600, proposals=400)
     said, drawn = pages.draw(Store(runs).table(), {"figure": [name]})
-    assert len(drawn) == 1 and "Not shown: " in str(said) and "with a single value of" in str(said)
+    assert len(drawn) == 1 and "with a single value of" in str(said) and "Not shown: 1 of" in str(said)
     assert figure.groups(table, figure.choices) == []
 
 

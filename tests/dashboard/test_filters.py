@@ -3,7 +3,7 @@
 import pytest
 from dashboard_runs import write_run
 
-from tradeoffs.dashboard import address, filters, notes
+from tradeoffs.dashboard import address, filters, listing, notes
 from tradeoffs.dashboard.export import report
 from tradeoffs.dashboard.pages import figures, table
 from tradeoffs.dashboard.pages.controls import with_settings
@@ -111,6 +111,16 @@ def test_only_what_is_not_usual_enters_the_address(mixed):
     assert with_settings(table, {}, {"data": ["shapes"], "average": ["yes"], "x": "ms", "seed": []}) == {}
     chosen = with_settings(table, {}, {"data": [], "average": [], "x": "memory", "seed": ["1"]})
     assert chosen == {"data": [""], "average": [""], "x": ["memory"], "seed": ["1"]}
+
+
+def test_runs_are_called_by_their_own_name_if_it_is_one(runs):
+    for run in ("first try", "a/twice", "b/twice", "model=ssd,backbone=mobilenet,lr=1"):
+        write_run(runs, run)
+    rows = Store(runs).table()
+    found = dict(zip(rows.index, listing.names(rows), strict=True))
+    assert found.pop("first try") == "first try"
+    assert "lr=1" in found.pop("model=ssd,backbone=mobilenet,lr=1")
+    assert found == {"a/twice": "ssd mobilenet a/twice", "b/twice": "ssd mobilenet b/twice"}
 
 
 def test_kinds_of_records(runs):

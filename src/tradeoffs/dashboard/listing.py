@@ -54,10 +54,10 @@ def head(name: str) -> str:
 
 
 def names(rows: pd.DataFrame) -> list[str]:
-    """What somebody named a run; else, where its name is a list of settings, what tells it apart."""
-    return [
-        short if "=" in name else name for name, short in zip(rows["name"].map(str), short_names(rows), strict=True)
-    ]
+    """What somebody named a run; where its name is a list of settings, or not the only one, what tells it apart."""
+    own = rows["name"].map(str)
+    unclear = own.str.contains("=") | own.duplicated(keep=False)
+    return [short if each else name for name, short, each in zip(own, short_names(rows), unclear, strict=True)]
 
 
 def searched(rows: pd.DataFrame, text: str) -> pd.DataFrame:

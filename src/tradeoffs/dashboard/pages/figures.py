@@ -131,10 +131,10 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     needed = [AXES[name].title.partition(",")[0] for name in figure.columns(choices)]
     if usable.empty:
         found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
-    elif figure.along:
-        found.extend(unjoined(figure.along, usable, figure.remedy))
     elif lacking := figure.lacking(rows, choices):
         found.append(f"Not shown: {lacking} of {lacking + len(usable)} models, without {listed(needed, 'or')}.")
+    if figure.along and len(usable):
+        found.extend(unjoined(figure.along, usable, figure.remedy))
     if figure.timed(choices):
         if random := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
