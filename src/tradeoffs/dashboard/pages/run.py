@@ -152,10 +152,8 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
         yield section("Images", html.P(str(fault)))
         return
     is_best = best_f1(pictures.matches_of(store, run)) is not None
-    note = (
-        "Dashed: the truth, with the name of what was missed. Whole lines: what was found with this score or more"
-        + (f"; at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest." if is_best else ". No object was found.")
-    )
+    best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest" if is_best else "no detection found an object"
+    note = f"Dashed: the truth, with the name of what was missed. Whole lines: what scores this much or more; {best}."
     yield section(
         "Images",
         html.P(note, className="caption"),
