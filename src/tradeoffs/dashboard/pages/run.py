@@ -20,6 +20,7 @@ from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table,
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
+from tradeoffs.metrics.curves import best_f1
 from tradeoffs.results.record import Record
 
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
@@ -150,21 +151,20 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
     except UserError as fault:
         yield section("Images", html.P(str(fault)))
         return
-    note = (
-        "Dashed: the truth, with the name of what was missed. Whole lines: what was found with this score or more; at "
-        f"{found.threshold:.2f} the F1 at an IoU of 0.5 is highest."
-    )
+    is_best = best_f1(pictures.matches_of(store, run)) is not None
+    best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest" if is_best else "no detection found an object"
+    note = f"Dashed: the truth, with the name of what was missed. Whole lines: what scores this much or more; {best}."
     yield section(
         "Images",
         html.P(note, className="caption"),
-        field("score", "Least score of a box", slider(found.threshold)),
+        field("score", "Least score of a box", slider(found.threshold, "best F1" if is_best else "")),
         html.Div(galleries(run, found), id="galleries"),
     )
 
 
-def slider(best: float) -> dcc.Slider:
-    marks = {0: "0", 1: "1", rounded(best): "best F1"}
-    return dcc.Slider(0, 1, 0.01, value=rounded(best), marks=marks, id="score", updatemode="mouseup")
+def slider(score: float, mark: str) -> dcc.Slider:
+    marks = {0: "0", 1: "1", rounded(score): mark}
+    return dcc.Slider(0, 1, 0.01, value=rounded(score), marks=marks, id="score", updatemode="mouseup")
 
 
 def rounded(score: float) -> float:
