@@ -43,6 +43,13 @@ def test_works_without_a_trainer(tiny_coco_file: Path):
     assert training[0].images.shape == (4, 3, 32, 32)
 
 
+def test_validation_photos_that_are_trained_on_are_said(tiny_coco_file: Path, caplog):
+    with caplog.at_level(logging.WARNING):
+        tiny_module(tiny_coco_file).setup()
+    said = [line for line in caplog.messages if "are also trained on" in line]
+    assert len(said) == 1 and said[0].startswith("warning: 11 of 11 validation photos are also trained on")
+
+
 def recording(source: Callable[[SplitName], Split], asked: list[SplitName]) -> Callable[[SplitName], Split]:
     """The source, which also notes which splits it was asked for."""
     return lambda split: asked.append(split) or source(split)
