@@ -104,12 +104,12 @@ FAULTS = {
     ),
     "broken JSON": (
         lambda data: annotation_file(data, "train").write_text('{"images": [}'),
-        "1 fault in {train}: {train}: broken JSON at line 1, column 13 (Expecting value); "
+        "1 fault in {train}: train.json: broken JSON at line 1, column 13 (Expecting value); "
         "fetch or write the file again",
     ),
     "no COCO": (
         lambda data: annotation_file(data, "train").write_text("[]"),
-        "1 fault in {train}: {train}: has no valid images, annotations, categories; "
+        "1 fault in {train}: train.json: has no valid images, annotations, categories; "
         "COCO format is an object with lists images, annotations, categories",
     ),
     "missing annotation file": (
