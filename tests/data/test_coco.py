@@ -212,10 +212,17 @@ def whole_image(file_format):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("data", [whole_image("JPEG")[:700], whole_image("PNG")[:900], b"text", b""])
-def test_undecodable_files_are_named(dataset, tmp_path, data):
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        *((data, "it is truncated or not an image") for data in (whole_image("JPEG")[:700], whole_image("PNG")[:900])),
+        (b"text", "it is truncated or not an image"),
+        (b"", "it is empty"),
+    ],
+)
+def test_undecodable_files_are_named(dataset, tmp_path, data, why):
     (tmp_path / "five.png").write_bytes(data)
-    with pytest.raises(UserError, match=r"five\.png: it is truncated or not an image"):
+    with pytest.raises(UserError, match=rf"five\.png: {why}"):
         dataset([]).read_image(1)
 
 
