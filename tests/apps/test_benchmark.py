@@ -430,7 +430,7 @@ def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
         (["seconds=0.02"], None, "seconds was 0.01, and is 0.02"),
         (["precision=bfloat16"], None, "precision was float32, and is bfloat16"),
         (["num_classes=90"], None, "num_classes was 2, and is 90"),
-        ([], lambda record: setattr(record.who, "config_hash", "0" * 16), "other settings of the model"),
+        ([], lambda record: setattr(record.who, "config_hash", "0" * 16), "other settings"),
         ([], lambda record: record.where.update(torch="1.0"), "torch was 1.0, and is "),
         (
             [],

@@ -6,6 +6,7 @@ import torch
 
 from tradeoffs.apps.build import build_task
 from tradeoffs.apps.config import CONF, compose
+from tradeoffs.ops.boxes import iou
 from tradeoffs.structures import Targets
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if "task: detection" in path.read_text())
@@ -174,8 +175,11 @@ def test_one_batch_can_be_overfit(name):
         optimizer.step()
     with torch.no_grad():
         found = model.predict(images())  # in training mode: sixty steps are too few for the averages of batch norm
-    best = found.boxes[0, :2], found.labels[0, :2], found.scores[0, :2]
-    order = best[1].argsort()
-    torch.testing.assert_close(best[0][order], targets().boxes[0], atol=4.0, rtol=0)
-    assert best[1][order].tolist() == [0, 2]
-    assert int((found.scores[0][found.valid[0]] > 0.5).sum()) == 2
+    valid = found.valid[0] & (found.scores[0] > 0.5)
+    boxes, labels = found.boxes[0][valid], found.labels[0][valid]
+    of_object = labels[:, None] == targets().labels[0]
+    best = of_object.int().argmax(dim=0)  # detections are sorted
+    assert of_object.any(dim=0).all()
+    torch.testing.assert_close(boxes[best], targets().boxes[0], atol=4.0, rtol=0)
+    overlaps = iou(boxes[None], targets().boxes[:1])[0]
+    assert ((overlaps > 0.4) & of_object).any(dim=1).all()  # a second box of an object may be left, a third object not
