@@ -143,6 +143,18 @@ def test_another_data_set_is_replaced_only_on_demand(voc, pedestrians, tmp_path,
     assert load(dest, "val").class_names == ["bird", "cat", "dog"] and (dest / "images" / "one.jpg").is_file()
 
 
+def test_that_a_split_has_changed_is_said(pedestrians, tmp_path):
+    dest = tmp_path / "dest"
+    said = [
+        any(
+            "held other annotations before" in str(line)
+            for line in convert_masks(pedestrians, dest, validation_every=n)
+        )
+        for n in (5, 5, 2)
+    ]
+    assert said == [False, False, True]
+
+
 def test_a_mistake_leaves_the_other_data_set_alone(voc, pedestrians, tmp_path):
     dest = tmp_path / "coco"
     convert_masks(pedestrians, dest)

@@ -68,15 +68,16 @@ def convert(
     root = common_folder(photo.path for part in splits.values() for photo in part)
     require_free(dest, root, overwrite, copy)
     pictures = {name: [picture_of(photo, root) for photo in part] for name, part in splits.items()}
-    place_images(root, [picture.file_name for part in pictures.values() for picture in part], dest, copy)
     folder = dest / "annotations"
+    earlier = {file: file.read_bytes() for file in folder.glob("*.json")}
+    place_images(root, [picture.file_name for part in pictures.values() for picture in part], dest, copy)
     if not found.as_given:  # files of an earlier conversion, whose splits may have been others
         for file in folder.glob("*.json"):
             file.unlink()
-    return [
-        *findings.lines(),
-        *(write_split(pictures[name], found.class_names, folder / f"{name}.json") for name in pictures),
-    ]
+    summaries = [write_split(pictures[name], found.class_names, folder / f"{name}.json") for name in pictures]
+    if any(not file.exists() or file.read_bytes() != content for file, content in earlier.items()):
+        findings.note(f"{dest} held other annotations before; results on those do not compare with new ones")
+    return [*findings.lines(), *summaries]
 
 
 def split_of(path: PurePath) -> str:
