@@ -160,9 +160,8 @@ def identity(config: DictConfig, git_commit: str | None, hashes: Hashes | None =
     hashes = hashes or {}
     settings = without_neutral(config)
     backbone = config.backbone.get("name") or config.backbone._target_.rpartition(".")[2]
-    if (
-        width := config.backbone.get("width", 1.0)
-    ) != 1.0:  # another network: what is known of the whole one is not its own
+    width = config.backbone.get("width") or 1.0
+    if width != 1.0:  # another network: what is known of the whole one is not its own
         backbone = f"{backbone}-{width:g}"
     return Identity(
         name=config.name,

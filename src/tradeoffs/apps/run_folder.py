@@ -24,7 +24,7 @@ LONGEST_NAME = 150  # bytes; file systems allow 255 bytes, and checkpoints add a
 # settings that earlier runs did not have.
 AS_TRAINED = (
     *(("checkpoint", "best"), ("num_proposals", None)),
-    *(("task.max_detections", 100), ("backbone.width", 1.0)),
+    *(("task.max_detections", 100), ("backbone.width", None), ("backbone.width", 1.0)),
 )
 
 # Settings of a training that whatever is done with the run replaces: its record is one of the run itself all the same.

@@ -137,7 +137,7 @@ RULES = {
     "data.on_fault": OneOf(("stop", "drop")),
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),
-    "backbone.width": Number(0.05, 4),
+    "backbone.width": Number(0.05, 4, also=(None,)),
     "backbone.freeze_norm": SWITCH,
     "augmentation.geometry": OneOf(("none", "flip", "ssd")),
     "augmentation.photometric": SWITCH,

@@ -11,7 +11,7 @@ from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.errors import MismatchError
 
 
-def mobilenet(weights: str = "none", padding: str | None = None, width: float = 1.0, **options) -> Backbone:
+def mobilenet(weights: str = "none", padding: str | None = None, width: float | None = None, **options) -> Backbone:
     """Stages end before each halving: Conv2d_11 has stride 16, Conv2d_13 stride 32. Input scaled to -1..1.
 
     `padding` is that of the weights: TensorFlow's "same" (bottom and right first), or "" (symmetric), which timm's
@@ -22,7 +22,7 @@ def mobilenet(weights: str = "none", padding: str | None = None, width: float = 
         padding = "" if weights == "pretrained" else "same"
     half = (0.5, 0.5, 0.5)
     options = {"mean": half, "std": half, "pad_type": padding, **options}
-    if width == 1.0:
+    if width in (None, 1.0):
         return timm_backbone("mobilenetv1_100", weights, **options)
     if weights == "pretrained":
         raise MismatchError(f"backbone.width={width}: nobody offers weights for it; give a file, or none")
