@@ -64,7 +64,7 @@ def test_the_server_says_where_it_is_and_ends_with_ctrl_c(runs):
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **signals)
     try:
         address = f"http://127.0.0.1:{port}/?model=ssd"
-        assert server.stdout.readline() == f"Dashboard of 1 records in {runs}/: {address} (Ctrl-C ends it)\n"
+        assert server.stdout.readline() == f"Dashboard of 1 record in {runs}/: {address} (Ctrl-C ends it)\n"
         assert b"trade-offs" in urlopen(address).read()
     finally:
         server.send_signal(signal.SIGINT)

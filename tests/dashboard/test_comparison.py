@@ -84,7 +84,7 @@ def test_times_of_two_devices_do_not_compare(table):
 
 def test_times_beside_other_work_do_not_compare(table, runs):
     table.loc["b0", "busy"] = True
-    assert verdicts(table, "a0", "b0")["ms"] == ["taken beside other work, which does not compare"]
+    assert verdicts(table, "a0", "b0")["ms"] == ["cannot be compared: other programs were running"]
 
 
 def test_times_taken_in_different_ways_do_not_compare(table):

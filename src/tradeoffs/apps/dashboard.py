@@ -18,6 +18,7 @@ from tradeoffs.apps.usage import usage
 from tradeoffs.dashboard.address import FILTERS, View, write
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
+from tradeoffs.results.question import counted
 
 
 def launch_dashboard(config_name: str, conf: Path = CONF) -> None:
@@ -75,7 +76,9 @@ def serve(settings: DictConfig, view: View) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"http://{host}:{server.port}/{write(view)}".removesuffix("/")
     missing = "" if store.root.is_dir() else ", a folder that does not exist yet"
-    print(f"Dashboard of {len(store.table())} records in {settings.runs}/{missing}: {address} (Ctrl-C ends it)")
+    print(
+        f"Dashboard of {counted(len(store.table()), 'record')} in {settings.runs}/{missing}: {address} (Ctrl-C ends it)"
+    )
     server.serve_forever()
 
 
@@ -105,7 +108,7 @@ def export(settings: DictConfig, view: View) -> None:
 
     store = filled_store(settings, view)
     write_whole(path, report(store, view))
-    print(f"{path} shows {len(filters.selected(store.table(), view))} of {len(store.table())} runs")
+    print(f"{path} shows {len(filters.selected(store.table(), view))} of {counted(len(store.table()), 'run')}")
     say_what_is_hidden(store, view)
 
 

@@ -15,6 +15,7 @@ from tradeoffs.dashboard.pages import compare, controls, figures, limit, run, sa
 from tradeoffs.dashboard.pages.parts import problem
 from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
+from tradeoffs.results.question import counted
 
 PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare}
 LOOPBACK = "127.0.0.1"
@@ -115,8 +116,8 @@ def register(app: Dash, store: Store) -> None:
 
 
 def state(store: Store) -> str:
-    faults = f", {len(store.faults())} records that cannot be read" if store.faults() else ""
-    return f"{len(store.table())} records in {store.root}/{faults}; new ones appear by themselves."
+    faults = f", {counted(len(store.faults()), 'record')} that cannot be read" if store.faults() else ""
+    return f"{counted(len(store.table()), 'record')} in {store.root}/{faults}; new ones appear by themselves."
 
 
 def links(path: str, view: address.View) -> list:

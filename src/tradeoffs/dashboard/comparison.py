@@ -82,7 +82,7 @@ def verdicts(
         yield "on different devices, which do not compare"
         return
     if name in TIMED and (one["busy"] == True or other["busy"] == True):  # noqa: E712 (None is not known)
-        yield "taken beside other work, which does not compare"
+        yield "cannot be compared: other programs were running"
         return
     if name in TIMED and one["protocol"] != other["protocol"]:
         yield f"timed in different ways ({one['protocol']}; {other['protocol']}), which do not compare"

@@ -20,6 +20,7 @@ from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.answer import answers
+from tradeoffs.results.question import counted
 
 STYLE = Path(__file__).with_name("assets") / "style.css"
 # Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
@@ -41,7 +42,7 @@ def report(store: Store, view: View) -> str:
     """A page with all figures that the runs of a view can fill, and their table."""
     rows = filters.shown(store.table(), view)
     facts = {
-        "Runs": f"{len(rows)} of {len(store.table())} records in {store.root}/",
+        "Runs": f"{len(rows)} of {counted(len(store.table()), 'record')} in {store.root}/",
         "Filters": filters.described(store.table(), view),
         "Note": " ".join(notes.in_words(store.table(), view)),
         "Seeds": "averaged" if filters.averaged(view) else "each for itself",

@@ -113,7 +113,7 @@ FIGURES = {
     "frontier": Figure(
         *("Accuracy against time", "2"),
         "Each mark is a model; up is more accurate, left is faster. The dotted line joins those that no other one "
-        "beats; a disturbed time (hollow) beats only what is slower even than its worst turns. Colour tells the "
+        "beats. A disturbed time is a hollow mark and counts as slow as its slow turns. Colour tells the "
         "backbone, shape the architecture, and a larger mark needs more memory.",
         *(scatter, {"x": "ms", "y": "mAP", **LOOKS, "size": "memory", "scale": "log"}),
     ),

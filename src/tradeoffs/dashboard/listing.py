@@ -119,7 +119,7 @@ def marked(rows: pd.DataFrame, name: str) -> list[str]:
 def marks_explained(rows: pd.DataFrame, columns: Iterable[str]) -> str:
     """What the marks in these columns mean; nothing where there are none."""
     said = {
-        "! a disturbed time, which is the best only if it is at its worst.": lambda name: doubtful(rows, name).any(),
+        "! a disturbed time: the best only if even its slow turns are.": lambda name: doubtful(rows, name).any(),
         "? hardly trained.": lambda name: name in ACCURACY and untrained(rows).any(),
     }
     return " ".join(text for text, applies in said.items() if any(map(applies, columns)))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.formats import FORMATS
-from tradeoffs.results.question import ASKABLE, Question, read_question, require_column
+from tradeoffs.results.question import ASKABLE, Question, counted, read_question, require_column
 from tradeoffs.versions import versions
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def show(given: argparse.Namespace) -> None:
         print_answers(found.table, question)
     if given.csv is not None:
         found.table.to_csv(given.csv, index_label="folder")
-        print(f"{given.csv} holds {len(found.table)} runs")
+        print(f"{given.csv} holds {counted(len(found.table), 'run')}")
 
 
 def require_place(csv: Path) -> None:

@@ -55,7 +55,7 @@ def comparable(runs: pd.DataFrame, y: str) -> Iterator[tuple[str, pd.DataFrame]]
 def notes(rows: pd.DataFrame) -> Iterator[str]:
     """What has to be known about a table: of its marks, and what does not compare."""
     if any(doubtful(rows, name).any() for name in CLOCKED):
-        yield "! disturbed: do not rank by this time. It is on the frontier (*) only if it would be at its worst."
+        yield "! disturbed: do not rank by this time. It is marked * only if even its slow turns are good enough."
     names = pd.Series(short_names(rows), rows.index)
     if untrained(rows).any():
         yield "? " + "; ".join(f"{names[row]}: {said}" for row, said in rows["hardly_trained"].dropna().items())

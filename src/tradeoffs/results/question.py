@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
 BY_UNIT = {"ms": "ms", "images_per_second": "images/s"}  # columns that their unit names well enough
 OF_DEVICE = (*CLOCKED, "memory", "minutes")
 OF_LARGE_BATCH = ("images_per_second", "memory")
+SIGNS = re.compile(r"(\w+)\s*(==|[<>]=?|[:\s])\s*(\S+)")  # that people write where `=` is meant
 ASKABLE = [name for name, column in COLUMNS.items() if column.better]
 
 
@@ -56,16 +58,26 @@ def read_question(limits: Sequence[tuple[str, str]], best: str | None = None) ->
 
 
 def read_limit(option: str, text: str) -> Limit:
+    if (found := SIGNS.fullmatch(text.strip())) and found[1] in ASKABLE and math.isfinite(number(found[3])):
+        meant = {"<": "--below", ">": "--above"}.get(found[2][0], option)
+        raise UserError(
+            f"{option} {text} is no limit; write {'' if meant == option else f'{meant} '}{found[1]}={found[3]}"
+        )
     name, _, amount = text.partition("=")
     require_column(name, option)
-    try:
-        value = float(amount)
-    except ValueError:
-        value = math.nan
+    value = number(amount)
     if not math.isfinite(value):
         unit = COLUMNS[name].unit
         raise UserError(f"{option} {text} has no number; write {option} {name}=30{f', in {unit}' if unit else ''}")
     return Limit(name, value, option.endswith("below"))
+
+
+def number(text: str) -> float:
+    """nan for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def require_column(name: str, option: str) -> None:
@@ -92,6 +104,11 @@ def amount(name: str, value: float) -> str:
     if unit := BY_UNIT.get(name):
         return f"{digits(value)} {unit}"
     return f"{title(name)} {digits(value)} {COLUMNS[name].unit}".rstrip()
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as `1 record` or `1,200 records`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def digits(value: float) -> str:

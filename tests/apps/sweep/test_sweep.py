@@ -112,7 +112,7 @@ def test_started_again_it_skips_what_is_finished_and_goes_on_with_the_rest(finis
     (folder(runs, 3) / "result.json").unlink()
     assert ended(start(photos, runs, "seed=2,3,4")) == 0
     text = said(runs)[len(said(finished)) :]
-    assert "1 of 3 runs are finished already" in text
+    assert "finished already: 1 of 3 runs" in text
     assert "going on from" in (folder(runs, 3) / "log.txt").read_text()
     assert record(runs, 2) == old
     assert without_times(record(runs, 3)) == without_times(record(finished, 3))
@@ -123,7 +123,7 @@ def test_settings_of_hydra_may_be_given(finished, photos, tmp_path):
     runs = tmp_path / "sweeps"
     shutil.copytree(finished, runs)
     assert ended(start(photos, runs, "seed=2,3", "hydra.job.chdir=false")) == 0
-    assert "2 of 2 runs are finished already" in said(runs)
+    assert "finished already: 2 of 2 runs" in said(runs)
 
 
 def test_a_failed_job_is_recorded_and_tried_again(photos, tmp_path):

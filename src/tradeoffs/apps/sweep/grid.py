@@ -17,6 +17,7 @@ from tradeoffs.apps.sweep.failures import outdate
 from tradeoffs.apps.sweep.overview import next_steps, show_table
 from tradeoffs.apps.sweep.plan import Job, done_record, plan_sweep
 from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.results.question import counted
 
 
 def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher) -> None:
@@ -28,7 +29,7 @@ def sweep_grid(config: DictConfig, overrides: Sequence[str], launcher: Launcher)
         print(f"skipped {words}: {reason}")
     waiting = left_to_do(plan.jobs)
     if finished := len(plan.jobs) - len(waiting):
-        print(f"{finished} of {len(plan.jobs)} runs are finished already")
+        print(f"finished already: {finished} of {counted(len(plan.jobs), 'run')}")
         for remedy in filter(None, (unscored_points(job.config) for job in plan.jobs if job not in waiting)):
             print(f"one was not scored with these operating_points: {remedy}")
     jobs, skipped = list(plan.jobs), dict(plan.skipped)

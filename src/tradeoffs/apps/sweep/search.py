@@ -24,6 +24,7 @@ from tradeoffs.apps.sweep.share import divide
 from tradeoffs.apps.values import COUNT, Number
 from tradeoffs.errors import UserError
 from tradeoffs.results.columns import ACCURACY, COLUMNS, disturbed
+from tradeoffs.results.question import counted
 
 SKIPPED = "skipped"  # in the study: name of a run that makes no sense -> why
 PATIENCE = 100  # proposals in a row that are no new runs
@@ -139,7 +140,7 @@ class Search:
     def run(self, at_once: int) -> None:
         self.run_batch(self.left_over())
         while self.run_batch(self.proposals(at_once)):
-            print(f"{len(self.runs())} of {self.settings.trials} runs of the search have ended")
+            print(f"ended: {len(self.runs())} of {counted(self.settings.trials, 'run')} of the search")
         if len(self.runs()) < self.settings.trials:
             print("nothing else is left to try")
 

@@ -20,6 +20,7 @@ from tradeoffs.dashboard.pages.parts import graph, no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.bounds import untrained
+from tradeoffs.results.question import counted
 
 MOST_PANELS = 6
 AXES_NAMES = {
@@ -130,21 +131,24 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     found = [filters.mixture(usable, figure.timed(choices)), filters.other_images(usable)]
     needed = [AXES[name].title.partition(",")[0] for name in figure.columns(choices)]
     if usable.empty:
-        found.append(f"None of the {len(rows)} models here has {listed(needed)}. {remedy(figure, choices)}")
+        found.append(f"None of {counted(len(rows), 'model')} here has {listed(needed)}. {remedy(figure, choices)}")
     elif lacking := figure.lacking(rows, choices):
-        found.append(f"Not shown: {lacking} of {lacking + len(usable)} models, without {listed(needed, 'or')}.")
+        found.append(
+            f"Not shown: {lacking} of {counted(lacking + len(usable), 'model')}, without {listed(needed, 'or')}."
+        )
     if figure.along and len(usable):
         found.extend(unjoined(figure.along, usable, figure.remedy))
     if figure.timed(choices):
         if random := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
-                f"With random weights: {random} of these models. Their network's times count, those of decoding and "
-                "suppression depend on training."
+                f"With random weights: {counted(random, 'model')} here. Only the network's time counts then; that of "
+                "decoding and suppression depends on training."
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
-            found.append(f"Disturbed: {disturbed} of these times spread over more than a tenth, or other programs ran.")
+            times = counted(disturbed, "disturbed time")
+            found.append(f"{times} here: other programs ran, or the turns differed by over a tenth.")
     if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
-        found.append(f"Hardly trained: {few} of these models, whose accuracies say little about them.")
+        found.append(f"Hardly trained: {counted(few, 'model')} here. Accuracy says little then.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]

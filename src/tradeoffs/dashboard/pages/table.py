@@ -13,6 +13,7 @@ from tradeoffs.dashboard.axes import AXES, label
 from tradeoffs.dashboard.pages import controls
 from tradeoffs.dashboard.pages.parts import no_runs, notes_of
 from tradeoffs.dashboard.store import Store
+from tradeoffs.results.question import counted
 
 ROWS = 25  # on a page; Dash takes milliseconds for each cell
 
@@ -61,7 +62,7 @@ def content(store: Store, view: View) -> list:
 
 
 def summary(rows: pd.DataFrame, columns: list[str], averaged: bool) -> str:
-    count = f"{len(rows)} {'models' if averaged else 'records'}."
+    count = f"{counted(len(rows), 'model' if averaged else 'record')}."
     stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
     return " ".join(filter(None, [count, stars, listing.marks_explained(rows, columns)]))
 
