@@ -1,10 +1,12 @@
 """What the page of a run says beside its numbers."""
 
 import pytest
+import small_runs
 import yaml
-from dashboard_runs import write_run
+from dashboard_runs import write_run, write_scored
 
-from tradeoffs.dashboard.pages.run import PlainNumbers, doubts
+from tradeoffs.dashboard.pages.run import PlainNumbers, doubts, images
+from tradeoffs.dashboard.store import Store
 from tradeoffs.results.record import read_record
 
 
@@ -27,3 +29,9 @@ def test_times_are_doubted(runs, cost, beginnings):
     record.cost |= cost
     said = list(doubts(record))
     assert len(said) == len(beginnings) and all(map(str.startswith, said, beginnings))
+
+
+def test_images_are_called_by_their_files(runs, tmp_path):
+    write_scored(runs, "one", small_runs.write_data(tmp_path / "data"), shift=1)
+    said = str(list(images(Store(runs), "one")))
+    assert "1.png: 0 missed, 0 false" in said and "in the colour of its class" in said and "image 10" not in said

@@ -21,6 +21,7 @@ from pycocotools.cocoeval import COCOeval
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
+from tradeoffs.metrics.curves import best_f1
 from tradeoffs.structures import Detections
 
 CATEGORY_IDS = [2, 3, 7, 11]  # with gaps; nothing is of class 11
@@ -302,6 +303,18 @@ def test_more_than_100_detections_count_where_that_is_asked(most, found):
     assert scores.summary["mAP"] == pytest.approx(67 / 101 if most == 100 else 1)
     assert scores.per_class[0]["AP"] == pytest.approx(scores.summary["mAP"])
     assert metric.matches().true[0].sum() == found
+
+
+def test_the_best_f1_is_known_after_scoring_small_splits(monkeypatch):
+    ground_truth, images = random_case(3)
+    metric = CocoMetric(ground_truth, CATEGORY_IDS)
+    metric.update(torch.arange(1, 41), detections(*images))
+    assert metric.quick_best_f1() is None
+    metric.compute()
+    assert metric.quick_best_f1() == best_f1(metric.matches()) is not None
+    monkeypatch.setattr("tradeoffs.metrics.coco.FEW_CELLS", 40 * len(CATEGORY_IDS) - 1)
+    metric.compute()
+    assert metric.quick_best_f1() is None
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -6,7 +6,9 @@ from PIL import Image
 
 from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import collate, unlabelled
+from tradeoffs.metrics.curves import BestF1
 from tradeoffs.structures import Detections
+from tradeoffs.training import pictures as module
 from tradeoffs.training.pictures import PredictionPictures, draw_predictions, photo_of
 
 TILE = 480
@@ -44,6 +46,40 @@ def test_only_the_first_process_draws(tmp_path, tiny_train):
         use_distributed_sampler=False,
     )
     assert sheets(tmp_path) == ["epoch_000.jpg"]
+
+
+class KnownF1:
+    """In the place of a metric, once it has scored."""
+
+    def __init__(self, best: BestF1 | None):
+        self.best = best
+
+    def quick_best_f1(self) -> BestF1 | None:
+        return self.best
+
+
+@pytest.mark.parametrize(
+    ("best", "drawn", "said"),
+    [
+        (BestF1(0.95, 1, 1, 1), False, "boxes with a score of 0.95 or more (best F1);"),
+        (BestF1(0.412, 1, 1, 1), True, "boxes with a score of 0.41 or more (best F1);"),
+        (None, True, "boxes with a score of 0.3 or more;"),
+    ],
+)
+def test_boxes_are_drawn_from_the_best_score_on(tmp_path, tiny_train, tiny_task, monkeypatch, best, drawn, said):
+    """All that the task finds scores 0.9."""
+    sheets = []
+    monkeypatch.setattr(module, "contact_sheet", lambda tiles, caption: sheets.append((tiles, caption)) or tiles[0])
+    numbers = []
+    marks = module.draw_boxes
+    monkeypatch.setattr(
+        module, "draw_boxes", lambda *given, **more: numbers.append(len(given[1])) or marks(*given, **more)
+    )
+    task = tiny_task()
+    task.metric = KnownF1(best)
+    tiny_train(tmp_path, task, callbacks=[PredictionPictures(tmp_path, num=3)], max_epochs=1)
+    ((tiles, caption),) = sheets
+    assert len(tiles) == 3 and numbers == [int(drawn)] * 3 and said in caption
 
 
 @pytest.mark.parametrize("mode", ["warp", "letterbox", "shorter_edge"])

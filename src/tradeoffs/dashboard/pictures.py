@@ -14,6 +14,7 @@ from flask import Flask, Response, request
 from tradeoffs.dashboard.address import write
 from tradeoffs.dashboard.mistakes import Mistakes, mistakes
 from tradeoffs.dashboard.store import Store
+from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.sources import existing_split
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.curves import USUAL_SCORE
@@ -65,6 +66,24 @@ def place_of_data(store: Store, run: str) -> tuple[Path, Path]:
         name = data.get("name", "unknown")
         raise UserError(f"The images of data={name} are not on this machine, or lie elsewhere than when it was scored.")
     return split
+
+
+def names_of(store: Store, run: str) -> dict[int, str]:
+    """The file of each image, by its id. Raises UserError where the data is not on this machine, or damaged."""
+    _, annotations = place_of_data(store, run)
+    return read_names(annotations, annotations.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def read_names(annotations: Path, written: int) -> dict[int, str]:
+    images = read_annotation_file(annotations)["images"]
+    return {
+        each["id"]: str(each["file_name"]) for each in images if isinstance(each.get("id"), int) and "file_name" in each
+    }
+
+
+def name_of(names: dict[int, str], image_id: int) -> str:
+    return names.get(image_id, f"image {image_id}")
 
 
 def matches_of(store: Store, run: str) -> Matches:

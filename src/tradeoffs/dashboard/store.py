@@ -13,8 +13,9 @@ import pandas as pd
 from tradeoffs.dashboard.axes import EXTRA, sweep_of
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import Record, read_record
-from tradeoffs.results.table import RECORD, record_and_row, records_below, table_of
+from tradeoffs.results.table import RECORD, WITHOUT_RECORDS, record_and_row, records_below, table_of
 
+AT_WORK = {"config.yaml", "metrics.csv"}  # what a run has before its record
 LOOK_EVERY = 1.0  # seconds between two walks through the folders, however many pages are open
 
 
@@ -58,6 +59,14 @@ class Store:
     def faults(self) -> list[str]:
         """Why records cannot be read."""
         return [entry.fault for entry in self._entries.values() if entry.fault]
+
+    def unfinished(self) -> int:
+        """How many folders hold a run that has no record yet."""
+        count = 0
+        for _, inner, files in os.walk(self._place):
+            inner[:] = set(inner) - WITHOUT_RECORDS
+            count += set(files) >= AT_WORK and RECORD not in files
+        return count
 
     def file(self, run: str, name: str) -> Path:
         """A file of a run, which may be missing.

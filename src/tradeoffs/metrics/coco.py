@@ -14,9 +14,12 @@ from torch import Tensor
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
 from tradeoffs.metrics.confusion import Confusion, confusion
+from tradeoffs.metrics.curves import BestF1, best_f1
 from tradeoffs.metrics.gather import Seen, broadcast_from_first, gather_on_first, join
 from tradeoffs.metrics.matches import Matches, matches_of
 from tradeoffs.structures import Detections
+
+FEW_CELLS = 20_000  # images times classes, up to which what was matched is read in a moment
 
 
 @dataclass
@@ -57,10 +60,11 @@ class CocoMetric:
         ids = self._image_ids.tolist(), self._category_ids.tolist()
         self.ground_truth = official.numbered(official.boxes_only(ground_truth), *ids)
         self.max_detections = max_detections
-        self._parts: list[Seen] = []
+        self.reset()
 
     def reset(self) -> None:
-        self._parts = []
+        self._parts: list[Seen] = []
+        self._evaluation: Any = None  # what `compute` scored last, if it is small
 
     def update(self, image_ids: Int64[Tensor, " B"], detections: Detections) -> None:
         """Add a batch, its boxes in pixels of the original images; raises UserError where it cannot be scored."""
@@ -115,6 +119,13 @@ class CocoMetric:
         matches = matches_of(self._evaluate(seen, images))
         return replace(matches, image_ids=self._image_ids[images], class_ids=self._category_ids)
 
+    def quick_best_f1(self) -> BestF1 | None:
+        """Of what `compute` scored last, without another evaluation. No other rank need call it.
+
+        None on ranks other than 0, where nothing was found, and where more than `FEW_CELLS` would have to be read.
+        """
+        return None if self._evaluation is None else best_f1(matches_of(self._evaluation))
+
     def confusion(self, threshold: float, only_seen: bool = False) -> Confusion | None:
         """Which class was taken for which, on rank 0, whose `threshold` counts; None on the others, as `matches`."""
         seen = gather_on_first(join(self._parts))
@@ -137,6 +148,7 @@ class CocoMetric:
         if len(images) == 0:
             raise UserError("there is no image to score; update the metric first, or check the validation split")
         evaluation = self._evaluate(seen, images)
+        self._evaluation = evaluation if len(images) * len(self._category_ids) <= FEW_CELLS else None
         rows = official.per_class(evaluation, self.ground_truth)
         return CocoScores(
             summary=official.summary(evaluation),

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
+from tradeoffs.metrics.coco import CocoMetric
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.pictures import contact_sheet, draw_boxes, save_picture
 from tradeoffs.structures import Batch, Detections, originals, to_original
@@ -25,23 +26,22 @@ class PredictionPictures(Callback):
     """Writes a sheet of the first validation images with their truth and what was found, and sends it to the loggers.
 
     The task's `validation_step` returns a dict with `batch` and `detections`, in pixels of the network input; class
-    names are the data module's.
+    names are the data module's. Detections are drawn from the score of the best F1 on, which the task's `metric` knows,
+    or from the usual one on where it does not, as for a large validation split.
 
     Args:
         folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on, and to `pictures/best.jpg` when
             weights are validated outside of training.
         num: Images on a sheet.
         every_n_validations: How often; the first validation always.
-        min_score: Detections below are not drawn.
     """
 
-    def __init__(self, folder: Path, num: int = 8, every_n_validations: int = 1, min_score: float = USUAL_SCORE):
+    def __init__(self, folder: Path, num: int = 8, every_n_validations: int = 1):
         self.folder = Path(folder) / "pictures"
         self.num = num
         self.every_n_validations = every_n_validations
-        self.min_score = min_score
         self._validations = 0
-        self._tiles: list[UInt8[Tensor, "3 _h _w"]] = []
+        self._kept: list[tuple[Batch, Detections]] = []  # drawn when the score is known
 
     def state_dict(self) -> dict[str, Any]:
         return {"validations": self._validations}
@@ -50,30 +50,32 @@ class PredictionPictures(Callback):
         self._validations = state_dict["validations"]
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._tiles = []
+        self._kept = []
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        wanted = self.num - len(self._tiles)
+        wanted = self.num - sum(len(kept) for kept, _ in self._kept)
         if wanted > 0 and self._is_turn(trainer):
             first = slice(0, wanted)
-            found, batch = outputs["detections"][first].to("cpu"), outputs["batch"][first].to("cpu")
-            self._tiles += draw_predictions(batch, found, trainer.datamodule.class_names, self.min_score)
+            self._kept.append((outputs["batch"][first].to("cpu"), outputs["detections"][first].to("cpu")))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._tiles and self._is_turn(trainer):
+        if self._kept and self._is_turn(trainer):
             path = self.folder / (f"epoch_{trainer.current_epoch:03d}.jpg" if _is_training(trainer) else "best.jpg")
-            caption = (
-                f"solid: found, with a score of {self.min_score:g} or more; dashed: truth, named where it was missed"
-            )
-            save_picture(contact_sheet(self._tiles, caption=caption), path)
+            save_picture(self._sheet(trainer.datamodule.class_names, getattr(pl_module, "metric", None)), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
             if self._validations == 0 and _is_training(trainer):
                 print(f"what it finds so far: {path}")
         if not trainer.sanity_checking:
             self._validations += 1
-        self._tiles = []
+        self._kept = []
+
+    def _sheet(self, class_names: Sequence[str], metric: CocoMetric | None) -> UInt8[Tensor, "3 _h _w"]:
+        best = metric.quick_best_f1() if metric else None
+        score = best.threshold if best else USUAL_SCORE
+        tiles = [tile for kept in self._kept for tile in draw_predictions(*kept, class_names, score)]
+        return contact_sheet(tiles, caption=caption_of(score, is_best=best is not None))
 
     def _is_turn(self, trainer: Trainer) -> bool:
         due = self._validations % self.every_n_validations == 0 or not _is_training(trainer)
@@ -82,6 +84,11 @@ class PredictionPictures(Callback):
 
 def _is_training(trainer: Trainer) -> bool:
     return trainer.state.fn == TrainerFn.FITTING
+
+
+def caption_of(score: float, is_best: bool) -> str:
+    boxes = f"boxes with a score of {score:.2g} or more{' (best F1)' if is_best else ''}"
+    return f"solid: {boxes}; dashed: truth, named where it was missed"
 
 
 def draw_predictions(

@@ -15,7 +15,7 @@ from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import label, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
 from tradeoffs.dashboard.pages.controls import field
-from tradeoffs.dashboard.pages.parts import picture, problem, rows_table, section
+from tradeoffs.dashboard.pages.parts import TRUTH, picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.run import counted
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
@@ -121,6 +121,7 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     try:
         found = [pictures.mistakes_of(store, run) for run in (one, other)]
         places = [pictures.place_of_data(store, run) for run in (one, other)]
+        names = pictures.names_of(store, one)
     except UserError as fault:
         yield section("Images", html.P(str(fault)))
         return
@@ -129,15 +130,18 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
         return
     both = sorted(found[0].missed.keys() & found[1].missed.keys())
     most = sorted(both, key=lambda image: -abs(found[0].total(image) - found[1].total(image)))[:SHOWN]
-    pairs = [pair(image, one, other, *found) for image in most]
-    yield section("The images where they differ most", html.Div(pairs, className="pairs"))
+    pairs = [pair(image, pictures.name_of(names, image), one, other, *found) for image in most]
+    note = f"{TRUTH} Solid lines: boxes from the score on at which the F1 of the run is highest."
+    yield section(
+        "The images where they differ most", html.P(note, className="caption"), html.Div(pairs, className="pairs")
+    )
 
 
-def pair(image: int, one: str, other: str, first_found: Mistakes, second_found: Mistakes) -> html.Div:
+def pair(image: int, name: str, one: str, other: str, first_found: Mistakes, second_found: Mistakes) -> html.Div:
     return html.Div(
         [
-            picture(one, image, f"first, {counted(first_found, image)}"),
-            picture(other, image, f"second, {counted(second_found, image)}"),
+            picture(one, image, name, f"first, {counted(first_found, image)}"),
+            picture(other, image, name, f"second, {counted(second_found, image)}"),
         ],
         className="pair",
     )

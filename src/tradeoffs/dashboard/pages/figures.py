@@ -73,7 +73,7 @@ def content(store: Store, view: View) -> list:
     """The figure that the view asks for: what it says, what to know about it, and a panel for runs that compare."""
     table = store.table()
     if table.empty:
-        return [no_runs(store.root)]
+        return [no_runs(store)]
     figure = chosen_figure(view)
     said, drawn = draw(table, view)
     heading = figure.heading(choices_in(view, figure.choices))

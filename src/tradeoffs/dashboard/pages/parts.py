@@ -12,8 +12,10 @@ from dash import dcc, html
 from tradeoffs.dashboard import address, notes
 from tradeoffs.dashboard.address import View
 from tradeoffs.dashboard.pictures import picture_address
+from tradeoffs.dashboard.store import Store
 
 FIRST_COMMAND = "python train.py experiment=demo"
+TRUTH = "Dashed lines: the truth, in the colour of its class, with a name where it was missed."
 IMAGE = {"format": "png", "scale": 2}
 CONFIG = {
     "displaylogo": False,
@@ -23,10 +25,12 @@ CONFIG = {
 }
 
 
-def no_runs(root: object) -> html.Div:
-    return html.Div(
-        [html.H1(f"No runs in {root}/ yet."), html.P(["Start with: ", html.Code(FIRST_COMMAND)])], className="empty"
-    )
+def no_runs(store: Store) -> html.Div:
+    if count := store.unfinished():
+        said = "1 run is at work; it appears" if count == 1 else f"{count} runs are at work; each appears"
+        return html.Div(html.H1(f"{said} when it is finished."), className="empty")
+    start = html.P(["Start with: ", html.Code(FIRST_COMMAND)])
+    return html.Div([html.H1(f"No runs in {store.root}/ yet."), start], className="empty")
 
 
 def problem(text: str) -> html.Div:
@@ -59,6 +63,6 @@ def rows_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> html.Div:
     return html.Div(html.Table([head, html.Tbody(body)]), className="scroll", tabIndex=0)
 
 
-def picture(run: str, image_id: int, caption: str, score: float | None = None) -> html.Figure:
-    described = f"image {image_id}: {caption}"
+def picture(run: str, image_id: int, name: str, caption: str, score: float | None = None) -> html.Figure:
+    described = f"{name}: {caption}"
     return html.Figure([html.Img(src=picture_address(run, image_id, score), alt=described), html.Figcaption(described)])

@@ -16,7 +16,7 @@ from tradeoffs.dashboard.axes import AXES, setting, written
 from tradeoffs.dashboard.mistakes import Mistakes
 from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.controls import field
-from tradeoffs.dashboard.pages.parts import graph, picture, problem, rows_table, section
+from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
@@ -144,7 +144,7 @@ def curves_of(store: Store, run: str) -> dict[str, Any]:
 def images(store: Store, run: str) -> Iterator[html.Section]:
     """Some images as they come, and those with the most mistakes."""
     try:
-        pictures.place_of_data(store, run)
+        names = pictures.names_of(store, run)
         found = pictures.mistakes_of(store, run)
         if not store.file(run, "predictions.json").is_file():
             raise UserError(f"{run} has no predictions.json, which train.py and evaluate.py write")
@@ -153,12 +153,12 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
         return
     is_best = best_f1(pictures.matches_of(store, run)) is not None
     best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest" if is_best else "no detection found an object"
-    note = f"Dashed: the truth, with the name of what was missed. Whole lines: what scores this much or more; {best}."
+    note = f"{TRUTH} Solid lines: boxes with this score or more; {best}."
     yield section(
         "Images",
         html.P(note, className="caption"),
         field("score", "Least score of a box", slider(found.threshold, "best F1" if is_best else "")),
-        html.Div(galleries(run, found), id="galleries"),
+        html.Div(galleries(run, names, found), id="galleries"),
     )
 
 
@@ -171,17 +171,21 @@ def rounded(score: float) -> float:
     return round(score, 2)
 
 
-def galleries(run: str, found: Mistakes) -> list:
+def galleries(run: str, names: dict[int, str], found: Mistakes) -> list:
     return [
-        gallery(run, sorted(found.missed)[:SHOWN], found),
+        gallery(run, names, sorted(found.missed)[:SHOWN], found),
         html.H2("Its worst images"),
-        gallery(run, found.worst(SHOWN), found),
+        gallery(run, names, found.worst(SHOWN), found),
     ]
 
 
-def gallery(run: str, image_ids: list[int], found: Mistakes) -> html.Div:
+def gallery(run: str, names: dict[int, str], image_ids: list[int], found: Mistakes) -> html.Div:
     return html.Div(
-        [picture(run, each, counted(found, each), found.threshold) for each in image_ids], className="gallery"
+        [
+            picture(run, each, pictures.name_of(names, each), counted(found, each), found.threshold)
+            for each in image_ids
+        ],
+        className="gallery",
     )
 
 
@@ -203,6 +207,7 @@ def register(app: Dash, store: Store) -> None:
         try:
             best = pictures.threshold_of(store, run)
             found = pictures.mistakes_of(store, run, best if score == rounded(best) else score)
+            names = pictures.names_of(store, run)
         except (UserError, TypeError):  # the run has gone by now, or nothing was typed
             return no_update
-        return galleries(run, found)
+        return galleries(run, names, found)

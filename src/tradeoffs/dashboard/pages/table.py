@@ -41,7 +41,7 @@ def layout(store: Store, view: View) -> list:
 
 def content(store: Store, view: View) -> list:
     if store.table().empty:
-        return [no_runs(store.root)]
+        return [no_runs(store)]
     rows = listing.searched(filters.shown(store.table(), view), first(view, "search"))
     rows = listing.ordered(rows, *listing.order(view))
     pages = max(1, -(-len(rows) // ROWS))
