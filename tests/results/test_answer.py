@@ -230,9 +230,14 @@ def test_nothing_within_the_limit(tmp_path):
     assert both.sentence == "No run is below 50 ms and with mAP above 0.7 on shapes, a processor, 1 thread."
     write(tmp_path, "rfcn", 0.4, 29, spread=3, disturbed=True)
     assert ask(tmp_path).sentence == (
-        "It cannot be told which run is below 30 ms on shapes, a processor, 1 thread: "
+        "It cannot be told whether a run is below 30 ms on shapes, a processor, 1 thread: "
         "the only time that may be is disturbed, and a quiet machine may be much faster."
     )
+
+
+def test_a_disturbed_time_is_no_excuse_for_an_accuracy_below_the_limit(tmp_path):
+    write(tmp_path, "ssd", 0.395, 10, disturbed=True)
+    assert ask(tmp_path, [("--above", "mAP=0.4")], "ms").sentence.startswith("No run is surely with mAP above 0.4")
 
 
 def test_where_all_times_are_disturbed_there_is_no_no_but_a_command(tmp_path):

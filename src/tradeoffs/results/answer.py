@@ -151,13 +151,14 @@ class Group:
     def none_within(self) -> tuple[None, str, list[str]]:
         """A disturbed time is no ground for a "no"."""
         limits, perhaps = " and ".join(map(str, self.question.limits)), self.perhaps()
-        if not perhaps.any() or not self.disturbed[perhaps].all():
+        unknown = np.any([doubtful(self.rows, limit.column) for limit in self.question.limits], axis=0)
+        if not perhaps.any() or not unknown[perhaps].all():
             surely = "surely " if perhaps.any() else ""
             return None, f"No run is {surely}{limits} on {self.about}.", list(self.perhaps_within())
         count, those = int(perhaps.sum()), "" if perhaps.all() else " that may be"
         times = f"the only time{those} is" if count == 1 else f"all {counted(count, 'time')}{those} are"
         sentence = (
-            f"It cannot be told which run is {limits} on {self.about}: "
+            f"It cannot be told {'whether a' if count == 1 else 'which'} run is {limits} on {self.about}: "
             f"{times} disturbed, and a quiet machine may be much faster."
         )
         doubts = list(self.perhaps_within())
