@@ -1,5 +1,7 @@
 """Questions to hand-worked tables."""
 
+import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -227,7 +229,40 @@ def test_nothing_within_the_limit(tmp_path):
     both = ask(tmp_path, [("--below", "ms=50"), ("--above", "mAP=0.7")])
     assert both.sentence == "No run is below 50 ms and with mAP above 0.7 on shapes, a processor, 1 thread."
     write(tmp_path, "rfcn", 0.4, 29, spread=3, disturbed=True)
-    assert ask(tmp_path).sentence == "No run is surely below 30 ms on shapes, a processor, 1 thread."
+    assert ask(tmp_path).sentence == (
+        "It cannot be told whether a run is below 30 ms on shapes, a processor, 1 thread: "
+        "the only time that may be is disturbed, and a quiet machine may be much faster."
+    )
+
+
+def test_a_disturbed_time_is_no_excuse_for_an_accuracy_below_the_limit(tmp_path):
+    write(tmp_path, "ssd", 0.395, 10, disturbed=True)
+    assert ask(tmp_path, [("--above", "mAP=0.4")], "ms").sentence.startswith("No run is surely with mAP above 0.4")
+
+
+def test_where_all_times_are_disturbed_there_is_no_no_but_a_command(tmp_path):
+    for model, score in (("ssd", 0.5), ("fcos", 0.6), ("rfcn", 0.595)):
+        write(tmp_path, model, score, 100, other_load=0.5)
+    answer = ask(tmp_path)
+    assert answer.row is None
+    assert answer.sentence == (
+        "It cannot be told which run is below 30 ms on shapes, a processor, 1 thread: "
+        "all 3 times are disturbed, and a quiet machine may be much faster."
+    )
+    assert answer.doubts[1] == "The highest mAP of these has fcos mobilenet (mAP 0.600, 100 ms, disturbed)."
+    assert answer.doubts[2].startswith("Too close to call: rfcn")
+    assert answer.doubts[-1].startswith("Disturbed times may be others")  # these folders are no runs
+    folders = sorted(tmp_path.iterdir())
+    for folder in folders:
+        (folder / "config.yaml").touch()
+    together = f"run=[{','.join(map(str, folders))}]"
+    assert ask(tmp_path).doubts[-1] == f"On a quiet machine: python benchmark.py {shlex.quote(together)}"
+    write(tmp_path, "yolo", 0.4, 10)
+    assert sum("quiet machine" in doubt for doubt in ask(tmp_path).doubts) == 1
+    for folder in folders[1:]:
+        shutil.rmtree(folder)
+    command = f"python evaluate.py {shlex.quote(f'run={folders[0]}')} measure=true"
+    assert ask(tmp_path).doubts[-1] == f"On a quiet machine: {command}"
 
 
 def test_what_failed_was_stopped_or_lacks_a_number_takes_no_part(tmp_path):

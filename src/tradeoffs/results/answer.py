@@ -6,6 +6,7 @@ each such group has an answer of its own.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,15 +19,13 @@ from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
 from tradeoffs.results.data_marks import is_hash, mark
 from tradeoffs.results.differences import Difference, Differences
 from tradeoffs.results.names import short_names
-from tradeoffs.results.question import Limit, Question, amount, digits, title
+from tradeoffs.results.question import Limit, Question, amount, counted, digits, title
 from tradeoffs.results.seeds import DATA, as_one, over_seeds_table
 
 MOST = 3  # of those that are too close to call, or near a limit
 DISTURBED, RANDOM = "disturbed", "random weights"
-REMEDIES = {
-    DISTURBED: "Disturbed times may be others on a quiet machine: take them again, by evaluate.py or benchmark.py.",
-    RANDOM: "With random weights only the network's time counts: that of decoding and suppression depends on training.",
-}
+OF_RANDOM = "With random weights only the network's time counts: that of decoding and suppression depends on training."
+OF_DISTURBED = "Disturbed times may be others on a quiet machine: take them again, by evaluate.py or benchmark.py."
 
 
 class Answer(NamedTuple):
@@ -109,6 +108,7 @@ class Group:
         order = self.by_worth(rows)
         self.rows, self.names = rows.iloc[order], names.iloc[order]
         self.within = self.meeting(sure=False)
+        self.disturbed = np.any([doubtful(self.rows, name) for name in question.columns], axis=0)
 
     def by_worth(self, rows: pd.DataFrame) -> np.ndarray:
         """Places of the rows, the best first: a disturbed time counts as the worst that it may be."""
@@ -139,19 +139,62 @@ class Group:
         return found & ~self.within
 
     def answer(self) -> Answer:
+        row, sentence, doubts = self.best() if self.within.any() else self.none_within()
+        said = " ".join([sentence, *doubts])
+        if DISTURBED in said:
+            named = [f"{name} (" in said for name in self.names]
+            doubts.append(self.again(self.disturbed & (named if self.within.any() else self.perhaps() | named)))
+        if RANDOM in said:
+            doubts.append(OF_RANDOM)
+        return Answer(self.about, row, sentence, doubts)
+
+    def none_within(self) -> tuple[None, str, list[str]]:
+        """A disturbed time is no ground for a "no"."""
+        limits, perhaps = " and ".join(map(str, self.question.limits)), self.perhaps()
+        unknown = np.any([doubtful(self.rows, limit.column) for limit in self.question.limits], axis=0)
+        if not perhaps.any() or not unknown[perhaps].all():
+            surely = "surely " if perhaps.any() else ""
+            return None, f"No run is {surely}{limits} on {self.about}.", list(self.perhaps_within())
+        count, those = int(perhaps.sum()), "" if perhaps.all() else " that may be"
+        times = f"the only time{those} is" if count == 1 else f"all {counted(count, 'time')}{those} are"
+        sentence = (
+            f"It cannot be told {'whether a' if count == 1 else 'which'} run is {limits} on {self.about}: "
+            f"{times} disturbed, and a quiet machine may be much faster."
+        )
+        doubts = list(self.perhaps_within())
+        if count > 1 and not doubtful(self.rows, self.question.best).any():
+            one = self.rows[perhaps].iloc[0]
+            best = f"{'highest' if self.high else 'lowest'} {title(self.question.best)}"
+            doubts += [f"The {best} of these has {self.called(one)}.", *self.close(one, perhaps)]
+        return None, sentence, doubts
+
+    def again(self, which: np.ndarray) -> str:
+        """What to type on a quiet machine, with all seeds of these rows whose times were disturbed."""
+        alike = ["recipe", *DATA, "device", "protocol"]
+        times = self.single[doubtful(self.single, "ms")]
+        rows = pd.MultiIndex.from_frame(self.rows.loc[which, alike])
+        names = times.index[pd.MultiIndex.from_frame(times[alike]).isin(rows)]
+        runs = [str(self.root / name) for name in names if "/evaluations/" not in name]
+        if len(runs) < len(names) or not all((Path(run) / "config.yaml").is_file() for run in runs):
+            return OF_DISTURBED  # of an evaluation, or random weights: no run to be named
+        if len(runs) == 1:
+            return f"On a quiet machine: python evaluate.py {shlex.quote(f'run={runs[0]}')} measure=true"
+        together = shlex.quote(f"run=[{','.join(runs)}]")
+        return f"On a quiet machine: python benchmark.py {together}"
+
+    def best(self) -> tuple[str, str, list[str]]:
         limits = " and ".join(map(str, self.question.limits))
-        if not self.within.any():
-            surely = "surely " if self.perhaps().any() else ""
-            sentence = f"No run is {surely}{limits} on {self.about}."
-            return Answer(self.about, None, sentence, list(self.perhaps_within()))
         one = self.rows[self.within].iloc[0]
         best = f"has the {'highest' if self.high else 'lowest'} {title(self.question.best)}"
         means = f", means of {one['seeds']:.0f} seeds" if self.one_count and one["seeds"] > 1 else ""
         sentence = f"{self.called(one)} {best}{f' {limits}' if limits else ''} on {self.about}{means}."
-        doubts = [*self.beyond(one), *self.close(one), *self.perhaps_better(one), *self.perhaps_trained(one)]
-        said = " ".join([sentence, *doubts])
-        doubts += [remedy for word, remedy in REMEDIES.items() if word in said]
-        return Answer(self.about, str(one.name), sentence, doubts)
+        doubts = [
+            *self.beyond(one),
+            *self.close(one, self.within),
+            *self.perhaps_better(one),
+            *self.perhaps_trained(one),
+        ]
+        return str(one.name), sentence, doubts
 
     @property
     def one_count(self) -> bool:
@@ -192,9 +235,9 @@ class Group:
         if sure.any():
             yield f"Within the limits for sure: {self.called(self.rows[sure].iloc[0])}."
 
-    def close(self, one: pd.Series) -> Iterator[str]:
+    def close(self, one: pd.Series, among: np.ndarray) -> Iterator[str]:
         """Who may be as good."""
-        others = self.rows.index[self.within & (self.rows.index != one.name)]
+        others = self.rows.index[among & (self.rows.index != one.name)]
         differences = Differences(self.rows, self.single, self.question.best, self.root)
         found = {other: differences.between(one.name, other) for other in others}
         close = [other for other, each in found.items() if each.known and may_be_as_good(each, self.high)]
