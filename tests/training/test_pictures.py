@@ -6,6 +6,7 @@ from PIL import Image
 
 from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import collate, unlabelled
+from tradeoffs.metrics.coco import CocoMetric
 from tradeoffs.metrics.curves import BestF1
 from tradeoffs.structures import Detections
 from tradeoffs.training import pictures as module
@@ -48,7 +49,7 @@ def test_only_the_first_process_draws(tmp_path, tiny_train):
     assert sheets(tmp_path) == ["epoch_000.jpg"]
 
 
-class KnownF1:
+class KnownF1(CocoMetric):
     """In the place of a metric, once it has scored."""
 
     def __init__(self, best: BestF1 | None):
