@@ -414,7 +414,8 @@ def test_a_disturbed_time_wins_no_frontier_by_chance(tmp_path, capsys):
     assert "! disturbed: do not rank" in out
 
 
-def test_what_was_hardly_trained_is_marked_and_on_no_frontier(tmp_path, capsys):
+def test_what_was_hardly_trained_is_marked_and_on_no_frontier(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     write_run(tmp_path, "untrained", 0.013, ms=5, model="yolo")
     write_run(tmp_path, "untrained/evaluations/nms=0.5", 0.05, ms=5, model="rfcn")
     write_run(tmp_path, "untrained/evaluations/nms=0.9", 0.2, ms=5, model="fcos")  # so it was trained after all
