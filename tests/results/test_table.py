@@ -8,6 +8,7 @@ import pytest
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.__main__ import main
+from tradeoffs.results.columns import device
 from tradeoffs.results.names import told_apart
 from tradeoffs.results.record import Identity, Record, write_record
 from tradeoffs.results.seeds import over_seeds_table
@@ -159,6 +160,19 @@ def test_times_taken_in_another_way_are_a_row_of_their_own(tmp_path, how, protoc
     assert (scored.mAP, scored.ms, scored.seeds, scored.protocol) == (0.45, 20, 2, "trained, float32, batch 8")
     assert (other.ms, other.seeds) == (5, 1)
     assert math.isnan(other.mAP) and protocol in other.protocol
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ({"cpu": "EPYC", "threads": 2, "omp_wait_policy": "PASSIVE"}, "EPYC, 2 threads (passive)"),
+        ({"cpu": "EPYC", "threads": 2, "omp_wait_policy": None}, "EPYC, 2 threads"),
+        ({"cpu": "EPYC", "threads": 1, "omp_wait_policy": "PASSIVE"}, "EPYC, 1 thread"),
+        ({"cpu": "EPYC", "device": "H100", "threads": 2, "omp_wait_policy": "PASSIVE"}, "H100"),
+    ],
+)
+def test_threads_that_sleep_while_they_wait_are_another_device(where, name):
+    assert device(Record(Identity("a", *"tmbd", 300, 1, "h"), "finished", where=where)) == name
 
 
 def test_a_run_that_was_not_timed_goes_with_its_seeds_not_with_a_benchmark(tmp_path):

@@ -64,7 +64,6 @@ def launch(
 @contextmanager
 def mistakes_answered() -> Iterator[None]:
     """What every entry point does around its work."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded; see docs/timing.md
     # A log file shows each line when it is written, and names of files that are no text at all are shown, too.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:

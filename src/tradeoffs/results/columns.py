@@ -74,10 +74,13 @@ def scaled(unit: float, read: Callable[[Record], Any]) -> Callable[[Record], flo
 
 
 def device(record: Record) -> str | None:
-    """What decides about times: the GPU's name, or the processor's with its threads."""
+    """What decides about times: the GPU's name, or the processor's with its threads and how they wait."""
     where = record.where
     name, threads = where.get("device") or where.get("cpu"), where.get("threads")
-    return f"{name}, {threads} thread{'s' if threads != 1 else ''}" if name and name == where.get("cpu") else name
+    if not name or name != where.get("cpu"):
+        return name
+    sleep = threads != 1 and str(where.get("omp_wait_policy")).upper() == "PASSIVE"
+    return f"{name}, {threads} thread{'s' if threads != 1 else ''}{' (passive)' if sleep else ''}"
 
 
 def scored_images(record: Record) -> str | None:
