@@ -106,3 +106,9 @@ def test_a_setting_that_is_new_makes_no_other_run_as_long_as_it_is_its_default()
 def test_a_narrow_backbone_has_a_name_of_its_own():
     names = [identity(compose("train", words), None).backbone for words in ([], ["backbone.width=0.5"])]
     assert names == ["mobilenet", "mobilenet-0.5"]
+
+
+@pytest.mark.parametrize(("image_size", "part"), [(128, 0.125), (400, 0.04), (800, 0.04)])
+def test_anchors_of_small_images_are_no_smaller_than_16_pixels(image_size, part):
+    config = compose("train", ["model=retinanet", f"image_size={image_size}"])
+    assert config.model.shapes.smallest == part
