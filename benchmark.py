@@ -3,10 +3,10 @@
 import sys
 
 try:
-    from tradeoffs.apps.grid import launch_grid
+    from tradeoffs.commands.model_grid import launch_grid
 except ModuleNotFoundError as missing:
     print(missing.name, "is not installed here; type: make install, then source .venv/bin/activate", file=sys.stderr)
     sys.exit(2)
 
 if __name__ == "__main__":
-    launch_grid("benchmark", "tradeoffs.apps.benchmark:benchmark")
+    launch_grid("benchmark", "tradeoffs.commands.benchmark:benchmark")

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from tradeoffs.apps.dashboard import launch_dashboard
+    from tradeoffs.commands.dashboard import launch_dashboard
 except ModuleNotFoundError as missing:
     print(missing.name, "is not installed here; type: make install, then source .venv/bin/activate", file=sys.stderr)
     sys.exit(2)

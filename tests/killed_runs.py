@@ -13,7 +13,7 @@ from small_runs import words
 
 # Not forked from the tests' process: the metric's library keeps threads there, which a fork does not take along.
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tradeoffs.apps.train"])
+processes.set_forkserver_preload(["tradeoffs.commands.train"])
 
 
 class KillSelf(Callback):
@@ -38,10 +38,10 @@ def run_until_killed(data: Path, folder: Path, batch: int, *changes: str) -> Non
 def _start(arguments: list[str], batch: int) -> None:
     import torch
 
-    from tradeoffs.apps import launch, train
+    from tradeoffs.commands import launch, train
 
     torch.set_num_threads(1)
     build = train.build_callbacks
     train.build_callbacks = lambda *settings: [*build(*settings), KillSelf(batch)]
     sys.argv = ["train.py", *arguments]
-    launch.launch("train", "tradeoffs.apps.train:train")
+    launch.launch("train", "tradeoffs.commands.train:train")

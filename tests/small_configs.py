@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tradeoffs.apps.config import CONF
+from tradeoffs.settings.compose import CONF
 
 SWEEPS = {  # what sweeps and searches are made of
     "train.yaml": """\

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
-from tradeoffs.apps.config import compose
+from tradeoffs.settings.compose import compose
 
 CATEGORIES = [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}]  # ids with a gap
 UNSEEN = {"id": 20, "name": "unseen"}  # never occurs
@@ -72,7 +72,7 @@ def settings(data: Path, folder: Path, *changes: str) -> DictConfig:
 
 def run(data: Path, folder: Path, *changes: str) -> float:
     """Trains in this process, on one thread, so that equal work gives equal bits; returns the mAP."""
-    from tradeoffs.apps.train import train
+    from tradeoffs.commands.train import train
 
     torch.set_num_threads(1)
     return train(settings(data, folder, *changes))

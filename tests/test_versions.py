@@ -7,8 +7,8 @@ from importlib.metadata import version
 import pytest
 
 from tradeoffs import versions as module
-from tradeoffs.apps.arguments import read_arguments
 from tradeoffs.results.__main__ import main
+from tradeoffs.settings.command_line import read_arguments
 from tradeoffs.versions import versions
 
 

@@ -7,7 +7,7 @@ found = model("photo.jpg")
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tradeoffs.apps.load import load
+    from tradeoffs.runs.load import load
 
 __all__ = ["load"]
 
@@ -15,7 +15,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> object:
     """`load` brings torch along, which takes seconds: only who asks for it waits."""
     if name == "load":
-        from tradeoffs.apps.load import load
+        from tradeoffs.runs.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

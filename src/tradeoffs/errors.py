@@ -1,5 +1,7 @@
 """What the user did wrong, said in one line."""
 
+CRASH = 1  # exit code
+
 
 class UserError(Exception):
     """Bad input. The entry points print its message as one line and exit with code 2.
@@ -19,3 +21,7 @@ class MismatchError(UserError):
 
 class BusyError(UserError):
     """Another process is at what this one wants to change."""
+
+
+class JobFailedError(Exception):
+    """A job of a sweep has failed and said why; the others go on. Its arguments: the exit code, any UserError."""

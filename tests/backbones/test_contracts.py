@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from tradeoffs.apps.build import build
-from tradeoffs.apps.config import CONF, compose
 from tradeoffs.errors import UserError
+from tradeoffs.runs.build import build
+from tradeoffs.settings.compose import CONF, compose
 
 # Maps of 96 and of 75 px, the smallest image, in networks that pad little: 47 after the first 3x3 of stride 2, then 45.
 VALID_PADDING = {96: [45, 20, 9, 4, 1], 75: [35, 15, 7, 3, 1]}

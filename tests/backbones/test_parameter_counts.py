@@ -7,10 +7,10 @@ batch norm, some of its four numbers per channel (scale, shift, running mean and
 import pytest
 from torch import nn
 
-from tradeoffs.apps.build import build
-from tradeoffs.apps.config import compose
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import MismatchError
+from tradeoffs.runs.build import build
+from tradeoffs.settings.compose import compose
 
 PUBLISHED = {
     "vgg16": 14_714_688,

@@ -6,7 +6,7 @@ from dashboard_runs import write_run
 
 from tradeoffs.dashboard.axes import setting
 from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
-from tradeoffs.dashboard.mistakes import mistakes
+from tradeoffs.dashboard.image_errors import mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.statistics import Interval, difference_over_seeds

@@ -5,10 +5,10 @@ from timm.layers import BatchNormAct2d, freeze_batch_norm_2d
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tradeoffs.apps.build import build_task
-from tradeoffs.apps.config import compose
 from tradeoffs.measure import fuse
 from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm, relative_difference
+from tradeoffs.runs.build import build_task
+from tradeoffs.settings.compose import compose
 
 
 class Network(nn.Module):

@@ -4,9 +4,9 @@ import jaxtyping
 import pytest
 import torch
 
-from tradeoffs.apps.build import build_task
-from tradeoffs.apps.config import CONF, compose
 from tradeoffs.ops.boxes import iou
+from tradeoffs.runs.build import build_task
+from tradeoffs.settings.compose import CONF, compose
 from tradeoffs.structures import Targets
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if "task: detection" in path.read_text())

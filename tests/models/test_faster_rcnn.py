@@ -4,12 +4,12 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from tradeoffs.apps.build import build, build_model
-from tradeoffs.apps.config import compose
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.faster_rcnn import FasterRCNN, faster_rcnn
 from tradeoffs.models.detection.region_head import last_stages, undilated
+from tradeoffs.runs.build import build, build_model
+from tradeoffs.settings.compose import compose
 from tradeoffs.structures import Targets
 
 SIZE, CLASSES = 64, 3

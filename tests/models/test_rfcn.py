@@ -5,12 +5,12 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from tradeoffs.apps.build import build_model
-from tradeoffs.apps.config import compose
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.rfcn import RFCN, hardest, region_losses
 from tradeoffs.models.detection.two_stage import Samples
+from tradeoffs.runs.build import build_model
+from tradeoffs.settings.compose import compose
 from tradeoffs.structures import Targets
 
 SIZE, CLASSES = 64, 3

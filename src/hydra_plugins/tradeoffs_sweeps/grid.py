@@ -23,6 +23,6 @@ class GridSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from tradeoffs.apps.sweep.grid import sweep_grid  # not at the start of every command
+        from tradeoffs.sweeps.grid import sweep_grid  # not at the start of every command
 
         sweep_grid(self.config, arguments, self.launcher)

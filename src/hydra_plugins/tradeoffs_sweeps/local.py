@@ -11,7 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from tradeoffs.apps.sweep.process import Outcome
+    from tradeoffs.sweeps.process import Outcome
 
 
 class LocalLauncher(Launcher):
@@ -24,11 +24,12 @@ class LocalLauncher(Launcher):
         self.config = config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
-        from tradeoffs.apps.decisive import main_folder  # not at the start of every command
-        from tradeoffs.apps.sweep.local import launch_here
+        from tradeoffs.commands.launch import launch_training  # not at the start of every command
+        from tradeoffs.settings.overrides import main_folder
+        from tradeoffs.sweeps.local import launch_here
 
         part = self.config.hydra
-        outcomes = launch_here(part.job.config_name, job_overrides, self.jobs, main_folder(part))
+        outcomes = launch_here(part.job.config_name, job_overrides, self.jobs, main_folder(part), launch_training)
         return [job_return(job, outcome) for job, outcome in zip(job_overrides, outcomes, strict=True)]
 
 

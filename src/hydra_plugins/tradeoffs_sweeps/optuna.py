@@ -26,7 +26,7 @@ class OptunaSweeper(Sweeper):
         from tradeoffs.errors import UserError  # not at the start of every command
 
         try:
-            from tradeoffs.apps.sweep.search import Settings, sweep_search
+            from tradeoffs.sweeps.search import Settings, sweep_search
         except ModuleNotFoundError as missing:
             if missing.name != "optuna":
                 raise

@@ -12,7 +12,7 @@ import yaml
 from flask import Flask, Response, request
 
 from tradeoffs.dashboard.address import write
-from tradeoffs.dashboard.mistakes import Mistakes, mistakes
+from tradeoffs.dashboard.image_errors import ImageErrors, mistakes
 from tradeoffs.dashboard.store import Store
 from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.sources import existing_split
@@ -99,7 +99,7 @@ def read_matches(file: Path, written: int) -> Matches:
     return Matches.load(file)
 
 
-def mistakes_of(store: Store, run: str, threshold: float | None = None) -> Mistakes:
+def mistakes_of(store: Store, run: str, threshold: float | None = None) -> ImageErrors:
     return mistakes(matches_of(store, run), threshold)
 
 

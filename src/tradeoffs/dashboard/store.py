@@ -19,7 +19,7 @@ AT_WORK = {"config.yaml", "metrics.csv"}  # what a run has before its record
 LOOK_EVERY = 1.0  # seconds between two walks through the folders, however many pages are open
 
 
-class Entry(NamedTuple):
+class TimedModel(NamedTuple):
     """What a record says, or why it cannot be read."""
 
     written: int
@@ -35,7 +35,7 @@ class Store:
         self.root = root
         self.version = 0  # grows with every change
         self._place = root.resolve()
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, TimedModel] = {}
         self._table = pd.DataFrame()
         self._looked = -LOOK_EVERY
         self._lock = Lock()  # pages are asked for by several threads
@@ -107,12 +107,12 @@ class Store:
         extra = pd.DataFrame([entry.extra for entry in readable.values()], index=table.index, columns=list(EXTRA))
         self._table = pd.concat([table, extra], axis=1).assign(sweep=[sweep_of(name) for name in readable])
 
-    def _entry(self, name: str, time_written: int) -> Entry:
+    def _entry(self, name: str, time_written: int) -> TimedModel:
         try:
             record, row = record_and_row(self._inside(name, RECORD))
         except UserError as fault:
-            return Entry(time_written, fault=str(fault))
-        return Entry(time_written, row, tuple(column.read(record) for column in EXTRA.values()))
+            return TimedModel(time_written, fault=str(fault))
+        return TimedModel(time_written, row, tuple(column.read(record) for column in EXTRA.values()))
 
 
 def written(file: Path) -> int:

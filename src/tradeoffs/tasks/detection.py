@@ -19,7 +19,7 @@ from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.metrics.official import MOST_DETECTIONS
 from tradeoffs.structures import Batch, Detections, to_original
 from tradeoffs.tasks.by_name import LabelsByName
-from tradeoffs.training.limited import sees_a_part
+from tradeoffs.training.partial_validation import validates_a_part
 from tradeoffs.training.schedule import parameter_groups
 
 
@@ -129,7 +129,7 @@ class DetectionTask(LightningModule):
         return self.by_name.detections(detections) if self.by_name else detections
 
     def on_validation_epoch_end(self) -> None:
-        self.scores = self.metric.compute(only_seen=sees_a_part(self.trainer))
+        self.scores = self.metric.compute(only_seen=validates_a_part(self.trainer))
         # Equal in all processes already; `sync_dist` only spares a warning for each.
         self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()}, sync_dist=True)
 

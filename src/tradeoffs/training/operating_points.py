@@ -10,7 +10,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from tradeoffs.metrics.coco import CocoMetric, CocoScores
 from tradeoffs.structures import Batch, to_original
-from tradeoffs.training.limited import sees_a_part
+from tradeoffs.training.partial_validation import validates_a_part
 
 Scored = tuple[CocoMetric, CocoScores]
 
@@ -43,7 +43,7 @@ class OperatingPoints(Callback):
             metric.update(batch.image_ids, to_original(detections, batch))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        part = sees_a_part(trainer)
+        part = validates_a_part(trainer)
         self.scored = {count: (metric, metric.compute(only_seen=part)) for count, metric in self.metrics.items()}
 
 

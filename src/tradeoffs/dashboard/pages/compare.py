@@ -13,7 +13,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import label, setting, written
-from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.image_errors import ImageErrors
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.run import counted
@@ -137,7 +137,7 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     )
 
 
-def pair(image: int, name: str, one: str, other: str, first_found: Mistakes, second_found: Mistakes) -> html.Div:
+def pair(image: int, name: str, one: str, other: str, first_found: ImageErrors, second_found: ImageErrors) -> html.Div:
     return html.Div(
         [
             picture(one, image, name, f"first, {counted(first_found, image)}"),

@@ -13,7 +13,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, setting, written
-from tradeoffs.dashboard.mistakes import Mistakes
+from tradeoffs.dashboard.image_errors import ImageErrors
 from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
@@ -171,7 +171,7 @@ def rounded(score: float) -> float:
     return round(score, 2)
 
 
-def galleries(run: str, names: dict[int, str], found: Mistakes) -> list:
+def galleries(run: str, names: dict[int, str], found: ImageErrors) -> list:
     return [
         gallery(run, names, sorted(found.missed)[:SHOWN], found),
         html.H2("Its worst images"),
@@ -179,7 +179,7 @@ def galleries(run: str, names: dict[int, str], found: Mistakes) -> list:
     ]
 
 
-def gallery(run: str, names: dict[int, str], image_ids: list[int], found: Mistakes) -> html.Div:
+def gallery(run: str, names: dict[int, str], image_ids: list[int], found: ImageErrors) -> html.Div:
     return html.Div(
         [
             picture(run, each, pictures.name_of(names, each), counted(found, each), found.threshold)
@@ -189,7 +189,7 @@ def gallery(run: str, names: dict[int, str], image_ids: list[int], found: Mistak
     )
 
 
-def counted(found: Mistakes, image_id: int) -> str:
+def counted(found: ImageErrors, image_id: int) -> str:
     return f"{found.missed[image_id]} missed, {found.false[image_id]} false"
 
 

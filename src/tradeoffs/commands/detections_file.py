@@ -1,0 +1,96 @@
+"""What was found in images that have no annotations, as a file in COCO's format and on the screen."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tradeoffs.commands.prediction_folder import CONTENT, PICTURES
+from tradeoffs.inference.found import Found
+from tradeoffs.models.detection.published import NO_CLASS
+from tradeoffs.runs.score_threshold import Threshold
+
+
+def coco_content(
+    found: list[Found], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
+) -> dict[str, Any]:
+    """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
+
+    An image has the name of its picture as well; a frame of a video its time in seconds.
+
+    COCO's tools read it as ground truth (to correct labels by hand, say), and its annotations as results.
+    """
+    ids = count(1)
+    classes = [each for each in zip(category_ids, class_names, strict=True) if each[1] != NO_CLASS]
+    return {
+        "images": [
+            {
+                "id": image_id,
+                "file_name": each.name.as_posix(),
+                "height": each.size[0],
+                "width": each.size[1],
+                "picture": pictures[each.name].as_posix(),
+                **({} if each.seconds is None else {"seconds": round(each.seconds, 3)}),
+            }
+            for image_id, each in enumerate(found, 1)
+        ],
+        "categories": [{"id": id_, "name": name} for id_, name in classes],
+        "annotations": [
+            {"id": next(ids), "image_id": image_id, **annotation}
+            for image_id, each in enumerate(found, 1)
+            for annotation in annotations(each, category_ids)
+        ],
+    }
+
+
+def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
+    top_left, bottom_right = found.boxes.double().split(2, dim=1)
+    boxes = torch.cat([top_left, bottom_right - top_left], dim=1).round(decimals=3).tolist()
+    return [
+        {
+            "category_id": category_ids[label],
+            "bbox": box,
+            "area": round(box[2] * box[3], 3),
+            "iscrowd": 0,
+            "score": score,
+        }
+        for box, label, score in zip(boxes, found.labels.tolist(), found.scores.tolist(), strict=True)
+    ]
+
+
+def show(output: Path, found: list[Found], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
+    """Prints what was found, where it is, and which files could not be read or were not looked at."""
+    total = len(found) + len(faults)
+    print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
+    print(f"objects                  {objects(found, threshold)}")
+    print(f"pictures with boxes      {output / PICTURES}")
+    print(f"all predictions          {output / CONTENT}", flush=True)
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if faults:
+        print(f"{len(faults)} of {total} files could not be read and were left out", file=sys.stderr)
+    if videos:
+        count = "1 video was" if len(videos) == 1 else f"{len(videos)} videos were"
+        print(f"{count} left out; give one at a time: source={videos[0]}", file=sys.stderr)
+
+
+def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds: float, faults: list[str]) -> None:
+    """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
+    print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
+    print(f"objects                  {objects(found, threshold)}")
+    print(f"video with boxes         {picture}")
+    print(f"all predictions          {picture.parents[1] / CONTENT}", flush=True)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+
+
+def objects(found: list[Found], threshold: Threshold) -> str:
+    counts = Counter(name for each in found for name in each.names)
+    classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
+    return f"{counts.total()} with {threshold}{classes}"

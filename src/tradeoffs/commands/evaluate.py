@@ -1,0 +1,112 @@
+"""What `evaluate.py` does: score a trained run again, beside its own record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule
+
+from tradeoffs.commands.report import compare, report, report_points, save_settings
+from tradeoffs.commands.trainer import build_trainer, quieten, require_devices
+from tradeoffs.errors import UserError
+from tradeoffs.models.detection.published import NO_CLASS
+from tradeoffs.results.record import record_or_none
+from tradeoffs.runs.build import build_data, build_task
+from tradeoffs.runs.data_hashes import changes, saved_hashes
+from tradeoffs.runs.weights import Weights, put_weights, weights_of
+from tradeoffs.settings.published import is_published
+from tradeoffs.settings.saved_runs import find_run
+from tradeoffs.tasks.by_name import LabelsByName
+from tradeoffs.training.operating_points import OperatingPoints, rising
+from tradeoffs.training.progress import Progress
+
+
+def evaluate(config: DictConfig) -> float:
+    """Scores on the validation split and writes the outcome into `output`; returns the mAP."""
+    quieten()
+    require_devices(config.trainer.accelerator, config.trainer.devices)
+    require_own(Path(config.output))
+    run = find_run(config.run)
+    weights = weights_of(run, config.checkpoint)
+    data = build_data(config, "validate")
+    names = by_name(weights, data) if is_published(config) else require_same_classes(weights, data)
+    trained = saved_hashes(run)
+    if changes(trained, data.hashes):
+        print(f"these are other validation images than those that {run} was scored on after its training")
+    data.hashes["train"] = trained.get("train")
+    task = build_task(config, len(weights.class_names))
+    task.by_name = names
+    put_weights(weights, task.model)
+    folder = Path(config.output)
+    counts = rising(config.num_proposals)
+    if counts:
+        task.model.num_proposals = counts[-1]
+    points = OperatingPoints(counts[:-1])  # the task itself scores the largest
+    trainer = build_trainer(config, folder, [Progress(), points], loggers=[])
+    trainer.validate(task, datamodule=data, verbose=False)
+    if counts:
+        config.num_proposals = None  # from here on as in an evaluation with that number alone
+        scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
+        score = report_points(config, folder, task, data, scored, unfinished(run))
+        compare([folder / f"num_proposals={count}" for count in counts])
+        return score
+    save_settings(config, folder)
+    return report(config, folder, task, data, stopped=unfinished(run))
+
+
+def unfinished(run: Path) -> str | None:
+    """Why the run's weights are not those of a whole training; None if they are."""
+    if is_published(OmegaConf.load(run / "config.yaml")):
+        return None
+    record = record_or_none(run / "result.json")
+    if record is None:
+        return "its training has not ended"
+    return None if record.accuracy and record.status != "stopped" else record.error
+
+
+def require_own(folder: Path) -> None:
+    """Raises UserError where `folder` holds what no evaluation wrote: a run, predictions, somebody's files."""
+    settings = folder / "config.yaml"
+    if settings.is_file() and "run" in OmegaConf.load(settings):
+        return
+    for name in ("result.json", "predictions.json", settings.name):
+        if (folder / name).exists():
+            raise UserError(f"output={folder} holds a {name} that evaluate.py did not write; give another folder")
+
+
+def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
+    """Raises UserError where a label would mean one class for the model and another one for the data."""
+    if weights.class_names != data.class_names:
+        raise UserError(
+            f"{weights.path} knows {named(weights.class_names)}, but data={data.name} has {named(data.class_names)};"
+            " give data with the same classes in the same order"
+        )
+
+
+def by_name(weights: Weights, data: LightningDataModule) -> LabelsByName:
+    """Classes that are called alike are the same, whatever their labels; which ones count is said.
+
+    Raises UserError for data with classes that a published network does not know: they would all count as not found.
+    """
+    known = {name.casefold() for name in weights.class_names if name != NO_CLASS}
+    if strange := [name for name in data.class_names if name.casefold() not in known]:
+        raise UserError(
+            f"{weights.path.name} does not know {named(strange)} of data={data.name}; train it on them with weights=, "
+            "or give data with classes of COCO's names"
+        )
+    if len({name.casefold() for name in data.class_names}) < len(data.class_names):
+        raise UserError(f"data={data.name} has classes whose names differ in upper and lower case alone; rename them")
+    if left_out := len(known) - len(data.class_names):
+        print(
+            f"data={data.name} has {len(data.class_names)} of the {len(known)} classes that the model knows; "
+            f"what it finds of the other {left_out} is left out"
+        )
+    return LabelsByName(weights.class_names, data.class_names)
+
+
+def named(classes: Sequence[str], most: int = 5) -> str:
+    """Such as `7 classes (circle, square, ...)`."""
+    shown = ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"

@@ -1,0 +1,214 @@
+"""What is left of a run: predictions, times, the record, and a summary on the screen."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.utilities import rank_zero_only
+from rich import print as print_pretty
+
+from tradeoffs.commands.score_pictures import CURVES, MATRIX, draw_scores
+from tradeoffs.files import write_whole
+from tradeoffs.measure.environment import describe_environment
+from tradeoffs.measure.load import doubt_about
+from tradeoffs.measure.memory import is_out_of_memory
+from tradeoffs.measure.protocol import measure_model
+from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
+from tradeoffs.metrics.matches import Matches
+from tradeoffs.results.doubt import hardly_trained
+from tradeoffs.results.record import Record, write_record
+from tradeoffs.results.statistics import over_images
+from tradeoffs.runs.folder import save_config
+from tradeoffs.runs.identity import identity
+from tradeoffs.training.operating_points import Scored
+from tradeoffs.training.partial_validation import validates_a_part
+from tradeoffs.training.tables import score_table
+
+Outcome = dict[str, Any]
+save_settings = rank_zero_only(save_config)
+
+ENOUGH_STEPS = 1000  # to learn something from random weights
+MEASURING_SECONDS = 10  # aimed at for each batch size
+LARGE_BATCH = 8
+PRECISIONS = {"bf16-mixed": "bfloat16", "16-mixed": "float16"}  # timed as it was scored
+
+
+def report(
+    config: DictConfig,
+    folder: Path,
+    task: LightningModule,
+    data: LightningDataModule,
+    training: Outcome | None = None,
+    stopped: str | None = None,
+) -> float:
+    """Writes predictions.json and result.json of a task that has just been validated; returns its mAP.
+
+    `stopped` says why its training is no whole one; then it is timed only by itself, not after that training.
+    """
+    # These gather from all processes.
+    only_seen = validates_a_part(task.trainer)
+    predictions, matches = task.metric.coco_results(), task.metric.matches(only_seen)
+    best = best_f1(matches) if matches else None
+    confusion = task.metric.confusion(best.threshold if best else USUAL_SCORE, only_seen)
+    if rank_zero_only.rank == 0:
+        write_whole(folder / "predictions.json", json.dumps(predictions))
+        matches.save(folder / "matches.npz")
+        confusion.save(folder / "confusion.json")
+        device = task.trainer.strategy.root_device  # the task itself is on the CPU again
+        where = describe_environment(device)
+        record = Record(
+            who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
+            status="stopped" if stopped else "finished",
+            error=stopped,
+            accuracy={
+                **task.scores.to_dict(),
+                "intervals": intervals(matches),
+                "best_f1": best._asdict() if best else None,
+            },
+            training=training or {},
+            config=OmegaConf.to_container(config, resolve=True),
+            where=where,
+        )
+        write_record(folder / "result.json", record)  # whatever becomes of the measuring
+        draw_scores(folder, matches, confusion)
+        if config.measure and not (stopped and training):
+            record.cost = measured_cost(task, data, device)
+            write_record(folder / "result.json", record)
+        run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
+        show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
+    return task.scores.summary["mAP"]
+
+
+def report_points(
+    config: DictConfig,
+    folder: Path,
+    task: LightningModule,
+    data: LightningDataModule,
+    scored: dict[int, Scored],
+    stopped: str | None = None,
+) -> float:
+    """A folder and a record for each number of proposals; returns the mAP of the last. The task stays as it is."""
+    model, own, score = task.model, (task.metric, task.scores, task.model.num_proposals), float("nan")
+    for count, (task.metric, task.scores) in scored.items():
+        point = config.copy()
+        point.model.num_proposals = model.num_proposals = count
+        print(f"\n{count} proposals")
+        save_settings(point, folder / f"num_proposals={count}")
+        score = report(point, folder / f"num_proposals={count}", task, data, stopped=stopped)
+    task.metric, task.scores, model.num_proposals = own
+    return score
+
+
+@rank_zero_only
+def compare(places: Sequence[Path]) -> None:
+    """Prints one table of all records in the places and below."""
+    from tradeoffs.results.print import print_tables  # pandas is needed here alone
+    from tradeoffs.results.table import read_table
+
+    print_tables(read_table(places).table, "ms", "mAP")
+
+
+def intervals(matches: Matches) -> dict[str, list[float]]:
+    """Bounds of what other images of the same kind might have given."""
+    return {name: [bounds.low, bounds.high] for name, bounds in over_images(matches).items()}
+
+
+def measured_cost(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+    """An error alone if the larger batch does not fit into the memory, which training may not have needed."""
+    try:
+        return measure_task(task, data, device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        message = f"out of memory while timing batches of {LARGE_BATCH}"
+        print(f"{message}: the record holds no times")
+        return {"error": message}
+
+
+def measure_task(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+    """Times the task's model on images of the validation split."""
+    print("measuring time and memory ...")
+    images = next(iter(data.val_dataloader())).images[:LARGE_BATCH].to(device)
+    model = task.model.to(device).eval()
+    with torch.inference_mode():
+        model.predict(images)
+        began = time.perf_counter()
+        model.predict(images)
+    repeats = int(MEASURING_SECONDS / 2 / (time.perf_counter() - began))
+    return measure_model(
+        model,
+        images,
+        trained=True,
+        device=device,
+        precision=PRECISIONS.get(str(task.trainer.precision), "float32"),  # Lightning's own choice may differ
+        batch_sizes=(1, LARGE_BATCH),
+        repeats=min(max(repeats, 5), 50),
+        warmup=3,
+    )
+
+
+def show(record: Record, folder: Path, again: str | None = None) -> float:
+    """Prints the tables and where everything is; returns the mAP. `again` makes evaluate.py score the same again."""
+    per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
+    print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
+    if record.error:
+        print(f"{record.status}: {record.error}")
+    if doubt := doubt_about(record.cost):
+        again = again or shlex.quote(f"run={folder}")
+        print(f"{doubt}; on a quiet machine: python evaluate.py {again} measure=true")
+    print(f"{folder}/ holds")
+    for name, what in CONTENTS.items():
+        if (folder / name).exists():
+            print(f"  {name:<30} {what}")
+    if doubt := hardly_trained(record):
+        print(f"{doubt}{advice(record)}")
+    return record.accuracy["summary"]["mAP"]
+
+
+def advice(record: Record) -> str:
+    """What to try after a training that taught next to nothing; empty for an evaluation, and for an old record."""
+    steps = record.training.get("steps")
+    if not steps or not record.config:
+        return ""
+    more = record.config["epochs"] * math.ceil(ENOUGH_STEPS / steps)
+    tries = [f"epochs={more}"] if more > record.config["epochs"] else []
+    tries += ["backbone.weights=pretrained"] if record.config["backbone"].get("weights") == "none" else []
+    return f"; try {' or '.join(tries or ['another optimizer.lr='])}"
+
+
+CONTENTS = {
+    "result.json": "the record",
+    "config.yaml": "all settings",
+    "metrics.csv": "the curves",
+    "pictures": "predictions beside the truth",
+    "predictions.json": "all predictions",
+    "matches.npz": "which of them found an object",
+    "confusion.json": "which class was taken for which",
+    CURVES: "precision, recall and F1",
+    MATRIX: "the confusion matrix",
+    "checkpoints/best.ckpt": "the best weights",
+}
+
+
+def cost_summary(cost: Outcome) -> Outcome:
+    """The figures people ask for first."""
+    if "batches" not in cost:
+        return {}
+    single, large = cost["batches"]["1"], cost["batches"][str(LARGE_BATCH)]
+    return {
+        "million weights": cost["parameters"] / 1e6,
+        "G mult-adds": cost["multiply_adds"] / 1e9,
+        "ms, batch 1": single["total_ms"]["median"],
+        "of network": single["network_ms"]["median"],
+        "images/s, batch 8": cost["images_per_second"],
+        "peak MB": large["peak_memory_bytes"] / 1e6 if large["peak_memory_bytes"] else "-",
+    }

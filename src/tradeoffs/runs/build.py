@@ -1,0 +1,75 @@
+"""Objects from a config: its `_target_` says which class, the rest are that class's arguments."""
+
+from __future__ import annotations
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import LightningDataModule, LightningModule
+from torch import nn
+
+from tradeoffs.errors import UserError
+from tradeoffs.runs.data_hashes import data_now
+
+# Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
+OF_ANCHORS = ("anchor_side", "whole_steps")
+
+# Keys of a choice that say something about it and are no argument of its class.
+ABOUT = {"task": ("name",), "model": ("task", "resizes", *OF_ANCHORS), "data": ("root",)}
+
+
+def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
+    """The data set, checked and read: both splits, or with `validate` that one alone. Raises UserError for bad data.
+
+    Its `hashes` say which data they are.
+    """
+    data = build(
+        config,
+        "data",
+        image_size=config.image_size,
+        resize=config.resize,
+        augmentation=config.augmentation.geometry,
+        photometric=config.augmentation.photometric,
+        batch_size=config.batch_size,
+        workers=config.workers,
+        seed=config.seed,
+    )
+    data.setup(stage)
+    data.hashes = data_now(config, ["val"] if stage == "validate" else ["train", "val"])
+    return data
+
+
+def build_task(config: DictConfig, num_classes: int) -> LightningModule:
+    """The task with its model, on random weights that depend on the seed alone."""
+    torch.manual_seed(config.seed)
+    model = build_model(config, num_classes)
+    if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
+        model = model.to(memory_format=torch.channels_last)
+    optimizer, schedule = instantiate(config.optimizer), instantiate(config.schedule, _convert_="all")
+    return build(config, "task", model=model, optimizer=optimizer, schedule=schedule, seed=config.seed)
+
+
+def build_model(config: DictConfig, num_classes: int) -> nn.Module:
+    model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
+    # Batches of several shapes are padded, with which anchors must not grow.
+    settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
+    settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
+    for module in model.modules():
+        for key, value in settings.items():
+            if hasattr(module, key):
+                setattr(module, key, value)
+    return model
+
+
+def build(config: DictConfig, choice: str, **parts: object) -> object:
+    """The object that the group `choice` describes; `parts` are arguments that are built already."""
+    settings = OmegaConf.to_container(config[choice], resolve=True)
+    for key in ABOUT.get(choice, ()):
+        settings.pop(key, None)
+    try:
+        return instantiate(settings, _convert_="all", **parts)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):  # Hydra wraps whatever a constructor raises
+            raise error.__cause__ from None
+        raise

@@ -1,0 +1,182 @@
+"""Which settings go together. Checked before torch is imported, so that a mistake costs less than a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.inference.address import is_address
+from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
+from tradeoffs.settings.compose import CONF, leaves
+from tradeoffs.settings.folder_names import check_name, check_place
+from tradeoffs.settings.hydra_errors import one_line
+from tradeoffs.settings.published import published_models
+from tradeoffs.settings.values import check_values
+
+# Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
+SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
+
+PARTS = ("task", "model", "backbone", "data")
+
+# Settings that are the path of a file unless they are one of these words.
+NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
+
+# What to write where a value has to be given.
+EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
+
+
+def check(config: DictConfig, conf: Path = CONF) -> None:
+    """Raises UserError for the first thing in a composed config that cannot work."""
+    check_parts(config, conf)
+    check_complete(config)
+    check_values(config)
+    check_batch_size(config)
+    check_image_size(config)
+    check_task(config, conf)
+    check_resize(config)
+    check_neck(config, conf)
+    check_weights(config)
+    check_proposals(config, conf)
+    check_paths(config)
+    check_places(config)
+
+
+def check_parts(config: DictConfig, conf: Path) -> None:
+    """No part was taken away (`model=null`) from a config that has parts at all."""
+    for part in PARTS:
+        if config.get(part) is None and any(other in config for other in PARTS):
+            choices = ", ".join(sorted(file.stem for file in (conf / part).glob("*.yaml")))
+            raise UserError(f"{part} is missing; choose one: {choices}")
+
+
+def check_complete(config: DictConfig) -> None:
+    """Every mandatory value is given, and every reference inside the config leads somewhere."""
+    for key, value in leaves(config):
+        if value == "???":
+            raise UserError(f"{key} is missing; add {key}={EXAMPLES.get(key, 'VALUE')}")
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"{error.full_key} has no value: {one_line(error)}") from error
+
+
+def check_batch_size(config: DictConfig) -> None:
+    """Only a data set to train on can suggest one."""
+    if config.get("batch_size") == "auto" and "source" in config:
+        raise UserError("batch_size=auto is for training; give a number of images")
+
+
+def check_image_size(config: DictConfig) -> None:
+    """The images are large enough for the backbone."""
+    backbone = config.get("backbone") or {}
+    name = backbone.get("name") or str(backbone.get("_target_")).rpartition(".")[2]
+    least = SMALLEST_IMAGES.get(name.partition(".")[0], 0)
+    if (size := config.get("image_size", least)) < least:
+        raise MismatchError(f"image_size={size} is too small for backbone={name}; give {least} or more")
+
+
+def check_task(config: DictConfig, conf: Path) -> None:
+    """The model does what the task asks: `task:` in its YAML is the name of the task."""
+    task, model = OmegaConf.select(config, "task.name"), config.get("model")
+    if task is None or model is None or model.get("task") in (None, task):
+        return
+    models = all_models(conf)
+    chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
+    fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
+    raise MismatchError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+
+
+def check_resize(config: DictConfig) -> None:
+    """The model can do with images of several shapes: else `resizes:` in its YAML says what it can do with."""
+    resize, allowed = config.get("resize"), (config.get("model") or {}).get("resizes")
+    if allowed and resize not in allowed:
+        choices = " or ".join(allowed)
+        raise MismatchError(f"resize={resize} is not for this model, which needs images of one shape; choose {choices}")
+
+
+def check_weights(config: DictConfig) -> None:
+    """Weights of whole detectors are those of a few, and leave nothing for weights of a backbone to do."""
+    weights = config.get("weights")
+    if weights is None:
+        return
+    if "model" not in weights:
+        choices = ", ".join(published_models())
+        raise MismatchError(f"weights={weights.name} are not for this model; choose model= and one of {choices}")
+    if config.backbone.get("name", weights.backbone) != weights.backbone:
+        raise MismatchError(f"weights={weights.name} are of backbone={weights.backbone}; leave backbone= out")
+    if weights.file and "checkpoint" not in config and not Path(weights.file).is_file():  # which a run needs no more
+        raise UserError(f"weights={weights.file} does not exist; give coco or one of torchvision's files")
+    if config.backbone.get("weights") != "none":
+        raise MismatchError(f"weights={weights.name} fill the backbone, too; leave backbone.weights= out")
+
+
+def check_neck(config: DictConfig, conf: Path) -> None:
+    """`model.neck=fpn` is a choice of one model; the neck of others has settings of its own."""
+    neck = OmegaConf.select(config, "model.neck")
+    if isinstance(neck, str):
+        fitting = {
+            name: model._target_ for name, model in all_models(conf).items() if isinstance(model.get("neck"), str)
+        }
+        if config.model._target_ not in fitting.values():
+            raise MismatchError(f"model.neck={neck} is for model={' or '.join(fitting)}, and this one is another model")
+
+
+def check_proposals(config: DictConfig, conf: Path) -> None:
+    """Numbers of proposals are asked of a model that has such: `num_proposals` stands in its YAML."""
+    if config.get("num_proposals") is not None and "num_proposals" not in config.model:
+        fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
+        raise MismatchError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
+    points, most = config.get("operating_points"), OmegaConf.select(config, "model.num_proposals")
+    if "run" not in config and points and most and max([points] if isinstance(points, int) else points) > most:
+        raise UserError(f"operating_points={points}: the model makes model.num_proposals={most}; give at most as many")
+
+
+def all_models(conf: Path) -> dict[str, DictConfig]:
+    """The YAML of every model, by name."""
+    return {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
+
+
+def check_paths(config: DictConfig) -> None:
+    """Files and folders that are to be read exist."""
+    for key, words in NO_PATHS.items():
+        path = OmegaConf.select(config, key)
+        if path not in (None, *words) and not Path(path).is_file():
+            fault = "is a folder" if Path(path).is_dir() else "does not exist"
+            raise UserError(f"{key}={path} {fault}; give {', '.join(words)} or an existing file")
+    root = OmegaConf.select(config, "data.root")
+    if root is not None and not Path(root).is_dir():
+        fault = "is a file" if Path(root).is_file() else "does not exist"
+        raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
+    check_data_folder(config)
+    source = config.get("source")
+    if source is not None and camera_of(source) is None and not is_address(str(source)):
+        check_source(str(source))
+
+
+def check_source(source: str) -> None:
+    """There is an image, or a video that was named."""
+    if next(search_images(source), None) is None:
+        raise nothing_found(source)
+
+
+def check_places(config: DictConfig) -> None:
+    """What is to be written has a name and a place."""
+    if "output" in config:
+        check_place("output", config.output)
+    if "name" not in config or {"task", "run"} <= config.keys():  # a run that is there has both
+        return
+    if config.name is not None or "task" in config:  # else it will be made of the settings
+        check_name(config.name)
+    check_place("runs", config.get("runs", "runs"), below=f"{config.name}/checkpoints")
+
+
+def check_data_folder(config: DictConfig) -> None:
+    """A folder of somebody's own is in COCO format; of another it is said what to type. Predictions need none."""
+    root, source = (OmegaConf.select(config, key) for key in ("data.root", "data.source"))
+    if root is not None and str((source or {}).get("_target_")).endswith(".coco_folder"):
+        from tradeoffs.data.sources import require_readable
+
+        require_readable(OmegaConf.to_container(source, resolve=True))

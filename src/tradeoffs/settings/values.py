@@ -1,0 +1,173 @@
+"""What each setting may be by itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from tradeoffs.errors import UserError
+from tradeoffs.settings.compose import leaves
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number from `least` to `most`, or one of the values in `also`."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf  # itself excluded
+    whole: bool = False
+    also: tuple = ()
+
+    def allows(self, value: object) -> bool:
+        if value in self.also and not isinstance(value, bool):
+            return True
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        return self.least <= value <= self.most and value > self.above
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind}{self._range()}" + "".join(f", or {shown(value)}" for value in self.also)
+
+    def _range(self) -> str:
+        match self.least > -math.inf, self.most < math.inf:
+            case True, True:
+                return f" from {self.least} to {self.most}"
+            case True, False:
+                return f", {self.least} or more"
+            case _:
+                return f" above {self.above}" if self.above > -math.inf else ""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few values."""
+
+    choices: tuple
+
+    def allows(self, value: object) -> bool:
+        return any(type(value) is type(choice) and value == choice for choice in self.choices)
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(shown, self.choices))
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """One or more values, each as `rule` says; a single one may stand without a list."""
+
+    rule: Number | OneOf
+    also: tuple = ()  # instead of a list
+
+    def allows(self, value: object) -> bool:
+        if value in self.also:
+            return True
+        values = value if isinstance(value, list) else [value]
+        return bool(values) and all(map(self.rule.allows, values))
+
+    def __str__(self) -> str:
+        return f"{self.rule}, or a list of such"
+
+
+SWITCH = OneOf((True, False))
+FRACTION = Number(0, 1)
+COUNT = Number(1, whole=True)
+AUTO = OneOf(("auto", True, False))
+
+RULES = {
+    "image_size": Number(32, 4096, whole=True),
+    "resize": OneOf(("warp", "letterbox", "shorter_edge", "torchvision")),
+    "batch_size": Number(1, whole=True, also=("auto",)),
+    "epochs": COUNT,
+    "jobs": Number(1, whole=True, also=("auto",)),
+    "trials": COUNT,
+    "stop_hopeless": AUTO,
+    "seed": Number(0, 2**32 - 1, whole=True),
+    "port": Number(0, 65535, whole=True),
+    "workers": Number(0, 1024, whole=True, also=("auto",)),
+    "ema": Number(0, 1, also=(None,)),
+    "channels_last": AUTO,
+    "checkpoint_minutes": Number(above=0),
+    "overwrite": SWITCH,
+    "keep_last": SWITCH,
+    "measure": SWITCH,
+    "num_classes": Number(1, whole=True, also=(None,)),
+    "batch_sizes": ListOf(COUNT),
+    "precision": OneOf(("float32", "tf32", "bfloat16", "float16")),
+    "compile": SWITCH,
+    "cuda_graphs": SWITCH,
+    "device": OneOf(("auto", "cpu", "cuda")),
+    "video": OneOf(("mp4", "webm")),
+    "seconds": Number(above=0),
+    "minutes": Number(above=0),
+    "attempts": COUNT,
+    "num_proposals": ListOf(COUNT, also=(None,)),
+    "operating_points": ListOf(COUNT, also=(None,)),
+    "min_score": Number(0, 1, also=("auto",)),
+    "task.max_detections": Number(100, whole=True),
+    "model.score_threshold": FRACTION,
+    "model.nms_threshold": Number(0, 1, also=(None,)),
+    "model.max_detections": COUNT,
+    "model.num_proposals": COUNT,
+    "model.train_proposals": COUNT,
+    "model.neck": OneOf(("c4", "fpn")),
+    "model.bins": COUNT,
+    "model.crop_size": COUNT,
+    "model.sampled": Number(1, whole=True, also=(None,)),
+    "model.rpn_sampled": COUNT,
+    "model.rpn_channels": COUNT,
+    "model.pyramid.channels": COUNT,
+    "model.pyramid.sizes_per_map": COUNT,
+    "model.pyramid.widths": ListOf(COUNT),
+    "model.tower_depth": Number(0, whole=True),
+    "model.focal_alpha": FRACTION,
+    "model.focal_gamma": Number(0),
+    "model.match_low": FRACTION,
+    "model.match_high": FRACTION,
+    "model.center_radius": Number(above=0),
+    "model.localization_weight": Number(0, also=(None,)),
+    "model.classification_weight": Number(0),
+    "model.dropout": FRACTION,
+    "data.source.num_train": COUNT,
+    "data.source.num_val": COUNT,
+    "data.source.seed": Number(0, whole=True),
+    "data.on_fault": OneOf(("stop", "drop")),
+    "backbone.output_stride": OneOf((None, 8, 16, 32)),
+    "backbone.frozen_stages": Number(0, whole=True),
+    "backbone.width": Number(0.05, 4, also=(None,)),
+    "backbone.freeze_norm": SWITCH,
+    "augmentation.geometry": OneOf(("none", "flip", "ssd")),
+    "augmentation.photometric": SWITCH,
+    "optimizer.lr": Number(above=0),
+    "optimizer.momentum": FRACTION,
+    "optimizer.weight_decay": Number(0),
+    "optimizer.fused": OneOf((None, True, False)),
+    "schedule.warmup": FRACTION,
+    "schedule.final": FRACTION,
+    "schedule.gamma": Number(above=0),
+    "trainer.accelerator": OneOf(("auto", "cpu", "gpu", "cuda", "mps", "tpu")),
+    "trainer.devices": Number(1, whole=True, also=("auto", -1)),
+    "trainer.num_nodes": COUNT,
+    "trainer.precision": OneOf(("32-true", "bf16-mixed", "16-mixed")),
+    "trainer.accumulate_grad_batches": COUNT,
+    "trainer.gradient_clip_val": Number(above=0, also=(None,)),
+    "trainer.check_val_every_n_epoch": COUNT,
+    "trainer.log_every_n_steps": COUNT,
+    "trainer.limit_train_batches": Number(above=0, also=(None,)),
+    "trainer.limit_val_batches": Number(above=0, also=(None,)),
+}
+
+
+def check_values(config: DictConfig) -> None:
+    values = dict(leaves(OmegaConf.create(OmegaConf.to_container(config, resolve=True))))
+    for key, rule in RULES.items():
+        if key in values and not rule.allows(values[key]):
+            raise UserError(f"{key}={shown(values[key])} is impossible; {key} is {rule}")
+
+
+def shown(value: object) -> str:
+    """As it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
