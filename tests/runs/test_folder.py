@@ -10,7 +10,7 @@ from tradeoffs.results.record import config_hash
 from tradeoffs.runs.folder import save_config
 from tradeoffs.runs.identity import identity, without_neutral
 from tradeoffs.settings.compose import compose
-from tradeoffs.settings.saved_runs import existing_runs, find_run
+from tradeoffs.settings.saved_runs import existing_runs, find_run, runs_of
 
 
 @pytest.fixture
@@ -63,6 +63,14 @@ def test_a_sweep_is_no_run_but_has_some(runs):
         find_run("sweep")
     with pytest.raises(UserError, match=r"did you mean sweep/model=fcos,seed=9\? in runs/ there are: sweep/model=fcos"):
         find_run("fcos")
+
+
+def test_a_sweep_stands_for_its_trained_runs(runs):
+    for name in ("sweep/model=ssd", "sweep/model=fcos", "sweep/model=yolo"):
+        make(name, seconds=9)
+    Path("runs/sweep/model=yolo/checkpoints/best.ckpt").unlink()  # it failed
+    assert runs_of("sweep") == runs_of("runs/sweep/") == ["runs/sweep/model=fcos", "runs/sweep/model=ssd"]
+    assert runs_of("cc") == ["cc"] and runs_of("zzz") == ["zzz"]
 
 
 def test_another_checkpoint_inside_a_run(runs):

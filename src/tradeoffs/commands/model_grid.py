@@ -26,7 +26,7 @@ from tradeoffs.settings.hydra_errors import unknown_setting
 from tradeoffs.settings.overrides import key_of
 from tradeoffs.settings.rules import check
 from tradeoffs.settings.run_name import FIRST_IN_NAMES, run_name
-from tradeoffs.settings.saved_runs import find_run
+from tradeoffs.settings.saved_runs import find_run, runs_of
 from tradeoffs.settings.values import shown
 
 SETTING = re.compile(r"[\w.]+=[^/]*$")  # in the name of a run
@@ -114,7 +114,7 @@ def new_points(overrides: dict[str, Override], conf: Path) -> list[Point]:
 
 def saved_points(settings: DictConfig, overrides: dict[str, Override], conf: Path) -> list[Point]:
     points = []
-    runs = split_runs(str(settings.run), is_run)
+    runs = [run for name in split_runs(str(settings.run), is_run) for run in runs_of(name)]
     require_own_names(runs)
     for run in runs:
         fixed = (f"run={quote(run)}", f"checkpoint={quote(settings.checkpoint)}")
@@ -204,7 +204,8 @@ def split_runs(text: str, is_name: Callable[[str], bool]) -> list[str]:
 
 
 def is_run(name: str) -> bool:
+    """Or a folder of such."""
     try:
-        return bool(name) and find_run(name).is_dir()
+        return bool(name) and all(find_run(run).is_dir() for run in runs_of(name))
     except UserError:
         return False

@@ -30,6 +30,18 @@ def find_run(run: str, runs: Path = RUNS) -> Path:
     raise UserError(f"run={run} does not exist;{_similar(run, runs)} {existing_runs(runs)}")
 
 
+def runs_of(name: str, runs: Path = RUNS) -> list[str]:
+    """The run of that name; where that is the folder of a sweep, all runs in it that were trained."""
+    for folder in (Path(name), runs / name):
+        if not (folder / "config.yaml").is_file() and (inner := trained_in(folder)):
+            return sorted(str(folder / run) for run in inner)
+    return [name]
+
+
+def trained_in(folder: Path) -> list[str]:
+    return [name for name in _names(folder) if any((folder / name / "checkpoints").glob("*.ckpt"))]
+
+
 def no_run(run: str, path: Path, runs: Path) -> UserError:
     """What is wrong with a path that exists but is not the folder of a run: perhaps it lies in one."""
     kind = "folder" if path.is_dir() else "file"
@@ -38,7 +50,7 @@ def no_run(run: str, path: Path, runs: Path) -> UserError:
         weights = path.stem if path.stem in ("best", "last") else path
         use = f" checkpoint={weights}" if path.suffix == ".ckpt" else ""
         return UserError(f"run={run} is a {kind} inside a run; give run={around}{use}")
-    if inner := [name for name in _names(path) if (path / name / "checkpoints").is_dir()]:
+    if inner := trained_in(path):
         return UserError(f"run={run} is a folder of runs; give run={run.rstrip('/')}/ and one of them: {listed(inner)}")
     if kind == "folder":
         return UserError(f"run={run} is no run: it has no config.yaml; {existing_runs(runs)}")
