@@ -30,6 +30,10 @@ def test_one_image(model):
     assert str(found) == "image_1: 1 bright" and found.size == (20, 40)
 
 
+def test_it_says_what_it_is(model):
+    assert repr(model) == "Brightest: 2 classes, 16 px (warp), on cpu"
+
+
 def test_scores(model):
     assert len(model(shade(204), min_score=0)) == 2 and len(model(shade(204), min_score=0.9)) == 0
     with pytest.raises(UserError, match=r"min_score=2 is impossible; min_score is a number from 0 to 1"):

@@ -53,4 +53,4 @@ def test_not_that_of_something_else(run, why):
     elif why == "a damaged record":
         record.write_text("{")
     threshold = threshold_of("auto", run, weights(path, ids))
-    assert str(threshold) == "a score of 0.3 or more (the usual; the best is not known)"
+    assert str(threshold) == "a score of 0.3 or more (no better one was measured for these weights)"

@@ -65,6 +65,11 @@ class Predictor:
         self._is_class = torch.tensor([name != NO_CLASS for name in class_names])
         self._least_score = getattr(network, "score_threshold", 0.0)  # which the network itself keeps
 
+    def __repr__(self) -> str:
+        network, resize = type(self.network).__name__, self.resize
+        classes = f"{len(self.class_names)} class{'es' if len(self.class_names) != 1 else ''}"
+        return f"{network}: {classes}, {resize.image_size} px ({resize.mode}), on {self.device}"
+
     @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device

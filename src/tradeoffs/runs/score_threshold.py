@@ -27,7 +27,7 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
         return Threshold(min_score)
     best = best_f1_of(run, weights)
     if best is None:
-        return Threshold(USUAL_SCORE, "the usual; the best is not known")
+        return Threshold(USUAL_SCORE, "no better one was measured for these weights")
     return Threshold(best["threshold"], f"best F1 on validation, {best['f1']:.2f}")
 
 
