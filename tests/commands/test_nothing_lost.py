@@ -77,7 +77,7 @@ def test_a_linked_folder_loses_its_link_alone(photos: Path, copy: Path, tmp_path
 def test_the_best_score_counts_where_its_weights_are(tmp_path: Path, kept: bool):
     if kept:
         (tmp_path / BEST).touch()
-    callback = Checkpoints(tmp_path)
+    callback = Checkpoints(tmp_path, "val/mAP")
     callback.load_state_dict({"best_score": 0.4})
     assert callback.best_score == (0.4 if kept else float("-inf"))
 

@@ -54,12 +54,12 @@ FLAT = [{0: score, 1: score, 2: score} for score in (0.1, 0.2, 0.3, 0.4, 0.5)]
     ],
 )
 def test_the_median_stopping_rule(best, curves, stops):
-    assert bool(verdict(best, 2, curves)) == stops
+    assert bool(verdict("mAP", best, 2, curves)) == stops
 
 
 def test_it_says_why():
     line = "mAP 0.290 after 2 epochs; 5 runs that cost no more had 0.300 on average by then; "
-    assert verdict(0.29, 2, FLAT) == line + "stop_hopeless=false goes on"
+    assert verdict("mAP", 0.29, 2, FLAT) == line + "stop_hopeless=false goes on"
 
 
 class TwelveMultiplyAdds(torch.nn.Conv2d):

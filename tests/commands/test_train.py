@@ -449,3 +449,11 @@ def test_two_processes_take_the_step_of_their_mean_gradient(data: Path, two_proc
     torch.testing.assert_close(
         {name: trained[name] for name, _ in task.named_parameters()}, dict(task.named_parameters())
     )
+
+
+def test_another_score_may_be_the_headline(photos: Path, tmp_path: Path, capsys):
+    folder = tmp_path / "run"
+    score = run(photos, folder, "task.headline=AP50", "epochs=1")
+    record = read_record(folder / "result.json")
+    assert (record.headline, record.score) == ("AP50", score) == ("AP50", record.accuracy["summary"]["AP50"])
+    assert f"AP50 {score:.3f}" in capsys.readouterr().out

@@ -109,6 +109,7 @@ def test_a_setting_that_is_new_makes_no_other_run_as_long_as_it_is_its_default()
     words = ["model=ssd", "backbone=mobilenet", "augmentation=ssd", "batch_size=32"]
     assert config_hash(without_neutral(compose("train", words))) == "bde1431d9c0c0567"
     assert "backbone.width" in without_neutral(compose("train", [*words, "backbone.width=0.5"]))
+    assert "task.headline" in without_neutral(compose("train", [*words, "task.headline=AP50"]))
 
 
 def test_a_narrow_backbone_has_a_name_of_its_own():

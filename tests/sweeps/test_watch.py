@@ -17,7 +17,8 @@ HEAD = "step,epoch,loss,val/mAP"
 
 def job(folder: Path, model: str = "SSD", backbone: str = "mobilenet", size: int = 300, epochs: int = 4) -> Job:
     parts = {"model": {"_target_": model}, "backbone": {"_target_": backbone}, "image_size": size, "epochs": epochs}
-    return Job((), OmegaConf.create({**parts, "runs": str(folder.parent), "name": folder.name}))
+    task = {"headline": "mAP"}
+    return Job((), OmegaConf.create({"task": task, **parts, "runs": str(folder.parent), "name": folder.name}))
 
 
 def log(folder: Path, *rows: str) -> None:

@@ -60,7 +60,7 @@ def make_data(root: Path, **options) -> CocoDataModule:
 
 def make_task(**options) -> DetectionTask:
     optimizer = partial(torch.optim.SGD, lr=0.5, weight_decay=0.1)
-    return DetectionTask(Oracle(), optimizer, partial(constant, warmup=0.0), **options)
+    return DetectionTask(Oracle(), optimizer=optimizer, schedule=partial(constant, warmup=0.0), **options)
 
 
 def make_trainer(folder: Path, **options) -> Trainer:

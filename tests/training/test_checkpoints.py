@@ -61,7 +61,7 @@ def test_last_is_written_by_the_clock(tmp_path, tiny_train, monkeypatch, minutes
         "pytorch_lightning.Trainer.save_checkpoint",
         lambda trainer, path, weights_only: steps.append(trainer.global_step) if path.name == "last.ckpt" else None,
     )
-    tiny_train(tmp_path, callbacks=[Checkpoints(tmp_path, every_n_minutes=minutes)], max_epochs=1)
+    tiny_train(tmp_path, callbacks=[Checkpoints(tmp_path, "val/mAP", every_n_minutes=minutes)], max_epochs=1)
     assert steps == written
 
 
@@ -73,7 +73,7 @@ class SignalRankOne(Callback):
 
 def test_processes_stop_together_and_only_the_first_writes(tmp_path, tiny_train, monkeypatch):
     monkeypatch.setattr(checkpoints, "STEPS_BETWEEN_TALKS", 3)
-    callbacks = [SignalRankOne(), WeightAverage(), Checkpoints(tmp_path)]
+    callbacks = [SignalRankOne(), WeightAverage(), Checkpoints(tmp_path, "val/mAP")]
     with pytest.raises(Exception, match="exit code 143"):
         tiny_train(
             tmp_path, callbacks=callbacks, strategy="ddp_fork", devices=2, use_distributed_sampler=False, max_epochs=2

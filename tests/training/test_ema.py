@@ -84,7 +84,7 @@ class Record(Callback):
 def test_validation_best_and_the_end_have_the_average(tmp_path, tiny_train):
     record = Record()
     task = tiny_train(
-        tmp_path, callbacks=[WeightAverage(0.9), record, Checkpoints(tmp_path / "checkpoints")], max_epochs=1
+        tmp_path, callbacks=[WeightAverage(0.9), record, Checkpoints(tmp_path / "checkpoints", "val/mAP")], max_epochs=1
     )
     best = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     for name, value in task.state_dict().items():
@@ -96,13 +96,18 @@ def test_validation_best_and_the_end_have_the_average(tmp_path, tiny_train):
 
 def test_the_model_is_the_average_even_if_nothing_was_left_to_train(tmp_path, tiny_train):
     for resume in (False, True):
-        callbacks = [WeightAverage(0.9), Checkpoints(tmp_path / "checkpoints")]
+        callbacks = [WeightAverage(0.9), Checkpoints(tmp_path / "checkpoints", "val/mAP")]
         task = tiny_train(tmp_path, callbacks=callbacks, max_epochs=1, resume=resume)
         last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
         assert all(torch.equal(last["state_dict"][name], value) for name, value in task.state_dict().items())
 
 
 def test_goes_on_from_a_checkpoint_without_average(tmp_path, tiny_train):
-    tiny_train(tmp_path, callbacks=[Checkpoints(tmp_path / "checkpoints")], max_epochs=1)
-    tiny_train(tmp_path, callbacks=[WeightAverage(), Checkpoints(tmp_path / "checkpoints")], max_epochs=2, resume=True)
+    tiny_train(tmp_path, callbacks=[Checkpoints(tmp_path / "checkpoints", "val/mAP")], max_epochs=1)
+    tiny_train(
+        tmp_path,
+        callbacks=[WeightAverage(), Checkpoints(tmp_path / "checkpoints", "val/mAP")],
+        max_epochs=2,
+        resume=True,
+    )
     assert "training_weights" in torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)

@@ -27,7 +27,7 @@ def test_the_run_stops_and_names_terms_images_and_file(tmp_path, tiny_train, tin
 
 
 def test_broken_weights_reach_no_checkpoint(tmp_path, tiny_train, tiny_task):
-    callbacks = [NonFiniteLoss(tmp_path), Checkpoints(tmp_path / "checkpoints", every_n_steps=1)]
+    callbacks = [NonFiniteLoss(tmp_path), Checkpoints(tmp_path / "checkpoints", "val/mAP", every_n_steps=1)]
     with pytest.raises(UserError):
         tiny_train(tmp_path, tiny_task(break_at=(103,)), callbacks=callbacks)
     state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)

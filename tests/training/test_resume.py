@@ -32,7 +32,7 @@ class KillSelf(Callback):
 
 
 def run(train, folder: Path, kill_at: int | None = None, number: int = signal.SIGKILL, **kwargs) -> None:
-    callbacks = [WeightAverage(0.9), Checkpoints(folder / "checkpoints", every_n_steps=1)]
+    callbacks = [WeightAverage(0.9), Checkpoints(folder / "checkpoints", "val/mAP", every_n_steps=1)]
     if kill_at is not None:
         callbacks.append(KillSelf(kill_at, number))
     train(folder, callbacks=callbacks, accumulate_grad_batches=2, **kwargs)

@@ -24,7 +24,7 @@ from tradeoffs.training.progress import Progress
 
 
 def evaluate(config: DictConfig) -> float:
-    """Scores on the validation split and writes the outcome into `output`; returns the mAP."""
+    """Scores on the validation split and writes the outcome into `output`; returns the headline score."""
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
     require_own(Path(config.output))
@@ -44,7 +44,7 @@ def evaluate(config: DictConfig) -> float:
     if counts:
         task.model.num_proposals = counts[-1]
     points = OperatingPoints(counts[:-1])  # the task itself scores the largest
-    trainer = build_trainer(config, folder, [Progress(), points], loggers=[])
+    trainer = build_trainer(config, folder, [Progress(f"val/{task.headline}"), points], loggers=[])
     trainer.validate(task, datamodule=data, verbose=False)
     if counts:
         config.num_proposals = None  # from here on as in an evaluation with that number alone

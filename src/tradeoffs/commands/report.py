@@ -50,7 +50,7 @@ def report(
     training: Outcome | None = None,
     stopped: str | None = None,
 ) -> float:
-    """Writes predictions.json and result.json of a task that has just been validated; returns its mAP.
+    """Writes predictions.json and result.json of a task that has just been validated; returns its headline score.
 
     `stopped` says why its training is no whole one; then it is timed only by itself, not after that training.
     """
@@ -70,6 +70,7 @@ def report(
             status="stopped" if stopped else "finished",
             error=stopped,
             accuracy={
+                "headline": task.headline,
                 **task.scores.to_dict(),
                 "intervals": intervals(matches),
                 "best_f1": best._asdict() if best else None,
@@ -85,7 +86,7 @@ def report(
             write_record(folder / "result.json", record)
         run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
         show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
-    return task.scores.summary["mAP"]
+    return task.scores.summary[task.headline]
 
 
 def report_points(
@@ -96,7 +97,7 @@ def report_points(
     scored: dict[int, Scored],
     stopped: str | None = None,
 ) -> float:
-    """A folder and a record for each number of proposals; returns the mAP of the last. The task stays as it is."""
+    """A folder and a record for each number of proposals; returns the last headline score. The task stays as it is."""
     model, own, score = task.model, (task.metric, task.scores, task.model.num_proposals), float("nan")
     for count, (task.metric, task.scores) in scored.items():
         point = config.copy()
@@ -157,7 +158,7 @@ def measure_task(task: LightningModule, data: LightningDataModule, device: torch
 
 
 def show(record: Record, folder: Path, again: str | None = None) -> float:
-    """Prints the tables and where everything is; returns the mAP. `again` makes evaluate.py score the same again."""
+    """Prints the tables and where everything is; returns the headline score. `again` makes evaluate.py repeat it."""
     per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if record.error:
@@ -171,7 +172,7 @@ def show(record: Record, folder: Path, again: str | None = None) -> float:
             print(f"  {name:<30} {what}")
     if doubt := hardly_trained(record):
         print(f"{doubt}{advice(record)}")
-    return record.accuracy["summary"]["mAP"]
+    return record.score
 
 
 def advice(record: Record) -> str:

@@ -51,7 +51,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows no SIGKILL
 
 
 def train(config: DictConfig) -> float:
-    """Trains in the run's folder, or goes on there; returns the mAP of the best weights."""
+    """Trains in the run's folder, or goes on there; returns the headline score of the best weights."""
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
     folder = Path(config.runs) / config.name
@@ -121,12 +121,13 @@ def build_loggers(config: DictConfig, folder: Path, resume: bool) -> list[Logger
 
 def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Callback]:
     """In the order in which they act."""
-    checkpoints = Checkpoints(folder / "checkpoints", every_n_minutes=config.checkpoint_minutes)
+    monitor = f"val/{config.task.headline}"
+    checkpoints = Checkpoints(folder / "checkpoints", monitor, every_n_minutes=config.checkpoint_minutes)
     return [
         NonFiniteLoss(folder),
         LastOnes(),
         Throughput(),
-        Progress(final="validation of the best weights"),
+        Progress(monitor, final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
         OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradeoffs.results.record import Record
 
 FEW_STEPS = 200  # in which pretrained weights may learn much, but none that scores so little has
-LITTLE, NOTHING = 0.1, 0.02  # mAP
+LITTLE, NOTHING = 0.1, 0.02  # of the headline score
 
 
 def hardly_trained(record: Record) -> str | None:
@@ -14,11 +14,12 @@ def hardly_trained(record: Record) -> str | None:
     Few steps alone are no fault: fine-tuning may need no more. Neither is a low score alone, for data may be hard. Both
     together are, and so is a score next to nothing after however many steps.
     """
-    score, steps = (record.accuracy.get("summary") or {}).get("mAP"), record.training.get("steps")
+    score, steps = record.score, record.training.get("steps")
     if not isinstance(score, int | float):
         return None
     if isinstance(steps, int) and steps < FEW_STEPS and score < LITTLE:
-        return f"{steps} steps, mAP {score:.3f}: hardly trained"
+        return f"{steps} steps, {record.headline} {score:.3f}: hardly trained"
     if score < NOTHING:
-        return f"mAP {score:.3f}{'' if steps is None else f' after {steps:,} steps'}: next to nothing was learned"
+        after = "" if steps is None else f" after {steps:,} steps"
+        return f"{record.headline} {score:.3f}{after}: next to nothing was learned"
     return None

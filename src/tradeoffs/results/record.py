@@ -55,6 +55,16 @@ class Record:
     where: dict[str, Any] = field(default_factory=dict)  # device and library versions
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def headline(self) -> str:
+        """The name of the score that counts most. Records of before there was a choice do not say it."""
+        return self.accuracy.get("headline", "mAP")
+
+    @property
+    def score(self) -> Any:
+        """That score as it stands in the file; None where nothing was scored."""
+        return (self.accuracy.get("summary") or {}).get(self.headline)
+
 
 def write_record(path: Path, record: Record) -> None:
     """Writes the file whole or not at all: a crash or a full disk leaves the earlier one as it was."""

@@ -30,11 +30,11 @@ class ComparableRuns:
         self.cost: int | None = None  # of the run itself, once it is counted
 
     def curves(self, model: nn.Module, image: UInt8[Tensor, "1 3 H W"]) -> list[Curve]:
-        """Their mAP after each epoch."""
+        """Their headline score after each epoch."""
         if self.cost is None:
             self.cost = multiply_adds(model, image)
         return [
-            read_curve(folder / "metrics.csv")
+            read_curve(folder / "metrics.csv", self.config.task.headline)
             for folder, record in self.finished()
             if record.cost.get("multiply_adds", float("inf")) <= self.cost
         ]
@@ -54,10 +54,10 @@ class ComparableRuns:
         return recorded_hashes(who) == self.hashes
 
 
-def read_curve(path: Path) -> Curve:
-    """Of a run's metrics.csv; empty if there is none, or no validation in it."""
+def read_curve(path: Path, headline: str) -> Curve:
+    """That score in a run's metrics.csv; empty if there is none, or no validation in it."""
     if not path.is_file():
         return {}
     with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("val/mAP") and row.get("epoch")]
-    return {int(row["epoch"]): float(row["val/mAP"]) for row in rows}
+        rows = [row for row in csv.DictReader(file) if row.get(f"val/{headline}") and row.get("epoch")]
+    return {int(row["epoch"]): float(row[f"val/{headline}"]) for row in rows}

@@ -103,13 +103,13 @@ def result_line(record: Record | None) -> str:
     if record is None:
         return ""
     early = f"{record.status}: {record.error}" if record.error else ""
-    return ", ".join(filter(None, [early, mean_precision(record), milliseconds(record)]))
+    score = headline_score(record)
+    return ", ".join(filter(None, [early, score and f"{record.headline} {score}", milliseconds(record)]))
 
 
-def mean_precision(record: Record) -> str:
+def headline_score(record: Record) -> str:
     """With a ? where that says little."""
-    score = record.accuracy.get("summary", {}).get("mAP")
-    return "" if score is None else f"mAP {score:.3f}{'?' if hardly_trained(record) else ''}"
+    return "" if record.score is None else f"{record.score:.3f}{'?' if hardly_trained(record) else ''}"
 
 
 def milliseconds(record: Record) -> str:
@@ -121,7 +121,8 @@ def milliseconds(record: Record) -> str:
 def show_table(jobs: Sequence[Job], skipped: Mapping[str, str], folder: Path) -> int:
     """Prints what became of every job; returns how many are not finished."""
     table = Table(title=f"{folder}/", title_justify="left")
-    for title in ("run", "status", "mAP", "ms, batch 1", "minutes"):
+    headline = jobs[0].config.task.headline if jobs else "score"
+    for title in ("run", "status", headline, "ms, batch 1", "minutes"):
         table.add_column(title, justify="left" if title in ("run", "status") else "right", overflow="fold")
     for job in jobs:
         table.add_row(*map(escape, [job.name, *cells(done_record(job) or failed_record(job))]))
@@ -162,5 +163,5 @@ def cells(record: Record | None) -> list[str]:
         return ["not done"]
     seconds = record.training.get("seconds")
     status = f"{record.status}: {record.error}" if record.error else record.status
-    score, clock = mean_precision(record).removeprefix("mAP "), milliseconds(record).removesuffix(" ms")
+    score, clock = headline_score(record), milliseconds(record).removesuffix(" ms")
     return [status, score, clock, f"{seconds / 60:.1f}" if seconds else ""]

@@ -53,7 +53,7 @@ def sweep_search(config: DictConfig, overrides: Sequence[str], launcher: Launche
     Raises JobFailedError at the end if any of them is not finished then, UserError before the first one for mistakes.
     """
     check_settings(settings, config.measure)
-    by_accuracy = config.stop_hopeless == "auto" and "mAP" in settings.objectives
+    by_accuracy = config.stop_hopeless == "auto" and config.task.headline in settings.objectives
     words = [*overrides, "stop_hopeless=true"] if by_accuracy else overrides
     space = read_space(config.hydra.job.config_name, words, settings.params, main_folder(config.hydra))
     space.require_possible()

@@ -18,11 +18,12 @@ class Seen(NamedTuple):
     epoch: int  # from 1
     epochs: int
     loss: float
-    score: float | None  # mAP of the last validation
+    score: float | None  # of the last validation
     part: float | None
+    headline: str  # the name of that score
 
     def __str__(self) -> str:
-        score = "" if self.score is None else f" mAP {self.score:.3f}"
+        score = "" if self.score is None else f" {self.headline} {self.score:.3f}"
         return f"epoch {self.epoch}/{self.epochs} loss {self.loss:.3g}{score}"
 
 
@@ -32,13 +33,14 @@ def look_at(job: Job) -> Seen | None:
     steps = [row for row in rows if row.get("loss")]
     if not steps:
         return None
-    scores = [float(row["val/mAP"]) for row in rows if row.get("val/mAP")]
+    headline = job.config.task.headline
+    scores = [float(row[f"val/{headline}"]) for row in rows if row.get(f"val/{headline}")]
     last, epochs = steps[-1], job.config.epochs
     epoch = int(last["epoch"])
     # Each epoch's last step is logged, and all epochs have as many steps.
     before = [int(row["step"]) + 1 for row in steps if int(row["epoch"]) == epoch - 1]
     part = (int(last["step"]) + 1) * epoch / (before[-1] * epochs) if before else None
-    return Seen(epoch + 1, epochs, float(last["loss"]), scores[-1] if scores else None, part)
+    return Seen(epoch + 1, epochs, float(last["loss"]), scores[-1] if scores else None, part, headline)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -45,7 +45,7 @@ class Checkpoints(Checkpoint):
     def __init__(
         self,
         folder: Path,
-        monitor: str = "val/mAP",
+        monitor: str,
         every_n_steps: int | None = None,
         every_n_minutes: float | None = 10.0,
     ):

@@ -27,7 +27,7 @@ class Progress(ProgressBar):
         final: What a validation outside of training is called.
     """
 
-    def __init__(self, monitor: str = "val/mAP", seconds: float = 10.0, final: str = "validation"):
+    def __init__(self, monitor: str, seconds: float = 10.0, final: str = "validation"):
         super().__init__()
         self.monitor = monitor
         self.seconds = seconds

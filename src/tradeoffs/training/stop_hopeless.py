@@ -46,13 +46,15 @@ class StopHopeless(Callback):
         if trainer.is_global_zero:
             score = float(trainer.callback_metrics[self.checkpoints.monitor])
             best = max(score, self.checkpoints.best_score)  # which may not know of this one yet
-            self.reason = verdict(best, done, self.curves(pl_module.model, self._image))
+            self.reason = verdict(
+                self.checkpoints.monitor.removeprefix("val/"), best, done, self.curves(pl_module.model, self._image)
+            )
         self.reason = trainer.strategy.broadcast(self.reason)
         trainer.should_stop = trainer.should_stop or self.reason is not None
 
 
-def verdict(best_score: float, epochs: int, curves: Sequence[Curve]) -> str | None:
-    """Why to stop a run whose best score is this after so many epochs; None to let it go on.
+def verdict(name: str, best_score: float, epochs: int, curves: Sequence[Curve]) -> str | None:
+    """Why to stop a run whose best score of that name is this after so many epochs; None to let it go on.
 
     It must reach what half of the others had on average over their validations up to there.
     """
@@ -61,6 +63,6 @@ def verdict(best_score: float, epochs: int, curves: Sequence[Curve]) -> str | No
     if len(averages) < ENOUGH_RUNS or best_score >= (bar := median(averages)):
         return None
     return (
-        f"mAP {best_score:.3f} after {epochs} epochs; {len(averages)} runs that cost no more "
+        f"{name} {best_score:.3f} after {epochs} epochs; {len(averages)} runs that cost no more "
         f"had {bar:.3f} on average by then; stop_hopeless=false goes on"
     )

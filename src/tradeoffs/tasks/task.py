@@ -1,0 +1,121 @@
+"""What every task shares: the optimizer, randomness that depends on where a run is, and what a checkpoint tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from tradeoffs.data.photometric import photometric_distort
+from tradeoffs.errors import UserError
+from tradeoffs.structures import Batch
+from tradeoffs.training.partial_validation import validates_a_part
+from tradeoffs.training.schedule import parameter_groups
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """What a metric has computed; `summary` is logged."""
+
+    summary: dict[str, float]
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Scores a validation split, over all processes."""
+
+    def reset(self) -> None: ...
+
+    def compute(self, only_seen: bool = False) -> Scores:
+        """With `only_seen` of the images that were shown to it alone."""
+
+
+class Task(LightningModule):
+    """Trains a model by its `losses`; a task adds its metric, and what a validation step shows to it.
+
+    `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
+    stepped with it; the model's heads learn at `head_lr` times the learning rate. The best weights are those with the
+    highest `headline`, one of the metric's scores. The trainer's data module gives the classes, and says whether
+    colours are distorted.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        headline: str,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
+        head_lr: float = 1.0,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.model = model
+        self.headline = headline
+        self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.head_lr = head_lr
+        self.seed = seed
+        self.metric: Metric | None = None
+        self.scores: Scores | None = None  # of the last validation
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        settings = self.make_optimizer.keywords
+        groups = parameter_groups(self.model, settings["lr"], settings.get("weight_decay", 0.0), self.head_lr)
+        optimizer = self.make_optimizer(groups)
+        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        self._seed(batch_idx)
+        if self.trainer.datamodule.photometric:
+            batch.images = photometric_distort(batch.images, batch.addresses)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        try:
+            losses = self.model.losses(batch.images, batch.targets)
+        except ValueError as error:
+            if "more than 1 value per channel" in str(error):
+                raise too_few_values(batch) from error
+            raise
+        loss = torch.stack(list(losses.values())).sum()
+        self.log("loss", loss, batch_size=len(batch))
+        self.log_dict({f"loss/{name}": value for name, value in losses.items()}, batch_size=len(batch))
+        return loss
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """With the classes in it, a checkpoint can be used where the data set is not."""
+        data = self.trainer.datamodule
+        checkpoint |= {"class_names": list(data.class_names), "category_ids": list(data.category_ids)}
+
+    def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self._seed(batch_idx)
+
+    def _seed(self, batch_idx: int) -> None:
+        """Dropout, samples of anchors and the like depend on where a run is, not on what happened before.
+
+        So a resumed run is the same.
+        """
+        address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
+
+    def on_validation_start(self) -> None:
+        self.metric.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        self.scores = self.metric.compute(only_seen=validates_a_part(self.trainer))
+        # Equal in all processes already; `sync_dist` only spares a warning for each.
+        self.log_dict({f"val/{name}": value for name, value in self.scores.summary.items()}, sync_dist=True)
+
+
+def too_few_values(batch: Batch) -> UserError:
+    """What batch norm complains about, in terms of the settings."""
+    height, width = batch.images.shape[-2:]
+    return UserError(
+        f"batch norm cannot train on {len(batch)} image of {height} x {width} pixels, whose last map is one pixel; "
+        "take two images or more for each process (batch_size), or a larger image_size"
+    )
