@@ -158,6 +158,14 @@ def test_a_time_too_near_the_limit_is_said(tmp_path, ms, sure):
     assert answer.doubts == [*([] if sure else expected), better]
 
 
+@pytest.mark.parametrize(("ms", "named"), [(32.5, True), (34, False)])
+def test_who_is_better_and_misses_the_limit_by_little_is_named(tmp_path, ms, named):
+    write(tmp_path, "ssd", 0.5, 20)
+    write(tmp_path, "fcos", 0.6, ms)
+    expected = ["Better, and just beyond the limits: fcos mobilenet (mAP 0.600, 32.5 ms)."]
+    assert ask(tmp_path).doubts == (expected if named else [])
+
+
 @pytest.mark.parametrize("how", [{"disturbed": True}, {"other_load": 0.4}])
 def test_a_disturbed_time_wins_only_with_its_whole_interval(tmp_path, how):
     write(tmp_path, "ssd", 0.5, 20)

@@ -140,6 +140,17 @@ def test_several_records_of_one_run_complete_each_other(tmp_path):
     assert (row.mAP, row.ms, row.ms_low, row.busy, row.seeds) == (0.4, 20, 19, False, 1)
 
 
+@pytest.mark.parametrize("order", [("own", "again"), ("again", "own")])
+def test_repeats_that_disagree_are_a_doubt_in_any_order(tmp_path, order):
+    """The steadier one counts, and both may be the truth."""
+    same = {"config_hash": "one", "recipe_hash": "one"}
+    write_run(tmp_path, "own", 0.4, ms=40, **same)
+    write_run(tmp_path, "again", None, ms=30, **same)  # as wide in ms, so wider for its time
+    finish(tmp_path / "again/result.json")
+    (row,) = over_seeds_table(read_table([tmp_path / name for name in order]).table).itertuples()
+    assert (row.mAP, row.ms, row.ms_low, row.ms_high) == (0.4, 40, 29, 41)
+
+
 def test_quiet_times_count_whatever_their_folder_is_called(tmp_path):
     same = {"config_hash": "one", "recipe_hash": "one"}
     write_run(tmp_path, "benchmark", None, ms=20, **same)

@@ -53,17 +53,32 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     """A row for each run, device, data and way of timing: that of its training, with whatever any of its records holds.
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
-    Of several times those count that were neither disturbed nor taken beside other work.
+    Of several times those count that were neither disturbed nor taken beside other work, and of these the steadiest.
+    What lies between the bounds of any of them is possible: a model's times differ more from process to process than
+    the repeats within one show.
     """
     records = records.assign(device=records["device"].fillna(""))
     records["protocol"] = protocols(records)
     records = records.assign(**{name: of_data(records, name) for name in DATA})
     keys = ["config_hash", *DATA, "device", "protocol"]
-    quiet_last = records.sort_values([*reversed(STATES)], ascending=False, na_position="first", kind="stable")
-    known = quiet_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
-    whole = records.assign(**known, trained_here=records["minutes"].notna())
+    spread = (records["ms_high"] - records["ms_low"]) / records["ms"]
+    order = [*reversed(STATES), "spread", "ms"]
+    best_last = records.assign(spread=spread).sort_values(order, ascending=False, na_position="first", kind="stable")
+    known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
+    whole = records.assign(**{**known, **possible_times(records, keys)}, trained_here=records["minutes"].notna())
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")
+
+
+def possible_times(records: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series]:
+    """The lowest and the highest bound of each run's times that count."""
+    quiet = records["ms"].notna() & ~(records[list(STATES)] == True).any(axis=1)  # noqa: E712
+    groups = [records[key] for key in keys]
+    counts = quiet | ~quiet.groupby(groups).transform("any")
+    return {
+        "ms_low": records["ms_low"].where(counts).groupby(groups).transform("min"),
+        "ms_high": records["ms_high"].where(counts).groupby(groups).transform("max"),
+    }
 
 
 def of_data(records: pd.DataFrame, name: str) -> pd.Series:
