@@ -156,10 +156,12 @@ def test_forward_exports(model, monkeypatch):
             torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
 
 
-# What a minute can overfit: a second stage must see regions like those that it is trained on.
+# What a minute can overfit: a second stage must see regions like those that it is trained on. With norms in its towers
+# all scores of RetinaNet are 1 by then, and anchors whose boxes no loss has reached (IoU 0.4 to 0.5) may come first.
 LIGHT = {
     "faster_rcnn": ["backbone=mobilenet", "model.crop_size=6", "model.num_proposals=50"],
     "rfcn": ["model.num_proposals=50"],
+    "retinanet": ["model.tower_norm=false"],
     "yolo": ["model.dropout=0"],
 }
 
