@@ -1,11 +1,11 @@
 """Lists on a command line: the models they stand for, and the one line that answers each wrong one."""
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from real_commands import run_without_torch
 from small_configs import write_files
 
 from tradeoffs.commands.model_grid import Grid, launch_grid, read_grid, require_own_names, split_runs
@@ -175,14 +175,6 @@ def test_the_real_help_shows_models_and_settings():
     assert any(line.startswith("  minutes=25 ") for line in lines)
 
 
-SCRIPT = """\
-import atexit, sys
-from tradeoffs.commands.model_grid import launch_grid
-atexit.register(lambda: print("torch" in sys.modules))
-launch_grid("benchmark", "tradeoffs.commands.benchmark:benchmark")
-"""
-
-
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
@@ -194,9 +186,6 @@ launch_grid("benchmark", "tradeoffs.commands.benchmark:benchmark")
     ],
 )
 def test_the_real_command_answers_without_torch(tmp_path, words, code, line):
-    script = tmp_path / "benchmark.py"
-    script.write_text(SCRIPT)
-    ended = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, cwd=tmp_path)
-    assert ended.returncode == code
-    assert ended.stderr.startswith(line or "") and len(ended.stderr.splitlines()) == bool(line)
-    assert ended.stdout.splitlines()[-1] == "False"
+    found, said = run_without_torch(tmp_path, "benchmark", "tradeoffs.commands.model_grid", "launch_grid", words)
+    assert found == code and len(said) == bool(line)
+    assert "".join(said).startswith(line or "")

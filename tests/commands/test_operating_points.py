@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_runs import words, write_data
+from small_runs import words
 
 from tradeoffs.commands.evaluate import evaluate
 from tradeoffs.commands.train import train
@@ -17,20 +17,15 @@ DETECTOR = ("model=faster_rcnn", "model.num_proposals=20", "model.train_proposal
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "two_stage"
     torch.set_num_threads(1)
-    train_with(data, folder, "operating_points=[3,12]")
+    train_with(photos, folder, "operating_points=[3,12]")
     return folder
 
 
-def train_with(data: Path, folder: Path, *overrides: str) -> None:
-    kept = [word for word in words(data, folder) if not word.startswith("model.neck")]
+def train_with(photos: Path, folder: Path, *overrides: str) -> None:
+    kept = [word for word in words(photos, folder) if not word.startswith("model.neck")]
     train(compose("train", [*kept, *DETECTOR, *overrides]))
 
 
@@ -65,8 +60,8 @@ def test_training_ends_with_the_same_scores(run: Path):
     assert read_record(run / "result.json").config["model"]["num_proposals"] == 20
 
 
-def test_a_finished_run_says_how_to_score_others(data: Path, run: Path, capsys):
-    train_with(data, run, "operating_points=[3,7,9]")
+def test_a_finished_run_says_how_to_score_others(photos: Path, run: Path, capsys):
+    train_with(photos, run, "operating_points=[3,7,9]")
     assert f"python evaluate.py run={run} num_proposals=7,9 measure=true\n" in capsys.readouterr().out
 
 

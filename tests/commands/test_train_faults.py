@@ -15,22 +15,17 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
-from small_runs import annotation_file, checkpoint, curves, files, run, words, write_data
+from small_runs import annotation_file, checkpoint, curves, files, run, words
 
 from tradeoffs.commands.launch import launch
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.ssd import SSD
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_data(tmp_path_factory.mktemp("data"))
-
-
 @pytest.fixture
-def data(sound: Path, tmp_path: Path) -> Path:
+def data(photos: Path, tmp_path: Path) -> Path:
     """A copy of a sound data set, to be damaged."""
-    return Path(shutil.copytree(sound, tmp_path / "data"))
+    return Path(shutil.copytree(photos, tmp_path / "data"))
 
 
 @pytest.fixture

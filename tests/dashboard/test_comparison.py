@@ -6,7 +6,7 @@ from dashboard_runs import write_run
 
 from tradeoffs.dashboard.axes import setting
 from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
-from tradeoffs.dashboard.image_errors import mistakes
+from tradeoffs.dashboard.image_errors import image_errors
 from tradeoffs.dashboard.store import Store
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.statistics import Interval, difference_over_seeds
@@ -122,7 +122,7 @@ def matches() -> Matches:
 
 
 def test_mistakes_of_each_image(matches):
-    found = mistakes(matches)
+    found = image_errors(matches)
     assert found.threshold == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
     assert (found.missed, found.false) == ({7: 1, 8: 0, 9: 0}, {7: 0, 8: 0, 9: 0})
     assert found.worst(2) == [7, 8]
@@ -134,4 +134,4 @@ def test_mistakes_without_detections(matches):
         *(matches.image_ids, matches.class_ids, matches.objects, matches.classes[nothing], matches.images[nothing]),
         *(matches.scores[nothing], matches.true[:, nothing], matches.ignored[:, nothing]),
     )
-    assert mistakes(empty).missed == {7: 2, 8: 1, 9: 0}
+    assert image_errors(empty).missed == {7: 2, 8: 1, 9: 0}

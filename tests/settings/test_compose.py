@@ -1,12 +1,12 @@
 """Command lines: what they compose to, and the one line that answers each wrong one."""
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from real_commands import run_without_torch
 from small_configs import write_files
 
 from tradeoffs.commands.launch import launch
@@ -360,14 +360,6 @@ def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
     check(compose("train", overrides))
 
 
-SCRIPT = """\
-import atexit, sys
-from tradeoffs.commands.launch import launch
-atexit.register(lambda: print("torch" in sys.modules))
-launch("train", "tradeoffs.commands.train:train")
-"""
-
-
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
@@ -377,12 +369,8 @@ launch("train", "tradeoffs.commands.train:train")
     ],
 )
 def test_the_real_command_answers_without_torch(tmp_path, words, code, line):
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT)
-    ended = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, cwd=tmp_path)
-    assert ended.returncode == code
-    assert ended.stderr.splitlines() == ([line] if line else [])
-    assert ended.stdout.splitlines()[-1] == "False"
+    found, said = run_without_torch(tmp_path, "train", "tradeoffs.commands.launch", "launch", words)
+    assert (found, said) == (code, [line] if line else [])
 
 
 @pytest.mark.parametrize("model", ["yolo", "yolov2"])

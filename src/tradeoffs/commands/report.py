@@ -70,7 +70,6 @@ def report(
             status="stopped" if stopped else "finished",
             error=stopped,
             accuracy={
-                "headline": task.headline,
                 **task.scores.to_dict(),
                 "intervals": intervals(matches),
                 "best_f1": best._asdict() if best else None,

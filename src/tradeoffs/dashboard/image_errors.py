@@ -27,7 +27,7 @@ class ImageErrors(NamedTuple):
         return sorted(self.missed, key=lambda image: (-self.total(image), image))[:count]
 
 
-def mistakes(matches: Matches, threshold: float | None = None) -> ImageErrors:
+def image_errors(matches: Matches, threshold: float | None = None) -> ImageErrors:
     """By default from the score of the best F1 on, or the usual one where nothing right was found."""
     if threshold is None:
         best = best_f1(matches)

@@ -12,7 +12,7 @@ import yaml
 from flask import Flask, Response, request
 
 from tradeoffs.dashboard.address import write
-from tradeoffs.dashboard.image_errors import ImageErrors, mistakes
+from tradeoffs.dashboard.image_errors import ImageErrors, image_errors
 from tradeoffs.dashboard.store import Store
 from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.sources import existing_split
@@ -99,8 +99,8 @@ def read_matches(file: Path, written: int) -> Matches:
     return Matches.load(file)
 
 
-def mistakes_of(store: Store, run: str, threshold: float | None = None) -> ImageErrors:
-    return mistakes(matches_of(store, run), threshold)
+def image_errors_of(store: Store, run: str, threshold: float | None = None) -> ImageErrors:
+    return image_errors(matches_of(store, run), threshold)
 
 
 @lru_cache(maxsize=4)
@@ -124,7 +124,7 @@ def read_predictions(file: Path, written: int) -> dict[int, list[dict]]:
 def threshold_of(store: Store, run: str) -> float:
     """The score from which on detections are drawn."""
     try:
-        return mistakes_of(store, run).threshold
+        return image_errors_of(store, run).threshold
     except UserError:
         return USUAL_SCORE
 

@@ -57,8 +57,9 @@ class Record:
 
     @property
     def headline(self) -> str:
-        """The name of the score that counts most. Records of before there was a choice do not say it."""
-        return self.accuracy.get("headline", "mAP")
+        """The name of the score that counts most. Settings of before there was a choice do not say it."""
+        task = self.config.get("task")
+        return task.get("headline", "mAP") if isinstance(task, dict) else "mAP"
 
     @property
     def score(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tradeoffs.results.bounds import doubtful
 from tradeoffs.results.columns import BOUNDS, COLUMNS, SURE
 from tradeoffs.results.statistics import half_width
 
@@ -72,7 +73,7 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
 
 def possible_times(records: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series]:
     """The lowest and the highest bound of each run's times that count."""
-    quiet = records["ms"].notna() & ~(records[list(STATES)] == True).any(axis=1)  # noqa: E712
+    quiet = records["ms"].notna() & ~doubtful(records, "ms")
     groups = [records[key] for key in keys]
     counts = quiet | ~quiet.groupby(groups).transform("any")
     return {

@@ -68,12 +68,12 @@ def register_resolvers() -> None:
     def less(a: object, b: float, then: object, other: object) -> object:
         return then if isinstance(a, int | float) and a < b else other  # what else it may be is checked later
 
-    def part(part: float, pixels: float, side: object) -> float:
+    def at_least_pixels(part: float, pixels: float, side: object) -> float:
         return max(part, pixels / side) if isinstance(side, int | float) and side > 0 else part
 
     OmegaConf.register_new_resolver("run_name", name, replace=True)
     OmegaConf.register_new_resolver("chosen", chosen, replace=True)
     OmegaConf.register_new_resolver("if_equal", lambda a, b, then, other: then if a == b else other, replace=True)
     OmegaConf.register_new_resolver("if_less", less, replace=True)
-    OmegaConf.register_new_resolver("at_least_pixels", part, replace=True)
+    OmegaConf.register_new_resolver("at_least_pixels", at_least_pixels, replace=True)
     OmegaConf.register_new_resolver("run_folder", lambda run: str(find_run(run)), replace=True)

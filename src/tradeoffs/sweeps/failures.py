@@ -13,7 +13,7 @@ from tradeoffs.errors import BusyError, MismatchError, UserError
 from tradeoffs.results.record import Record, record_or_none, write_record
 from tradeoffs.runs.data_hashes import data_now, fault_of_data, saved_hashes
 from tradeoffs.runs.folder import finished_record, save_config
-from tradeoffs.runs.identity import different_settings
+from tradeoffs.runs.identity import different_settings, identity
 from tradeoffs.runs.lock import lock_of
 from tradeoffs.settings.hydra_errors import one_line
 
@@ -24,8 +24,6 @@ def record_failure(config: DictConfig, error: Exception | str) -> None:
     Leaves a folder alone that holds a finished run, one with other settings, or one that another process is at; and
     what makes no sense leaves no record.
     """
-    from tradeoffs.runs.identity import identity  # imports torch, which takes a while
-
     folder = Path(config.runs) / config.name
     if isinstance(error, BusyError | MismatchError):
         return

@@ -119,7 +119,7 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
         yield section("Images", html.P(f"The two runs: {doubt}."))
         return
     try:
-        found = [pictures.mistakes_of(store, run) for run in (one, other)]
+        found = [pictures.image_errors_of(store, run) for run in (one, other)]
         places = [pictures.place_of_data(store, run) for run in (one, other)]
         names = pictures.names_of(store, one)
     except UserError as fault:

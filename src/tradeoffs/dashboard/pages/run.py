@@ -145,7 +145,7 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
     """Some images as they come, and those with the most mistakes."""
     try:
         names = pictures.names_of(store, run)
-        found = pictures.mistakes_of(store, run)
+        found = pictures.image_errors_of(store, run)
         if not store.file(run, "predictions.json").is_file():
             raise UserError(f"{run} has no predictions.json, which train.py and evaluate.py write")
     except UserError as fault:
@@ -206,7 +206,7 @@ def register(app: Dash, store: Store) -> None:
         run = first(address.read(search), "run")
         try:
             best = pictures.threshold_of(store, run)
-            found = pictures.mistakes_of(store, run, best if score == rounded(best) else score)
+            found = pictures.image_errors_of(store, run, best if score == rounded(best) else score)
             names = pictures.names_of(store, run)
         except (UserError, TypeError):  # the run has gone by now, or nothing was typed
             return no_update
