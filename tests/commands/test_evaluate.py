@@ -44,6 +44,20 @@ def other_data(root: Path, *class_names: str) -> Path:
     return root
 
 
+def test_times_are_kept_when_an_evaluation_is_repeated(run, capsys):
+    folder = evaluated(run)
+    evaluated(run)
+    assert f"replaces the former evaluation in {folder}" in capsys.readouterr().out
+    record = read_record(folder / "result.json")
+    record.cost = {"batches": {"1": {"total_ms": {"median": 12.5}}}}
+    write_record(folder / "result.json", record)
+    evaluated(run)
+    second = folder.with_name("default~2")
+    assert f"{folder} holds times, which are kept; this evaluation goes to {second}" in capsys.readouterr().out
+    assert read_record(folder / "result.json").cost == record.cost
+    assert read_record(second / "result.json").accuracy == record.accuracy
+
+
 def test_an_unchanged_run_scores_the_same(run, capsys):
     before = files(run)
     folder = evaluated(run)

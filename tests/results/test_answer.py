@@ -78,7 +78,7 @@ def test_the_fastest_of_those_that_are_accurate_enough(tmp_path):
     )
     assert answer.doubts == [
         "Too close to call: fcos mobilenet (13.4 ms, mAP 0.550): "
-        "difference -0.2 ms, 95 % -1.2 to 0.8 by their intervals."
+        "difference -0.2 ms, -2.74 to 2.34 as measurements of one model vary."
     ]
 
 
@@ -143,7 +143,7 @@ def found(count: int) -> float:
     return float(np.nanmean(matches(count).average_precision()))
 
 
-@pytest.mark.parametrize(("ms", "sure"), [(29.8, False), (29.0, True)])
+@pytest.mark.parametrize(("ms", "sure"), [(29.8, False), (27.0, True)])
 def test_a_time_too_near_the_limit_is_said(tmp_path, ms, sure):
     write(tmp_path, "ssd", 0.5, ms)
     write(tmp_path, "fcos", 0.4, 20)
@@ -151,7 +151,7 @@ def test_a_time_too_near_the_limit_is_said(tmp_path, ms, sure):
     answer = ask(tmp_path)
     assert answer.sentence.startswith("ssd")
     expected = [
-        "Too near the limit to be sure: 29.8 ms, it may be 29.3 to 30.3.",
+        "Too near the limit to be sure: 29.8 ms, it may be 27.1 to 32.8.",
         "Within the limits for sure: fcos mobilenet (mAP 0.400, 20 ms).",
     ]
     better = "Better, and perhaps within the limits: rfcn mobilenet (mAP 0.600, 30.3 ms)."
@@ -162,7 +162,8 @@ def test_a_time_too_near_the_limit_is_said(tmp_path, ms, sure):
 def test_who_is_better_and_misses_the_limit_by_little_is_named(tmp_path, ms, named):
     write(tmp_path, "ssd", 0.5, 20)
     write(tmp_path, "fcos", 0.6, ms)
-    expected = ["Better, and just beyond the limits: fcos mobilenet (mAP 0.600, 32.5 ms)."]
+    """By less than a tenth: by so much the times of one model differ from process to process."""
+    expected = ["Better, and perhaps within the limits: fcos mobilenet (mAP 0.600, 32.5 ms)."]
     assert ask(tmp_path).doubts == (expected if named else [])
 
 

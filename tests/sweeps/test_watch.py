@@ -12,12 +12,13 @@ from tradeoffs.sweeps.plan import Job
 from tradeoffs.sweeps.process import Outcome
 from tradeoffs.sweeps.watch import Pace, expected, look_at, time_left
 
-HEAD = "step,epoch,loss,val/mAP"
+HEAD = "step,epoch,loss,val/mAP,planned_steps"
 
 
 def job(folder: Path, model: str = "SSD", backbone: str = "mobilenet", size: int = 300, epochs: int = 4) -> Job:
     parts = {"model": {"_target_": model}, "backbone": {"_target_": backbone}, "image_size": size, "epochs": epochs}
     task = {"headline": "mAP"}
+    parts |= {"measure": True}
     return Job((), OmegaConf.create({"task": task, **parts, "runs": str(folder.parent), "name": folder.name}))
 
 
@@ -29,28 +30,30 @@ def log(folder: Path, *rows: str) -> None:
 def test_what_is_seen_of_a_run(tmp_path):
     run = job(tmp_path / "a")
     assert look_at(run) is None
-    log(run.folder, "9,0,3.5,")
-    assert str(look_at(run)) == "epoch 1/4 loss 3.5" and look_at(run).part is None
-    log(run.folder, "9,0,3.5,", "19,0,3.25,", "19,0,,0.125", "29,1,2.5,", "39,1")
+    log(run.folder, "9,0,3.5,,80")
+    assert str(look_at(run)) == "epoch 1/4 loss 3.5" and look_at(run).part == 1 / 8
+    log(run.folder, "9,0,3.5,,80", "19,0,3.25,,80", "19,0,,0.125,", "29,1,2.5,,80", "39,1")
     assert str(look_at(run)) == "epoch 2/4 loss 2.5 mAP 0.125"
     assert look_at(run).part == pytest.approx(30 / 80)
-    log(run.folder, "59,2,3.25,", "79,3,2.5,", "79,3,,0.5")
+    log(run.folder, "59,2,3.25,,80", "79,3,2.5,,80", "79,3,,0.5,")
     assert look_at(run).part == 1
+    log(run.folder, "9,0,3.5,,")  # of an older version
+    assert look_at(run).part is None
 
 
 def test_a_pace_is_that_of_this_process(tmp_path):
     run = job(tmp_path / "a")
-    log(run.folder, "19,0,3,", "39,1,3,")
+    log(run.folder, "19,0,3,,80", "39,1,3,,80")
     pace = Pace(run)
     assert pace.start == 0.5 and pace.whole is None
-    log(run.folder, "39,1,3,", "59,2,3,")
+    log(run.folder, "39,1,3,,80", "59,2,3,,80")
     pace.look(seconds=10.0)
     assert (pace.whole, pace.left) == (40.0, 10.0)
-    log(run.folder, "9,0,3,")  # as if it had begun anew
+    log(run.folder, "9,0,3,,80")  # as if it had begun anew
     pace.look(seconds=20.0)
-    log(run.folder, "19,0,3,", "39,1,3,")
+    log(run.folder, "19,0,3,,80", "39,1,3,,80")
     pace.look(seconds=60.0)
-    assert (pace.whole, pace.left) == (80.0, 40.0)
+    assert pace.left == pytest.approx(40 * (40 / 30))  # half is left, three eighths took 40 s
 
 
 def test_a_run_takes_as_long_as_those_like_it(tmp_path):
@@ -87,7 +90,7 @@ def test_the_line_says_how_far_each_is_and_learns_from_slow_ones(tmp_path, capsy
         overview.ended(process, outcomes[process.job.folder])
     capsys.readouterr()
     running.seconds = 100.0
-    log(slow.folder, "19,0,3,", "39,1,2.5,", "39,1,,0.25")
+    log(slow.folder, "19,0,3,,80", "39,1,2.5,,80", "39,1,,0.25,")
     overview.show(jobs, outcomes, [running])
     # 100 s for the other half, 10 s for a quick one, 200 s for another slow one
     assert capsys.readouterr().out == ("2 of 5 jobs done, 1 running, 05:10 left: slow epoch 2/4 loss 2.5 mAP 0.250\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +29,7 @@ def evaluate(config: DictConfig) -> float:
     quieten()
     require_devices(config.trainer.accelerator, config.trainer.devices)
     require_own(Path(config.output))
+    folder = without_times(Path(config.output))
     run = find_run(config.run)
     weights = weights_of(run, config.checkpoint)
     data = build_data(config, "validate")
@@ -39,7 +41,6 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, len(weights.class_names))
     task.by_name = names
     put_weights(weights, task.model)
-    folder = Path(config.output)
     counts = rising(config.num_proposals)
     if counts:
         task.model.num_proposals = counts[-1]
@@ -74,6 +75,21 @@ def require_own(folder: Path) -> None:
     for name in ("result.json", "predictions.json", settings.name):
         if (folder / name).exists():
             raise UserError(f"output={folder} holds a {name} that evaluate.py did not write; give another folder")
+
+
+def without_times(output: Path) -> Path:
+    """`output`, or `output~2` and so on: scores come out the same again and are replaced, but each time counts."""
+    names = (output.with_name(f"{output.name}~{number}") for number in count(2))
+    folder = next(folder for folder in chain([output], names) if not holds_times(folder))
+    if folder != output:
+        print(f"{output} holds times, which are kept; this evaluation goes to {folder}")
+    elif (folder / "result.json").is_file():
+        print(f"replaces the former evaluation in {folder}")
+    return folder
+
+
+def holds_times(folder: Path) -> bool:
+    return any((record := record_or_none(file)) and "batches" in record.cost for file in folder.rglob("result.json"))
 
 
 def require_same_classes(weights: Weights, data: LightningDataModule) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.dashboard.axes import AXES, TIMED
-from tradeoffs.results.columns import ACCURACY, COUNTED
+from tradeoffs.results.bounds import bounds
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COUNTED
 from tradeoffs.results.data_marks import KINDS, is_hash, mark
 from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import flat
@@ -92,9 +93,10 @@ def verdicts(
         return
     if images:
         yield verdict(name, images, "over the images")
-    if name == "ms":
-        bounds = other["ms_low"] - one["ms_high"], other["ms_high"] - one["ms_low"]
-        yield verdict(name, Interval(other["ms"] - one["ms"], *bounds), "over the turns")
+    if name in (*CLOCKED, "memory"):
+        (low, value, high), (other_low, other_value, other_high) = bounds(pd.DataFrame([one, other]), name)
+        interval = Interval(other_value - value, other_low - high, other_high - low)
+        yield verdict(name, interval, "as measurements of one model vary")
     seeds = [of_seeds(table, run, name) for run in (one, other)]
     if min(map(len, seeds)) > 1 and one["recipe"] != other["recipe"]:
         yield verdict(name, difference_over_seeds(*seeds), f"over {len(seeds[0])} and {len(seeds[1])} seeds")

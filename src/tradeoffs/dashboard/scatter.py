@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from tradeoffs.dashboard.axes import AXES, hovers, label, plain
 from tradeoffs.dashboard.style import COLOURS, GREY, LARGEST, LAYOUT, SMALLEST, SYMBOLS, assigned, ticks
-from tradeoffs.results.bounds import doubtful, untrained
+from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.bounds import frontier as results_frontier
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.names import short_names
@@ -128,10 +128,10 @@ def mark_sizes(rows: pd.DataFrame, name: str) -> pd.Series:
 
 
 def whiskers(rows: pd.DataFrame, name: str, colour: str) -> dict | None:
-    if f"{name}_low" not in rows:
+    low, value, high = bounds(rows, name).T
+    up, down = np.nan_to_num(high - value), np.nan_to_num(value - low)
+    if not (up.any() or down.any()):
         return None
-    value = rows[name].astype(float)
-    up, down = (rows[f"{name}_high"] - value).fillna(0), (value - rows[f"{name}_low"]).fillna(0)
     style = {"thickness": 1, "width": 0, "color": colour}
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, **style}
 

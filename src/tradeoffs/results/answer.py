@@ -23,7 +23,6 @@ from tradeoffs.results.question import Limit, Question, amount, counted, digits,
 from tradeoffs.results.seeds import DATA, as_one, over_seeds_table
 
 MOST = 3  # of those that are too close to call, or near a limit
-NEAR = 1.1  # times a limit: times of one model differ by so much from process to process
 DISTURBED, RANDOM = "disturbed", "random weights"
 OF_RANDOM = "With random weights only the network's time counts: that of decoding and suppression depends on training."
 OF_DISTURBED = "Disturbed times may be others on a quiet machine: take them again, by evaluate.py or benchmark.py."
@@ -138,14 +137,6 @@ class Group:
             unknown = doubtful(self.rows, limit.column) & np.isnan(best)
             found &= fits(np.where(np.isfinite(best), best, value), limit) | unknown
         return found & ~self.within
-
-    def just_beyond(self) -> np.ndarray:
-        """Who would be within limits that are a little wider."""
-        found = np.ones(len(self.rows), dtype=bool)
-        for limit in self.question.limits:
-            value = self.rows[limit.column].to_numpy(float)
-            found &= fits(value / NEAR if limit.below else value * NEAR, limit)
-        return found & ~self.within & ~self.perhaps()
 
     def answer(self) -> Answer:
         row, sentence, doubts = self.best() if self.within.any() else self.none_within()
@@ -264,7 +255,8 @@ class Group:
             return "equal"
         form, unit = ("{:.3f}", "") if self.question.best in ACCURACY else ("{:.3g}", COLUMNS[self.question.best].unit)
         value, low, high = (form.format(round(each, 3) + 0.0) for each in difference.interval)  # without -0.000
-        return f"difference {value} {unit}".rstrip() + f", 95 % {low} to {high} {difference.ground}"
+        sure = "95 % " if self.question.best in ACCURACY else ""
+        return f"difference {value} {unit}".rstrip() + f", {sure}{low} to {high} {difference.ground}"
 
     def perhaps_within(self) -> Iterator[str]:
         """Where nobody is within the limits."""
@@ -279,8 +271,6 @@ class Group:
         gaps = (self.rows[self.question.best] - one[self.question.best]) * (1 if self.high else -1)
         if found := self.listed(self.rows[self.perhaps() & (gaps > 0)]):
             yield f"Better, and perhaps within the limits: {found}."
-        if found := self.listed(self.rows[self.just_beyond() & (gaps > 0)]):
-            yield f"Better, and just beyond the limits: {found}."
 
     def perhaps_trained(self, one: pd.Series) -> Iterator[str]:
         others = self.rows[untrained(self.rows) & (self.rows.index != one.name)]

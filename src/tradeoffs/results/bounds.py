@@ -10,22 +10,39 @@ from numpy import ndarray
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COUNTED
 from tradeoffs.results.frontier import frontier_in_doubt, surely_beaten
 
+REPEATABLE_TIME = 0.03, 0.10  # in turns with others in one process, and alone
+REPEATABLE_MEMORY = 1 / 3  # of a process; what an allocator counts is exact
+
 
 def bounds(rows: pd.DataFrame, name: str) -> Float64[ndarray, "N 3"]:
     """Low, estimate, high of a column for each row; nan for a bound that is not known.
 
-    What is counted is its own bounds, as is memory, which hardly changes. The interval of a disturbed time reaches as
-    far as its turns do, from the 10th to the 90th percentile. One taken beside other work is above what it would be
-    alone, so nothing is known about its low bound.
+    What is counted is its own bounds. Those of times and memory are at least as wide as what differs when the same
+    model is measured again: see `margins`. The interval of a disturbed time reaches as far as its turns do, from the
+    10th to the 90th percentile. One taken beside other work is above what it would be alone, so nothing is known about
+    its low bound.
     """
     value = numbers(rows, name)
-    unknown = value if name in (*COUNTED, "memory") else np.full_like(value, np.nan)
-    low, high = (numbers(rows, f"{name}_{end}", unknown) for end in ("low", "high"))
+    unknown = np.full_like(value, np.nan)
+    point = value if name in (*COUNTED, *CLOCKED, "memory") else unknown
+    low, high = (numbers(rows, f"{name}_{end}", point) for end in ("low", "high"))
+    if (margin := margins(rows, name)).any():
+        low, high = np.fmin(low, value / (1 + margin)), np.fmax(high, value * (1 + margin))
     if (doubt := doubtful(rows, name)).any():
-        low = np.where(doubt, np.fmin(low, numbers(rows, f"{name}_p10", low)), low)
-        high = np.where(doubt, np.fmax(high, numbers(rows, f"{name}_p90", high)), high)
+        ends = (low, high) if f"{name}_low" in rows else (unknown, unknown)
+        low = np.where(doubt, np.fmin(ends[0], numbers(rows, f"{name}_p10", unknown)), low)
+        high = np.where(doubt, np.fmax(ends[1], numbers(rows, f"{name}_p90", unknown)), high)
         low = np.where(rows["busy"] == True, np.nan, low)  # noqa: E712
     return np.stack([low, value, high], axis=1)
+
+
+def margins(rows: pd.DataFrame, name: str) -> Float64[ndarray, " N"]:
+    """By what part a row's number may be another one in the next process, whatever its repeats say (docs/timing.md)."""
+    if name in CLOCKED:
+        return np.where(rows["in_turns"] == True, *REPEATABLE_TIME)  # noqa: E712 (None is not known)
+    if name == "memory":
+        return np.where(rows["resident"] == False, 0.0, REPEATABLE_MEMORY)  # noqa: E712
+    return np.zeros(len(rows))
 
 
 def numbers(rows: pd.DataFrame, name: str, otherwise: ndarray | None = None) -> Float64[ndarray, " N"]:

@@ -210,6 +210,8 @@ ASIDE = {
     "train_data": inside("who", "train_data"),
     "hardly_trained": hardly_trained,
     "large_batch": large_batch,
+    "in_turns": lambda record: "in turns" in str(inside("cost", "protocol", "turns")(record)),
+    "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)

@@ -51,14 +51,15 @@ class Differences:
     def between(self, one: str, other: str) -> Difference:
         """How much higher `one` is than `other`."""
         value = float(self.bounds[one][1] - self.bounds[other][1])
-        if self.name in (*COUNTED, "memory"):
+        if self.name in COUNTED:
             return Difference(Interval(value, value, value), "")
         seeds = [self.seeds[row] for row in (other, one)]
         if self.name in ACCURACY and min(map(len, seeds)) > 1:
             return Difference(difference_over_seeds(*seeds), f"over {len(seeds[1])} and {len(seeds[0])} seeds")
         if self.name in SURE and max(map(len, seeds)) == 1 and (found := self.over_images(one, other, value)):
             return Difference(found, "over the images")
-        return Difference(self.by_bounds(one, other), "by their intervals")
+        ground = "by their intervals" if self.name in ACCURACY else "as measurements of one model vary"
+        return Difference(self.by_bounds(one, other), ground)
 
     def over_images(self, one: str, other: str, value: float) -> Interval | None:
         """None unless what both found is known for the same images, and is what their records say."""

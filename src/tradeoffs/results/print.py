@@ -22,6 +22,7 @@ from tradeoffs.results.terminal import fill, least_width
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
+MARKS = {"*": "* no other run is as good in both and better in one", "~": "~ no other run beats it for sure"}
 LOG_WIDTH = 160  # characters, in a file
 DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
 
@@ -30,7 +31,7 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
     for title, group in comparable(runs, y):
         console.print(fitting_table(group, title, x, y, console))
-        for note in notes(group):
+        for note in notes(group, x, y):
             console.print(note, markup=False, highlight=False)
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
@@ -39,7 +40,7 @@ def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
 def written_tables(runs: pd.DataFrame, x: str, y: str, form: str) -> str:
     """The same in one of `FORMATS`, with all columns."""
     tables = [
-        FORMATS[form](title, headed(columns_of(group, numbers_of(group, x, y), x, y)), WORDS, list(notes(group)))
+        FORMATS[form](title, headed(columns_of(group, numbers_of(group, x, y), x, y)), WORDS, list(notes(group, x, y)))
         for title, group in comparable(runs, y)
     ]
     return "\n".join(tables)
@@ -52,8 +53,10 @@ def comparable(runs: pd.DataFrame, y: str) -> Iterator[tuple[str, pd.DataFrame]]
         yield title, group.sort_values(y, ascending=COLUMNS[y].better == "low")
 
 
-def notes(rows: pd.DataFrame) -> Iterator[str]:
+def notes(rows: pd.DataFrame, x: str, y: str) -> Iterator[str]:
     """What has to be known about a table: of its marks, and what does not compare."""
+    if len(rows) > 1 and (said := [MARKS[mark] for mark in sorted(set(frontier_marks(rows, x, y)) & MARKS.keys())]):
+        yield f"best in {HEADS.get(x, x)} and {y}: {'; '.join(said)}."
     if any(doubtful(rows, name).any() for name in CLOCKED):
         yield "! disturbed: do not rank by this time. It is marked * only if even its slow turns are good enough."
     names = pd.Series(short_names(rows), rows.index)

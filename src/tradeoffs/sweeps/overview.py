@@ -67,7 +67,8 @@ class Overview:
 
     def stage(self, process: JobProcess) -> str:
         seen = self._paces[process.job.folder].seen
-        return "begins" if seen is None else f"{seen}{', is scored' if seen.part == 1 else ''}"
+        after = ", is scored and timed" if process.job.config.measure else ", is scored"
+        return "begins" if seen is None else f"{seen}{after if seen.part == 1 else ''}"
 
     def left(self, waiting: Sequence[Job], running: Sequence[JobProcess]) -> float | None:
         """Seconds, by those jobs that have ended and by how far the running ones are; None before anything is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from heapq import heapify, heapreplace
+from math import isfinite
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
@@ -35,12 +36,10 @@ def look_at(job: Job) -> Seen | None:
         return None
     headline = job.config.task.headline
     scores = [float(row[f"val/{headline}"]) for row in rows if row.get(f"val/{headline}")]
-    last, epochs = steps[-1], job.config.epochs
-    epoch = int(last["epoch"])
-    # Each epoch's last step is logged, and all epochs have as many steps.
-    before = [int(row["step"]) + 1 for row in steps if int(row["epoch"]) == epoch - 1]
-    part = (int(last["step"]) + 1) * epoch / (before[-1] * epochs) if before else None
-    return Seen(epoch + 1, epochs, float(last["loss"]), scores[-1] if scores else None, part, headline)
+    last, planned = steps[-1], float(steps[-1].get("planned_steps") or "nan")
+    part = (int(last["step"]) + 1) / planned if isfinite(planned) else None
+    score = scores[-1] if scores else None
+    return Seen(int(last["epoch"]) + 1, job.config.epochs, float(last["loss"]), score, part, headline)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -57,9 +56,8 @@ class Pace:
 
     def __init__(self, job: Job):
         self.job, self.seen = job, look_at(job)
-        self.part = self.start = (
-            self.seen and self.seen.part
-        ) or 0.0  # of the training; `start` is where this one began
+        self.part = (self.seen and self.seen.part) or 0.0  # of the training
+        self.start = self.part  # where this one began
         self.seconds = self.began = 0.0  # on the clock of the process, of the last look and where `start` was
 
     def look(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""How fast training is, and its learning rate, among the logged metrics."""
+"""How fast training is, how long it will be, and its learning rate, among the logged metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 
 class Throughput(Callback):
-    """Logs `images_per_second`, the mean of the last `window` steps over all processes, and `learning_rate`.
+    """Logs `images_per_second`, the mean of the last `window` steps over all processes.
+
+    And `learning_rate`, and `planned_steps`, which the whole training will have.
 
     A step lasts from the end of the one before, so waiting for data counts; validation does not. Nor does what a
     killed run did after its last checkpoint, in the `seconds` of the whole training.
@@ -23,6 +25,7 @@ class Throughput(Callback):
         self._steps: deque[tuple[float, int]] = deque(maxlen=window)  # seconds, images
         self._since = 0.0
         self._learning_rate = 0.0
+        self._planned_steps = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         self._count_seconds()
@@ -33,6 +36,7 @@ class Throughput(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._steps.clear()
+        self._planned_steps = float(trainer.estimated_stepping_batches)
         self._began = time.monotonic()
         self._since = time.perf_counter()  # no epoch starts where training goes on in the middle of one
 
@@ -55,6 +59,7 @@ class Throughput(Callback):
         seconds, images = map(sum, zip(*self._steps, strict=True))
         pl_module.log("images_per_second", torch.tensor(images * trainer.world_size / seconds))
         pl_module.log("learning_rate", torch.tensor(self._learning_rate))
+        pl_module.log("planned_steps", torch.tensor(self._planned_steps))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._count_seconds()

@@ -21,6 +21,7 @@ from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
 from tradeoffs.metrics.curves import best_f1
+from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.record import Record
 
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
@@ -83,7 +84,8 @@ def tiles(row: pd.Series) -> Iterator[html.Div]:
         if (text := written(row[name])) == "-":
             continue
         low, high = (written(row.get(f"{name}_{end}")) for end in ("low", "high"))
-        bounds = [html.Small(f"95 %: {low} to {high}")] if low != "-" else []
+        over = "95 %" if name in ACCURACY else "its turns"
+        bounds = [html.Small(f"{over}: {low} to {high}")] if low != "-" else []
         head = f"{AXES[name].title}{f', {AXES[name].unit}' if AXES[name].unit else ''}"
         yield html.Div([html.Dt(head), html.Dd([html.Strong(text), *bounds])])
 
