@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:
     """Replaces the file; text is written in UTF-8. A crash or a full disk leaves the earlier one as it was."""

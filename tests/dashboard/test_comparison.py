@@ -6,9 +6,7 @@ from dashboard_runs import write_run
 
 from tradeoffs.dashboard.axes import setting
 from tradeoffs.dashboard.comparison import different_data, different_settings, metric_rows
-from tradeoffs.dashboard.image_errors import image_errors
 from tradeoffs.dashboard.store import Store
-from tradeoffs.metrics.matches import Matches
 from tradeoffs.results.statistics import Interval, difference_over_seeds
 
 
@@ -102,36 +100,3 @@ def test_welch():
     bounds = ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
     np.testing.assert_allclose(difference_over_seeds(first, second)[1:], [bounds.low, bounds.high])
     assert difference_over_seeds(np.ones(2), np.full(2, 3.0)) == (2, 2, 2)
-
-
-@pytest.fixture
-def matches() -> Matches:
-    """Three images with 2, 1 and 0 objects; detections by falling score: right, right, wrong, ignored, wrong."""
-    true = np.tile(np.array([True, True, False, False, False]), (10, 1))
-    ignored = np.tile(np.array([False, False, False, True, False]), (10, 1))
-    return Matches(
-        image_ids=np.array([7, 8, 9]),
-        class_ids=np.array([1]),
-        objects=np.array([[2, 1, 0]]),
-        classes=np.zeros(5, np.int64),
-        images=np.array([0, 1, 2, 2, 0]),
-        scores=np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32),
-        true=true,
-        ignored=ignored,
-    )
-
-
-def test_mistakes_of_each_image(matches):
-    found = image_errors(matches)
-    assert found.threshold == pytest.approx(0.8)  # F1 2/4, 4/5, 4/6, 4/7
-    assert (found.missed, found.false) == ({7: 1, 8: 0, 9: 0}, {7: 0, 8: 0, 9: 0})
-    assert found.worst(2) == [7, 8]
-
-
-def test_mistakes_without_detections(matches):
-    nothing = slice(0, 0)
-    empty = Matches(
-        *(matches.image_ids, matches.class_ids, matches.objects, matches.classes[nothing], matches.images[nothing]),
-        *(matches.scores[nothing], matches.true[:, nothing], matches.ignored[:, nothing]),
-    )
-    assert image_errors(empty).missed == {7: 2, 8: 1, 9: 0}

@@ -24,7 +24,7 @@ from omegaconf import DictConfig
 
 from tradeoffs.errors import CRASH, JobFailedError, UserError
 from tradeoffs.settings.command_line import read_arguments
-from tradeoffs.settings.compose import CONF, compose, compose_with_axes, parse, settle_names
+from tradeoffs.settings.compose import CONF, compose, compose_with_axes, parse, settle
 from tradeoffs.settings.help_text import usage
 from tradeoffs.settings.rules import check
 from tradeoffs.settings.run_name import register_resolvers
@@ -135,7 +135,7 @@ def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHo
         with failures_shown(), told(on_failure, config):
             if in_sweep():
                 as_single_run(script)
-            settle_names(config)
+            settle(config)
             check(config, conf)  # once more for sweepers that choose a job by the results of others
             return getattr(import_module(module), function)(config)
 

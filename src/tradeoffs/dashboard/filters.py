@@ -31,7 +31,7 @@ def defaults(table: pd.DataFrame, view: View) -> View:
     several = [name for name, values in texts.items() if values.nunique() > 1]
     if not several:
         return {}
-    counts = rows["mAP"].notna().groupby([texts[name] for name in several]).agg(["sum", "size"])
+    counts = rows["score"].notna().groupby([texts[name] for name in several]).agg(["sum", "size"])
     most = counts.sort_values(["sum", "size"], kind="stable").index[-1]
     return {name: [value] for name, value in zip(several, [most] if len(several) == 1 else most, strict=True)}
 

@@ -12,13 +12,13 @@ import yaml
 from flask import Flask, Response, request
 
 from tradeoffs.dashboard.address import write
-from tradeoffs.dashboard.image_errors import ImageErrors, image_errors
 from tradeoffs.dashboard.store import Store
 from tradeoffs.data.annotation_file import read_annotation_file
 from tradeoffs.data.sources import existing_split
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.curves import USUAL_SCORE
-from tradeoffs.metrics.matches import Matches
+from tradeoffs.metrics.evidence import KINDS, Evidence, load_evidence
+from tradeoffs.metrics.mistakes import Mistakes, mistakes
 from tradeoffs.results.record import Record
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
@@ -86,21 +86,26 @@ def name_of(names: dict[int, str], image_id: int) -> str:
     return names.get(image_id, f"image {image_id}")
 
 
-def matches_of(store: Store, run: str) -> Matches:
+def evidence_file(store: Store, run: str) -> Path:
     """Raises UserError where the run has none."""
-    file = store.file(run, "matches.npz")
-    if not file.is_file():
-        raise UserError(f"{run} has no matches.npz, which evaluate.py writes")
-    return read_matches(file, file.stat().st_mtime_ns)
+    for name in KINDS:
+        if (file := store.file(run, name)).is_file():
+            return file
+    raise UserError(f"{run} has neither {' nor '.join(KINDS)}, one of which evaluate.py writes")
+
+
+def evidence_of(store: Store, run: str) -> Evidence:
+    file = evidence_file(store, run)
+    return read_evidence(file, file.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def read_matches(file: Path, written: int) -> Matches:
-    return Matches.load(file)
+def read_evidence(file: Path, written: int) -> Evidence:
+    return load_evidence(file)
 
 
-def image_errors_of(store: Store, run: str, threshold: float | None = None) -> ImageErrors:
-    return image_errors(matches_of(store, run), threshold)
+def mistakes_of(store: Store, run: str, threshold: float | None = None) -> Mistakes:
+    return mistakes(evidence_of(store, run), threshold)
 
 
 @lru_cache(maxsize=4)
@@ -122,9 +127,9 @@ def read_predictions(file: Path, written: int) -> dict[int, list[dict]]:
 
 
 def threshold_of(store: Store, run: str) -> float:
-    """The score from which on detections are drawn."""
+    """The score from which on what was found is drawn; 0 where all is."""
     try:
-        return image_errors_of(store, run).threshold
+        return mistakes_of(store, run).threshold or 0.0
     except UserError:
         return USUAL_SCORE
 

@@ -41,6 +41,17 @@ class Matches:
         """By IoU threshold and class, each image counted `weights` times; nan for a class without objects."""
         return self.precision_at_recalls(weights).mean(axis=2)
 
+    def score(self, weights: Float64[ndarray, " M"] | None = None) -> dict[str, float]:
+        """mAP, AP50 and AP75, each image counted `weights` times; nan for images without objects."""
+        precision = self.average_precision(weights)
+        parts = {"mAP": precision, "AP50": precision[LOOSE], "AP75": precision[STRICT]}
+        return {name: mean_known(part) for name, part in parts.items()}
+
+    def has_truth_of(self, other: Matches) -> bool:
+        return all(
+            np.array_equal(getattr(self, what), getattr(other, what)) for what in ("image_ids", "class_ids", "objects")
+        )
+
     def precision_at_recalls(self, weights: Float64[ndarray, " M"] | None = None) -> Float64[ndarray, "10 C 101"]:
         """COCO's precision-recall curves: at each recall the highest precision that is reached with it or a higher one.
 
@@ -84,6 +95,12 @@ class Matches:
         except Exception as error:  # zipfile, numpy and the system each have their own
             raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
         return cls(**content)
+
+
+def mean_known(values: Float64[ndarray, "*N"]) -> float:
+    """Without what is nan; nan where nothing else is, as in a sample of images without objects."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def at_recalls(recall: Float64[ndarray, " N"], precision: Float64[ndarray, " N"]) -> Float64[ndarray, " 101"]:

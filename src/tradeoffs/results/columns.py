@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 from tradeoffs.measure.load import was_busy
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
+from tradeoffs.scores import all_scores
 
 
 class Column(NamedTuple):
@@ -130,15 +131,7 @@ def protocol(record: Record) -> str | None:
     return ", ".join(map(str, filter(None, [*parts, other_photos(record)])))
 
 
-ACCURACY = {
-    "mAP": "mAP",
-    "AP50": "AP at IoU 0.5",
-    "AP75": "AP at IoU 0.75",
-    "AP_small": "AP of small objects",
-    "AP_medium": "AP of medium objects",
-    "AP_large": "AP of large objects",
-    "AR100": "recall with 100 detections",
-}
+ACCURACY = all_scores()
 ONE = ("cost", "batches", "1")
 
 
@@ -177,7 +170,7 @@ COLUMNS = {
     "image_size": Column("image size", "px", None, size),
     "num_proposals": Column("proposals", "", None, inside("config", "model", "num_proposals")),
     "seed": Column("seed", "", None, inside("who", "seed")),
-    **{key: Column(title, "", "high", inside("accuracy", "summary", key)) for key, title in ACCURACY.items()},
+    **{name: Column(*score, inside("accuracy", "summary", name)) for name, score in ACCURACY.items()},
     "ms": Column("time, batch 1", "ms", "low", inside(*ONE, "total_ms", "median")),
     "ms_p10": Column("time, batch 1, 10th percentile", "ms", "low", inside(*ONE, "total_ms", "p10")),
     "ms_p90": Column("time, batch 1, 90th percentile", "ms", "low", inside(*ONE, "total_ms", "p90")),
@@ -199,11 +192,12 @@ COLUMNS = {
     "protocol": Column("timed with", "", None, protocol),
     "error": Column("error", "", None, inside("error")),
 }
-SURE = ("mAP", "AP50", "AP75")  # accuracies whose 95 % bounds over the images a record holds
-BOUNDS = (*(f"{name}_{end}" for name in SURE for end in ("low", "high")), "ms_low", "ms_high")
+BOUNDS = (*(f"{name}_{end}" for name in ACCURACY for end in ("low", "high")), "ms_low", "ms_high")
 # What goes with a run and is shown in no column of its own.
 ASIDE = {
     "name": inside("who", "name"),
+    "headline": lambda record: record.headline,
+    "score": lambda record: record.score if isinstance(record.score, int | float) else None,
     "config_hash": inside("who", "config_hash"),
     "recipe": inside("who", "recipe_hash"),
     "images": scored_images,
@@ -215,7 +209,7 @@ ASIDE = {
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)
-        for name in SURE
+        for name in ACCURACY
         for place, end in enumerate(("low", "high"))
     },
     "ms_low": inside(*ONE, "total_ms", "confidence_low"),

@@ -27,7 +27,7 @@ def data_note(rows: pd.DataFrame) -> str:
 
 def data_marks(rows: pd.DataFrame) -> dict[str, list[str]]:
     """Columns of short marks for what rows with scores were trained and scored on, where they differ."""
-    scored = rows["mAP"].notna()
+    scored = rows["score"].notna()
     varying = {name: title for name, title in KINDS.items() if rows.loc[scored, name].fillna("").nunique() > 1}
     return {
         title: [mark(data) if counts else "" for data, counts in zip(rows[name], scored, strict=True)]

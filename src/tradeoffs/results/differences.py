@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.errors import UserError
-from tradeoffs.metrics.matches import Matches
+from tradeoffs.metrics.evidence import evidence_file, load_evidence
 from tradeoffs.results.bounds import bounds
-from tradeoffs.results.columns import ACCURACY, COUNTED, SURE
+from tradeoffs.results.columns import ACCURACY, COUNTED
 from tradeoffs.results.seeds import DATA
 from tradeoffs.results.statistics import Interval, difference, difference_over_seeds
 
-MATCHES = "matches.npz"
 MOST_BOOTSTRAPS = 8
 SAME_BUT_SEED = ("recipe", *DATA, "device", "protocol")
-SAME = 0.002  # of a mAP: matches that say something else than the record are of another scoring
+SAME = 0.002  # of a score: evidence that says something else than the record is of another scoring
 
 
 class Difference(NamedTuple):
@@ -56,16 +55,16 @@ class Differences:
         seeds = [self.seeds[row] for row in (other, one)]
         if self.name in ACCURACY and min(map(len, seeds)) > 1:
             return Difference(difference_over_seeds(*seeds), f"over {len(seeds[1])} and {len(seeds[0])} seeds")
-        if self.name in SURE and max(map(len, seeds)) == 1 and (found := self.over_images(one, other, value)):
+        if self.name in ACCURACY and max(map(len, seeds)) == 1 and (found := self.over_images(one, other, value)):
             return Difference(found, "over the images")
         ground = "by their intervals" if self.name in ACCURACY else "as measurements of one model vary"
         return Difference(self.by_bounds(one, other), ground)
 
     def over_images(self, one: str, other: str, value: float) -> Interval | None:
-        """None unless what both found is known for the same images, and is what their records say."""
-        files = [self.root / row / MATCHES for row in (other, one)]
+        """None unless the evidence of both is of the same images, and says what their records say."""
+        files = [evidence_file(self.root / row) for row in (other, one)]
         apart = self.bounds[one][0] > self.bounds[other][2] or self.bounds[one][2] < self.bounds[other][0]
-        if apart or not self.bootstraps or not all(file.is_file() for file in files):
+        if apart or not self.bootstraps or not all(files):
             return None
         self.bootstraps -= 1
         found = (paired(*((file, file.stat().st_mtime_ns) for file in files)) or {}).get(self.name)
@@ -85,6 +84,6 @@ class Differences:
 def paired(first: tuple[Path, int], second: tuple[Path, int]) -> dict[str, Interval] | None:
     """Of files and when they were written; a bootstrap takes a moment, and is asked for again."""
     try:
-        return difference(Matches.load(first[0]), Matches.load(second[0]))
+        return difference(load_evidence(first[0]), load_evidence(second[0]))
     except UserError:
         return None

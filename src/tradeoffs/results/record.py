@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
+from tradeoffs.scores import headline_of
 
 SCHEMA_VERSION = 3  # raised when a reader of the old form would misread the new one
 
@@ -57,9 +58,9 @@ class Record:
 
     @property
     def headline(self) -> str:
-        """The name of the score that counts most. Settings of before there was a choice do not say it."""
+        """The name of the score that counts most, by default the task's own. Settings of before do not say it."""
         task = self.config.get("task")
-        return task.get("headline", "mAP") if isinstance(task, dict) else "mAP"
+        return (task.get("headline") if isinstance(task, dict) else None) or headline_of(self.who.task) or "score"
 
     @property
     def score(self) -> Any:

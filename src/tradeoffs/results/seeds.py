@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.results.bounds import doubtful
-from tradeoffs.results.columns import BOUNDS, COLUMNS, SURE
+from tradeoffs.results.columns import ACCURACY, BOUNDS, COLUMNS
 from tradeoffs.results.statistics import half_width
 
-MEASURED = [name for name, column in COLUMNS.items() if column.better]
+MEASURED = ["score", *(name for name, column in COLUMNS.items() if column.better)]
 STATES = ("disturbed", "busy")  # of the times
 DATA = ("train_data", "images")
 
@@ -26,18 +26,20 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     finished = as_one(runs[runs["status"] == "finished"])
     alike = ["recipe", *DATA, "device", "protocol"]
     groups = finished.groupby(alike, sort=False)
-    heads = finished.sort_values("mAP", key=pd.Series.isna, kind="stable").drop_duplicates(alike)  # scored ones, if any
+    heads = finished.sort_values("score", key=pd.Series.isna, kind="stable").drop_duplicates(
+        alike
+    )  # scored ones, if any
     rows = finished.loc[finished.index.isin(heads.index)].copy()
     place = groups.ngroup().loc[rows.index]
     rows[MEASURED] = groups[MEASURED].mean().to_numpy()[place]
-    scored = groups["mAP"].count().to_numpy()[place]
+    scored = groups["score"].count().to_numpy()[place]
     rows["seeds"] = np.where(scored > 0, scored, groups.size().to_numpy()[place])
     rows["timed"] = groups["ms"].count().to_numpy()[place]
     if "hardly_trained" in finished:  # not in tables of before
         rows["hardly_trained"] = groups["hardly_trained"].first().to_numpy()[place]  # of the first such seed
     for name in STATES:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
-    for name in SURE:
+    for name in ACCURACY:
         margin = half_width(groups[name].std().to_numpy()[place], scored)
         for end, sign in (("low", -1), ("high", 1)):
             of_images = groups[f"{name}_{end}"].first().to_numpy()[place]
@@ -85,7 +87,7 @@ def possible_times(records: pd.DataFrame, keys: list[str]) -> dict[str, pd.Serie
 def of_data(records: pd.DataFrame, name: str) -> pd.Series:
     """Which data each record belongs to; one that was not scored goes with those of its run, or else of its recipe."""
     found = records[name].astype(object) if name in records else pd.Series(None, records.index, dtype=object)
-    found = found.mask(found.isna() & records["mAP"].notna(), "")  # scored on who knows what
+    found = found.mask(found.isna() & records["score"].notna(), "")  # scored on who knows what
     for key in ("config_hash", "recipe"):
         found = found.fillna(found.groupby(records[key]).transform("first"))
     return found.fillna("")
@@ -95,7 +97,7 @@ def protocols(records: pd.DataFrame) -> pd.Series:
     """How each record was timed; of one without times, how trained weights of its recipe or run were."""
     found = records["protocol"].astype(object)
     of_trained = found.where(records["trained"] == True)  # noqa: E712 (None is not known)
-    own = of_trained.where(records["mAP"].notna())  # of a run that was scored and timed at once
+    own = of_trained.where(records["score"].notna())  # of a run that was scored and timed at once
     for known, key in ((own, "recipe"), (of_trained, "config_hash"), (of_trained, "recipe")):
         found = found.fillna(known.groupby([records[key], records["device"]]).transform("first"))
     return found.fillna("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +10,10 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from tradeoffs.errors import UserError
-from tradeoffs.metrics.matches import Matches
+from tradeoffs.metrics.evidence import Evidence
 
 RESAMPLES = 200
 CONFIDENCE = 0.95
-# Of the average precisions by threshold and class.
-SCORES: dict[str, Callable[[Float64[ndarray, "10 C"]], float]] = {
-    "mAP": lambda precisions: mean_known(precisions),
-    "AP50": lambda precisions: mean_known(precisions[0]),
-    "AP75": lambda precisions: mean_known(precisions[5]),
-}
 
 
 class Interval(NamedTuple):
@@ -51,35 +45,25 @@ def students_t(degrees: Float64[ndarray, "*N"] | float) -> Float64[ndarray, "*N"
     return stdtrit(degrees, (1 + CONFIDENCE) / 2)
 
 
-def mean_known(values: Float64[ndarray, "*N"]) -> float:
-    """Without what is nan; nan where nothing else is, as in a sample of images without objects."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+def over_images(evidence: Evidence, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """Each score with what other images of the same kind might have given: a bootstrap over the images."""
+    samples = resampled(len(evidence.image_ids), resamples, seed)
+    return intervals(evidence.score(), [evidence.score(weights) for weights in samples])
 
 
-def over_images(matches: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
-    """mAP, AP50 and AP75 with what other images of the same kind might have given: a bootstrap over the images."""
-    estimate = matches.average_precision()
-    drawn = [matches.average_precision(weights) for weights in resampled(len(matches.image_ids), resamples, seed)]
-    return {name: interval(score(estimate), map(score, drawn)) for name, score in SCORES.items()}
-
-
-def difference(first: Matches, second: Matches, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
-    """By how much the second run is better, and how sure that is: both are scored on the same images each time.
+def difference(first: Evidence, second: Evidence, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """By how much the second run's scores are higher, and how sure that is: both on the same images each time.
 
     Raises UserError unless both were scored on the same images and classes.
     """
-    for what in ("image_ids", "class_ids", "objects"):
-        if not np.array_equal(getattr(first, what), getattr(second, what)):
-            raise UserError("the two runs were not scored on the same images; compare runs of the same data")
+    if type(first) is not type(second) or not first.has_truth_of(second):
+        raise UserError("the two runs were not scored on the same images; compare runs of the same data")
 
     def gains(weights: Float64[ndarray, " M"] | None = None) -> dict[str, float]:
-        before, after = first.average_precision(weights), second.average_precision(weights)
-        return {name: score(after) - score(before) for name, score in SCORES.items()}
+        before, after = first.score(weights), second.score(weights)
+        return {name: after[name] - before[name] for name in before}
 
-    estimate = gains()
-    drawn = [gains(weights) for weights in resampled(len(first.image_ids), resamples, seed)]
-    return {name: interval(value, (each[name] for each in drawn)) for name, value in estimate.items()}
+    return intervals(gains(), [gains(weights) for weights in resampled(len(first.image_ids), resamples, seed)])
 
 
 def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray, " M"]]:
@@ -87,6 +71,10 @@ def resampled(count: int, resamples: int, seed: int) -> Iterator[Float64[ndarray
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         yield np.bincount(random.integers(count, size=count), minlength=count).astype(float)
+
+
+def intervals(estimates: dict[str, float], drawn: list[dict[str, float]]) -> dict[str, Interval]:
+    return {name: interval(value, (each[name] for each in drawn)) for name, value in estimates.items()}
 
 
 def interval(estimate: float, drawn: Iterator[float]) -> Interval:

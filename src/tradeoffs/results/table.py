@@ -17,7 +17,7 @@ from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
-NUMBERS = [*BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
+NUMBERS = ["score", *BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
 NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs", "images_seen", "large_batch"}
 OF_TRAINING = ("epochs", "images_seen", "hardly_trained")  # which hold for the evaluations of a run, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
@@ -49,7 +49,7 @@ def table_of(rows: dict[str, list]) -> pd.DataFrame:
     trained = [name.partition("/evaluations/")[0] for name in table.index]
     for name in OF_TRAINING:
         table[name] = table[name].where(table[name].notna(), table[name].reindex(trained).to_numpy())
-    table["hardly_trained"] = table["hardly_trained"].where(~(table["mAP"] >= LITTLE))
+    table["hardly_trained"] = table["hardly_trained"].where(~(table["score"] >= LITTLE))
     return table
 
 

@@ -16,7 +16,7 @@ from tradeoffs.runs.data_hashes import data_now
 OF_ANCHORS = ("anchor_side", "whole_steps")
 
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task", "resizes", *OF_ANCHORS), "data": ("root",)}
+ABOUT = {"task": ("name",), "model": ("task", "resizes", "head_lr", *OF_ANCHORS), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:

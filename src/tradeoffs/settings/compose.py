@@ -17,11 +17,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.errors import UserError
+from tradeoffs.files import CONF
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_settings import SAVED_RUN, offer_saved_run
-
-CONF = Path(__file__).resolve().parents[3] / "conf"
 
 
 def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) -> DictConfig:
@@ -39,7 +38,7 @@ def compose_with_axes(
     config = compose_with_hydra(config_name, overrides, conf)
     axes = config.hydra.sweeper.get("params") or {}
     require_published_backbone(config, config_name, conf)
-    settle_names(config)
+    settle(config)
     with open_dict(config):
         config.pop("hydra")
     return config, axes
@@ -55,11 +54,14 @@ def require_published_backbone(config: DictConfig, config_name: str, conf: Path)
         raise UserError(f"weights={weights.name} are of backbone={weights.backbone}, not of {choice}; leave that out")
 
 
-def settle_names(config: DictConfig) -> None:
+def settle(config: DictConfig) -> None:
     """Computes what depends on the overrides while those are at hand: not in every process they are.
 
-    Names and paths that look like numbers are words all the same.
+    Names and paths that look like numbers are words all the same. What the task is scored by is no setting.
     """
+    if "scores" in (config.get("task") or {}):
+        with open_dict(config):
+            config.task.pop("scores")
     for key in {"name", "output", "runs"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = word_at(config, key)

@@ -13,12 +13,11 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import label, setting, written
-from tradeoffs.dashboard.image_errors import ImageErrors
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, picture, problem, rows_table, section
-from tradeoffs.dashboard.pages.run import counted
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.mistakes import Mistakes
 from tradeoffs.results.data_marks import is_hash
 from tradeoffs.results.statistics import Interval, difference
 
@@ -99,9 +98,7 @@ def metrics_table(table: pd.DataFrame, one: pd.Series, other: pd.Series, images:
 def over_images(store: Store, one: str, other: str) -> tuple[dict[str, Interval], str]:
     """Differences in accuracy over the images that both were scored on, or why there are none."""
     try:
-        files = [store.file(run, "matches.npz") for run in (one, other)]
-        for run in (one, other):
-            pictures.matches_of(store, run)
+        files = [pictures.evidence_file(store, run) for run in (one, other)]
         return bootstrap(*files, *(file.stat().st_mtime_ns for file in files)), ""
     except UserError as fault:
         return {}, f"How sure differences in accuracy are over the images is not known: {fault}."
@@ -109,8 +106,8 @@ def over_images(store: Store, one: str, other: str) -> tuple[dict[str, Interval]
 
 @lru_cache(maxsize=64)
 def bootstrap(first_file: Path, second_file: Path, *written_at: int) -> dict[str, Interval]:
-    matches = [pictures.read_matches(file, at) for file, at in zip((first_file, second_file), written_at, strict=True)]
-    return difference(*matches)
+    files = zip((first_file, second_file), written_at, strict=True)
+    return difference(*(pictures.read_evidence(file, at) for file, at in files))
 
 
 def different_images(store: Store, one: str, other: str, doubt: str | None) -> Iterator[html.Section]:
@@ -119,7 +116,7 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
         yield section("Images", html.P(f"The two runs: {doubt}."))
         return
     try:
-        found = [pictures.image_errors_of(store, run) for run in (one, other)]
+        found = [pictures.mistakes_of(store, run) for run in (one, other)]
         places = [pictures.place_of_data(store, run) for run in (one, other)]
         names = pictures.names_of(store, one)
     except UserError as fault:
@@ -128,7 +125,7 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     if places[0] != places[1] and not is_hash(store.record_and_row(one)[1]["images"]):
         yield section("Images", html.P("The two runs were scored on different images."))
         return
-    both = sorted(found[0].missed.keys() & found[1].missed.keys())
+    both = sorted({*found[0].image_ids} & {*found[1].image_ids})
     most = sorted(both, key=lambda image: -abs(found[0].total(image) - found[1].total(image)))[:SHOWN]
     pairs = [pair(image, pictures.name_of(names, image), one, other, *found) for image in most]
     note = f"{TRUTH} Solid lines: boxes from the score on at which the F1 of the run is highest."
@@ -137,11 +134,11 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     )
 
 
-def pair(image: int, name: str, one: str, other: str, first_found: ImageErrors, second_found: ImageErrors) -> html.Div:
+def pair(image: int, name: str, one: str, other: str, first_found: Mistakes, second_found: Mistakes) -> html.Div:
     return html.Div(
         [
-            picture(one, image, name, f"first, {counted(first_found, image)}"),
-            picture(other, image, name, f"second, {counted(second_found, image)}"),
+            picture(one, image, name, f"first, {first_found.words(image)}"),
+            picture(other, image, name, f"second, {second_found.words(image)}"),
         ],
         className="pair",
     )

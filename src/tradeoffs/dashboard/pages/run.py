@@ -13,19 +13,19 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, setting, written
-from tradeoffs.dashboard.image_errors import ImageErrors
 from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
-from tradeoffs.metrics.curves import best_f1
+from tradeoffs.metrics.mistakes import Mistakes
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.record import Record
 
 TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
 SHOWN = 8  # images of a kind
+NOTHING_FOUND = "no detection found an object"
 TIMING = ("precision", "threads", "compile", "warmup", "repeats", "turns", "fused", "channels_last")
 
 
@@ -147,21 +147,20 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
     """Some images as they come, and those with the most mistakes."""
     try:
         names = pictures.names_of(store, run)
-        found = pictures.image_errors_of(store, run)
+        found = pictures.mistakes_of(store, run)
         if not store.file(run, "predictions.json").is_file():
             raise UserError(f"{run} has no predictions.json, which train.py and evaluate.py write")
     except UserError as fault:
         yield section("Images", html.P(str(fault)))
         return
-    is_best = best_f1(pictures.matches_of(store, run)) is not None
-    best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest" if is_best else "no detection found an object"
-    note = f"{TRUTH} Solid lines: boxes with this score or more; {best}."
-    yield section(
-        "Images",
-        html.P(note, className="caption"),
-        field("score", "Least score of a box", slider(found.threshold, "best F1" if is_best else "")),
-        html.Div(galleries(run, names, found), id="galleries"),
-    )
+    chooser, note = [], TRUTH
+    if found.threshold is not None:
+        is_best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest"
+        note = f"{TRUTH} Solid lines: boxes with this score or more; {is_best if found.is_best else NOTHING_FOUND}."
+        mark = slider(found.threshold, "best F1" if found.is_best else "")
+        chooser = [field("score", "Least score of a box", mark)]
+    drawn = html.Div(galleries(run, names, found), id="galleries")
+    yield section("Images", html.P(note, className="caption"), *chooser, drawn)
 
 
 def slider(score: float, mark: str) -> dcc.Slider:
@@ -173,26 +172,19 @@ def rounded(score: float) -> float:
     return round(score, 2)
 
 
-def galleries(run: str, names: dict[int, str], found: ImageErrors) -> list:
+def galleries(run: str, names: dict[int, str], found: Mistakes) -> list:
     return [
-        gallery(run, names, sorted(found.missed)[:SHOWN], found),
+        gallery(run, names, found.image_ids[:SHOWN], found),
         html.H2("Its worst images"),
         gallery(run, names, found.worst(SHOWN), found),
     ]
 
 
-def gallery(run: str, names: dict[int, str], image_ids: list[int], found: ImageErrors) -> html.Div:
+def gallery(run: str, names: dict[int, str], image_ids: list[int], found: Mistakes) -> html.Div:
     return html.Div(
-        [
-            picture(run, each, pictures.name_of(names, each), counted(found, each), found.threshold)
-            for each in image_ids
-        ],
+        [picture(run, each, pictures.name_of(names, each), found.words(each), found.threshold) for each in image_ids],
         className="gallery",
     )
-
-
-def counted(found: ImageErrors, image_id: int) -> str:
-    return f"{found.missed[image_id]} missed, {found.false[image_id]} false"
 
 
 def register(app: Dash, store: Store) -> None:
@@ -208,7 +200,7 @@ def register(app: Dash, store: Store) -> None:
         run = first(address.read(search), "run")
         try:
             best = pictures.threshold_of(store, run)
-            found = pictures.image_errors_of(store, run, best if score == rounded(best) else score)
+            found = pictures.mistakes_of(store, run, best if score == rounded(best) else score)
             names = pictures.names_of(store, run)
         except (UserError, TypeError):  # the run has gone by now, or nothing was typed
             return no_update

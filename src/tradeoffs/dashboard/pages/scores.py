@@ -22,8 +22,8 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     """Older runs have no matches, or no confusion matrix."""
     names = [row["name"] for row in record.accuracy.get("per_class") or []]
     with suppress(UserError):
-        matches = pictures.matches_of(store, run)
-        if len(names) == len(matches.class_ids):
+        matches = pictures.evidence_of(store, run)
+        if isinstance(matches, Matches) and len(names) == len(matches.class_ids):
             yield from curves(matches, names)
     with suppress(UserError):
         confusion = Confusion.load(store.file(run, "confusion.json"))

@@ -1,0 +1,57 @@
+"""Scores that are a sum over a sum, such as right answers over images: what each image adds to both sums."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from tradeoffs.errors import UserError
+from tradeoffs.files import write_whole
+
+NUMBERS = ("image_ids", "above", "below", "mistakes")
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """S scores of M images. An image that does not count for one has 0 below its line.
+
+    `mistakes` say how wrong an image is, in numbers of `mistake`, such as `wrong` or `degrees off`.
+    """
+
+    image_ids: Int64[ndarray, " M"]
+    names: list[str]
+    above: Float64[ndarray, "S M"]
+    below: Float64[ndarray, "S M"]
+    mistakes: Float64[ndarray, " M"]
+    mistake: str
+
+    def score(self, weights: Float64[ndarray, " M"] | None = None) -> dict[str, float]:
+        """By name, each image counted `weights` times; nan where nothing counts."""
+        weights = np.ones(len(self.image_ids)) if weights is None else weights
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = (self.above @ weights) / (self.below @ weights)
+        return dict(zip(self.names, values.tolist(), strict=True))
+
+    def has_truth_of(self, other: Ratios) -> bool:
+        return np.array_equal(self.image_ids, other.image_ids) and np.array_equal(self.below, other.below)
+
+    def save(self, path: Path) -> None:
+        """Written whole or not at all."""
+        buffer, words = io.BytesIO(), {"names": np.array(self.names, str), "mistake": np.array(self.mistake, str)}
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in NUMBERS}, **words)
+        write_whole(path, buffer.getbuffer())
+
+    @classmethod
+    def load(cls, path: Path) -> Ratios:
+        """Raises UserError if the file is missing or damaged."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                numbers = {name: file[name] for name in NUMBERS}
+                return cls(**numbers, names=file["names"].tolist(), mistake=str(file["mistake"]))
+        except Exception as error:  # zipfile, numpy and the system each have their own
+            raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
