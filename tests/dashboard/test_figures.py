@@ -4,12 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from dashboard_runs import write_run
+from dashboard_runs import FIGURES, write_run
 
 from tradeoffs.dashboard import filters, listing
 from tradeoffs.dashboard.axes import GROUPING, choices_in
 from tradeoffs.dashboard.bars import MOST_BARS, bars
-from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.pages import figures as pages
 from tradeoffs.dashboard.pages import limit
 from tradeoffs.dashboard.scatter import frontier, mark_sizes

@@ -1,10 +1,10 @@
 """The limit in the figures of costs and gains."""
 
 import pytest
+from dashboard_runs import FIGURES
 
 from tradeoffs.dashboard import filters
 from tradeoffs.dashboard.export import report
-from tradeoffs.dashboard.figures import FIGURES
 from tradeoffs.dashboard.pages import limit
 
 

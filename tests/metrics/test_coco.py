@@ -240,7 +240,7 @@ def test_written_results_score_the_same():
     ground_truth, images = random_case(6)
     metric = CocoMetric(ground_truth, CATEGORY_IDS)
     metric.update(torch.arange(1, 41), detections(*images))
-    results = json.loads(json.dumps(metric.coco_results()))
+    results = json.loads(json.dumps(metric.predictions()))
     assert len(results) == sum(map(len, images))
     assert all(coordinate == round(coordinate, 3) for result in results for coordinate in result["bbox"])
     assert_same_summary(metric.compute(), with_pycocotools(ground_truth, results))
@@ -302,7 +302,7 @@ def test_more_than_100_detections_count_where_that_is_asked(most, found):
     assert scores.summary[f"AR{most}"] == pytest.approx(found / 150)
     assert scores.summary["mAP"] == pytest.approx(67 / 101 if most == 100 else 1)
     assert scores.per_class[0]["AP"] == pytest.approx(scores.summary["mAP"])
-    assert metric.matches().true[0].sum() == found
+    assert metric.evidence().true[0].sum() == found
 
 
 def test_the_best_f1_is_known_after_scoring_small_splits(monkeypatch):
@@ -311,7 +311,7 @@ def test_the_best_f1_is_known_after_scoring_small_splits(monkeypatch):
     metric.update(torch.arange(1, 41), detections(*images))
     assert metric.quick_best_f1() is None
     metric.compute()
-    assert metric.quick_best_f1() == best_f1(metric.matches()) is not None
+    assert metric.quick_best_f1() == best_f1(metric.evidence()) is not None
     monkeypatch.setattr("tradeoffs.metrics.coco.FEW_CELLS", 40 * len(CATEGORY_IDS) - 1)
     metric.compute()
     assert metric.quick_best_f1() is None
@@ -344,7 +344,7 @@ def test_ids_are_exact_up_to_64_bits(first):
         entry["id"] += first
     metric = CocoMetric(large, [first + id for id in CATEGORY_IDS])
     metric.update(torch.arange(1, 41) + first, detections(*images))
-    scores, results, matches = metric.compute(), metric.coco_results(), metric.matches()
+    scores, results, matches = metric.compute(), metric.predictions(), metric.evidence()
     assert scores.summary == pytest.approx(small.summary, nan_ok=True)
     assert [row["id"] - first for row in scores.per_class] == CATEGORY_IDS
     expected = to_results(images)
@@ -410,7 +410,7 @@ def run_rank(rank: int, folder: Path) -> None:
     else:
         metric.update(torch.arange(13, 41), detections(*images[12:]))
         metric.update(torch.tensor([1]), detections([(0, 1.0, ELSEWHERE)]))
-    found = {"scores": metric.compute().to_dict(), "results": metric.coco_results()}
+    found = {"scores": metric.compute().to_dict(), "results": metric.predictions()}
     (folder / f"{rank}.json").write_text(json.dumps(found))
     torch.distributed.destroy_process_group()
 
@@ -425,7 +425,7 @@ def test_two_processes_score_like_one(tmp_path):
     metric = CocoMetric(ground_truth, CATEGORY_IDS)
     metric.update(torch.arange(1, 41), detections(*images))
     assert first["scores"] == second["scores"] == metric.compute().to_dict()
-    assert first["results"] == metric.coco_results()
+    assert first["results"] == metric.predictions()
     assert second["results"] == []
 
 

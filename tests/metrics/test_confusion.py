@@ -104,7 +104,7 @@ def test_of_the_metric_with_ids_of_its_own(tmp_path):
     assert whole.classes == ["dog", "cat"]  # by id, as the table of classes is
     assert whole.matrix == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
     assert part.matrix == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
-    assert metric.matches(only_seen=True).objects.tolist() == [[0], [1]]
+    assert metric.evidence(only_seen=True).objects.tolist() == [[0], [1]]
     part.save(tmp_path / "confusion.json")
     assert Confusion.load(tmp_path / "confusion.json") == part
 

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tradeoffs.data.loader import EpochBatches, ResumableLoader
 from tradeoffs.structures import Batch, Detections, Targets
+from tradeoffs.tasks.detection import draw_detections
 from tradeoffs.training.checkpoint_files import SafeCheckpointIO, find_checkpoint
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.schedule import parameter_groups, warmup_cosine
@@ -91,7 +92,11 @@ class TinyTask(LightningModule):
         self.val_losses.append(sum(self._losses(batch).values()))
         targets = batch.targets
         found = Detections(targets.boxes, torch.full((len(batch), 1), 0.9), targets.labels, targets.valid)
-        return {"batch": batch, "detections": found}
+        return {"batch": batch, "predictions": found}
+
+    def draw(self, kept: list, side: int) -> tuple[list[Tensor], str]:
+        self.drawn = [picture for each in kept for picture in draw_detections(*each, ["a", "b"], 0.3, side)]
+        return self.drawn, "all"
 
     def on_validation_epoch_end(self) -> None:
         self.log("val/mAP", torch.exp(-torch.stack(self.val_losses).mean()))

@@ -16,14 +16,12 @@ from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
 
-from tradeoffs.commands.score_pictures import CURVES, MATRIX, draw_scores
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
-from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
-from tradeoffs.metrics.matches import Matches
+from tradeoffs.metrics.evidence import Evidence, save_evidence
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record, write_record
 from tradeoffs.results.statistics import over_images
@@ -56,30 +54,24 @@ def report(
     """
     # These gather from all processes.
     only_seen = validates_a_part(task.trainer)
-    predictions, matches = task.metric.coco_results(), task.metric.matches(only_seen)
-    best = best_f1(matches) if matches else None
-    confusion = task.metric.confusion(best.threshold if best else USUAL_SCORE, only_seen)
+    predictions, evidence = task.metric.predictions(), task.metric.evidence(only_seen)
     if rank_zero_only.rank == 0:
         write_whole(folder / "predictions.json", json.dumps(predictions))
-        matches.save(folder / "matches.npz")
-        confusion.save(folder / "confusion.json")
+        save_evidence(evidence, folder)
+    more = task.report(folder, evidence, only_seen)
+    if rank_zero_only.rank == 0:
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
             status="stopped" if stopped else "finished",
             error=stopped,
-            accuracy={
-                **task.scores.to_dict(),
-                "intervals": intervals(matches),
-                "best_f1": best._asdict() if best else None,
-            },
+            accuracy={**task.scores.to_dict(), "intervals": intervals(evidence), **more},
             training=training or {},
             config=OmegaConf.to_container(config, resolve=True),
             where=where,
         )
         write_record(folder / "result.json", record)  # whatever becomes of the measuring
-        draw_scores(folder, matches, confusion)
         if config.measure and not (stopped and training):
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
@@ -114,12 +106,12 @@ def compare(places: Sequence[Path]) -> None:
     from tradeoffs.results.print import print_tables  # pandas is needed here alone
     from tradeoffs.results.table import read_table
 
-    print_tables(read_table(places).table, "ms", "mAP")
+    print_tables(read_table(places).table, "ms")
 
 
-def intervals(matches: Matches) -> dict[str, list[float]]:
+def intervals(evidence: Evidence) -> dict[str, list[float]]:
     """Bounds of what other images of the same kind might have given."""
-    return {name: [bounds.low, bounds.high] for name, bounds in over_images(matches).items()}
+    return {name: [bounds.low, bounds.high] for name, bounds in over_images(evidence).items()}
 
 
 def measured_cost(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
@@ -158,7 +150,7 @@ def measure_task(task: LightningModule, data: LightningDataModule, device: torch
 
 def show(record: Record, folder: Path, again: str | None = None) -> float:
     """Prints the tables and where everything is; returns the headline score. `again` makes evaluate.py repeat it."""
-    per_class = [{key: row[key] for key in ("name", "AP", "AP50", "instances")} for row in record.accuracy["per_class"]]
+    per_class = [{key: row[key] for key in row if key != "id"} for row in record.accuracy["per_class"]]
     print_pretty(score_table(record.accuracy["summary"], per_class, cost_summary(record.cost)))
     if record.error:
         print(f"{record.status}: {record.error}")
@@ -192,9 +184,10 @@ CONTENTS = {
     "pictures": "predictions beside the truth",
     "predictions.json": "all predictions",
     "matches.npz": "which of them found an object",
+    "ratios.npz": "how right each image is",
     "confusion.json": "which class was taken for which",
-    CURVES: "precision, recall and F1",
-    MATRIX: "the confusion matrix",
+    "pictures/precision_recall.svg": "precision, recall and F1",
+    "pictures/confusion.svg": "the confusion matrix",
     "checkpoints/best.ckpt": "the best weights",
 }
 

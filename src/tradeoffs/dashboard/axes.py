@@ -102,7 +102,7 @@ def label(name: str) -> str:
 
 
 def capital(text: str) -> str:
-    return text if text.startswith("mAP") else text[0].upper() + text[1:]
+    return text if text[1:2].isupper() else text[0].upper() + text[1:]
 
 
 def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:

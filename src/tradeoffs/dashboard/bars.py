@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import AXES, hovers, label
 from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
+from tradeoffs.results.columns import headline
 from tradeoffs.results.names import short_names
 
 SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
@@ -47,7 +48,7 @@ def bars(rows: pd.DataFrame, parts: dict[str, str], title: str, stacked: bool = 
 
 def ordered(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The best accuracy first, or the lowest cost."""
-    name = "mAP" if name in SIZES else "ms" if name in PARTS else name
+    name = headline(rows) if name in SIZES else "ms" if name in PARTS else name
     return rows.sort_values(name, ascending=AXES[name].better == "low", kind="stable")
 
 

@@ -14,12 +14,13 @@ from plotly.offline import get_plotlyjs
 from tradeoffs.dashboard import filters, listing, notes, theme
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, choices_in
-from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.figures import Figure, figures_of
 from tradeoffs.dashboard.pages import limit
 from tradeoffs.dashboard.scatter import Choices
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.answer import answers
+from tradeoffs.results.columns import COLUMNS, headline
 from tradeoffs.results.question import counted
 
 STYLE = Path(__file__).with_name("assets") / "style.css"
@@ -51,11 +52,12 @@ def report(store: Store, view: View) -> str:
     }
     parts = [f"<p><strong>{name}</strong> {escape(text)}</p>" for name, text in facts.items() if text]
     now = first(view, "figure", "frontier")  # whose axes and looks the view may choose
+    figures = figures_of(rows, store.table())
     parts += [
         section(figure, rows, store.table(), choices_in(view if name == now else {}, figure.choices))
-        for name, figure in FIGURES.items()
+        for name, figure in figures.items()
     ]
-    parts += answered(store, view, FIGURES.get(now, FIGURES["frontier"]))
+    parts += answered(store, view, figures.get(now, figures["frontier"]))
     stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
     explained = f"{stars} {listing.marks_explained(rows, listing.usual_columns(rows))}".strip()
     parts += ["<h2>Table</h2>", f"<p>{explained}</p>", '<div class="scroll">', table_text(rows), "</div>"]
@@ -75,7 +77,7 @@ def answered(store: Store, view: View, figure: Figure) -> list[str]:
 def drawings(store: Store, view: View) -> Iterator[tuple[str, go.Figure]]:
     """All figures that the runs of a view can fill, each with a name: numbered where it has several panels."""
     rows = filters.shown(store.table(), view)
-    for name, figure in FIGURES.items():
+    for name, figure in figures_of(rows, store.table()).items():
         groups = figure.groups(rows, figure.choices)
         for number, (_, group) in enumerate(groups, start=1):
             drawn = figure.draw(group, store.table(), figure.choices)
@@ -122,7 +124,7 @@ def embedded(figure: go.Figure) -> str:
 
 
 def table_text(rows: pd.DataFrame) -> str:
-    rows = listing.ordered(rows, "mAP", descending=True)
+    rows = listing.ordered(rows, headline(rows), descending=COLUMNS[headline(rows)].better == "high")
     columns = listing.usual_columns(rows)
     heads = "".join(
         f"<th scope='col'><button>{escape(text)}</button></th>" for text in ["run", *map(listing.head, columns)]

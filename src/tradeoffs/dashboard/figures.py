@@ -15,9 +15,12 @@ from tradeoffs.dashboard.filters import panels
 from tradeoffs.dashboard.lines import by_proposals, by_resolution, paths
 from tradeoffs.dashboard.scatter import Choices, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
+from tradeoffs.results.columns import ACCURACY, headline
+from tradeoffs.scores import declared
 
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
 
+SCORE = "score"  # stands for what most of the shown runs are compared by
 ALIKE = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep")
 
 
@@ -39,6 +42,18 @@ class Figure(NamedTuple):
     largest: str | None = None
     along: str | None = None
     remedy: str = "Filters may have left out the others."
+
+    def of(self, rows: pd.DataFrame) -> Figure:
+        """With a score in the place of `SCORE`."""
+        name = headline(rows)
+        needs, shows = (tuple(name if each == SCORE else each for each in part) for part in (self.needs, self.shows))
+        choices = {key: name if value == SCORE else value for key, value in self.choices.items()}
+        return self._replace(needs=needs, shows=shows, choices=choices)
+
+    def fits(self, table: pd.DataFrame) -> bool:
+        """Whether tasks in the table have the scores that it shows."""
+        known = {name for task in table["task"].unique() for name in declared().get(task, ())}
+        return known.issuperset(ACCURACY.keys() & {*self.of(table).needs})
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))
@@ -108,6 +123,11 @@ def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -
     return figure
 
 
+def figures_of(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, Figure]:
+    """Those that the tasks of the table have the scores for, with the score that most of the rows are compared by."""
+    return {name: figure.of(rows) for name, figure in FIGURES.items() if table.empty or figure.fits(table)}
+
+
 LOOKS = {"colour": "backbone", "symbol": "model"}
 FIGURES = {
     "frontier": Figure(
@@ -115,19 +135,19 @@ FIGURES = {
         "Each mark is a model; up is more accurate, left is faster. The dotted line joins those that no other one "
         "beats. A disturbed time is a hollow mark and counts as slow as its slow turns. Colour tells the "
         "backbone, shape the architecture, and a larger mark needs more memory.",
-        *(scatter, {"x": "ms", "y": "mAP", **LOOKS, "size": "memory", "scale": "log"}),
+        *(scatter, {"x": "ms", "y": SCORE, **LOOKS, "size": "memory", "scale": "log"}),
     ),
     "backbone": Figure(
         *("Accuracy by backbone", "3"),
         "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
         "the paper; other backbones are left out.",
-        *(scatter, {"x": "backbone_accuracy", "y": "mAP", **LOOKS, "size": "", "scale": "linear"}),
+        *(scatter, {"x": "backbone_accuracy", "y": SCORE, **LOOKS, "size": "", "scale": "linear"}),
         largest="num_proposals",
     ),
     "objects": Figure(
         *("Accuracy by size of objects", "4"),
         "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
-        *(by_object_size, {}, ("mAP", *SIZES)),
+        *(by_object_size, {}, (SCORE, *SIZES)),
         barred=True,
         largest="num_proposals",
     ),
@@ -145,7 +165,7 @@ FIGURES = {
         "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right), each with "
         "the largest images that it was run with.",
         *(by_proposals, {"scale": "linear"}, ("num_proposals",)),
-        shows=("mAP", "ms"),
+        shows=(SCORE, "ms"),
         largest="image_size",
         along="num_proposals",
         remedy="This scores a two-stage model with several: "

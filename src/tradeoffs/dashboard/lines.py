@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import hovers, label, plain
 from tradeoffs.dashboard.scatter import Choices, Looks, add_legend
 from tradeoffs.dashboard.style import LAYOUT, ticks
+from tradeoffs.results.columns import headline
 
 SECOND = {"overlaying": "y", "side": "right", "tickmode": "auto", "showgrid": False}  # an axis of another unit
 
@@ -20,7 +21,7 @@ def paths(rows: pd.DataFrame, along: str) -> Iterator[tuple[str, str, pd.DataFra
     Sweeps are not joined with each other, since they may have trained in other ways.
     """
     for keys, group in rows.groupby(apart(along), sort=True, dropna=False):
-        best = group.sort_values("mAP", na_position="first").drop_duplicates(along, keep="last")
+        best = group.sort_values(headline(group), na_position="first").drop_duplicates(along, keep="last")
         if len(best) > 1:
             yield str(keys[0]), str(keys[1]), best.sort_values(along)
 
@@ -62,6 +63,7 @@ def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices
 
 def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
     """Accuracy solid, time dotted with an axis of its own."""
+    score = headline(rows)
     looks = Looks.of(everything)
     template, texts = hovers(rows)
     figure = go.Figure(layout=LAYOUT)
@@ -75,13 +77,13 @@ def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices)
             "hovertemplate": template,
             "showlegend": False,
         }
-        for name, drawn in {"mAP": {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
+        for name, drawn in {score: {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
             if path[name].notna().any():
                 figure.add_scatter(y=path[name], line_color=colour, **drawn, **look)
     add_legend(figure, rows, looks, "backbone", "model")
     figure.update_xaxes(title_text=label("num_proposals"), **ticks(rows["num_proposals"], choices["scale"]))
     figure.update_layout(
-        yaxis={"title": f"{label('mAP')}, solid", "rangemode": "nonnegative"},
+        yaxis={"title": f"{label(score)}, solid", "rangemode": "nonnegative"},
         yaxis2={"title": f"{label('ms')}, dotted", "rangemode": "tozero", **SECOND},
         margin_r=64,
     )

@@ -10,24 +10,27 @@ import pandas as pd
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, plain, written
 from tradeoffs.results.bounds import bounds, doubtful, untrained
-from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER
+from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER, headline
 from tradeoffs.results.names import short_names
+from tradeoffs.scores import declared
 
 STAR, CLOSE = "★", "☆"
 
 # What is asked for first stands where a narrow window shows it.
 USUAL = (
-    *("mAP", "ms", "AP50", "model", "backbone", "image_size", "num_proposals", "seed", "seeds"),
+    *("model", "backbone", "image_size", "num_proposals", "seed", "seeds"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
-SHORT = {"model": "model", "AP50": "AP50", "AP75": "AP75"}  # heads, beside those of the results
+SHORT = {"model": "model", **{name: name for name in ACCURACY}}  # heads, beside those of the results
 IDENTITY = ("model", "backbone", "image_size", "num_proposals", "seed")
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
 
 def usual_columns(rows: pd.DataFrame) -> list[str]:
     """Those in which something is written; the state only if it is not the same for all."""
-    known = [name for name in USUAL if name in rows and rows[name].map(written).ne("-").any()]
+    scores = dict.fromkeys([headline(rows), *(name for task in rows["task"].unique() for name in first_two(task))])
+    best, *others = scores
+    known = [name for name in (best, "ms", *others, *USUAL) if name in rows and rows[name].map(written).ne("-").any()]
     alike = {
         name
         for name in ("status", "seeds", "seed")
@@ -38,6 +41,11 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
     if alike_rows and rows["sweep"].nunique() > 1:
         shown.insert(shown.index("backbone") + 1, "sweep")
     return [name for name in shown if name != "seed" or "seeds" not in shown]
+
+
+def first_two(task: str) -> list[str]:
+    """The scores of a task that stand in every table."""
+    return list(declared().get(task, ()))[:2]
 
 
 def plain_one(name: str) -> str:

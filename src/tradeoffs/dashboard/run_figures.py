@@ -9,14 +9,17 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from tradeoffs.dashboard.axes import AXES
 from tradeoffs.dashboard.bars import PARTS
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
+from tradeoffs.scores import declared
 
 CURVES = {
     "Losses": ("loss", "val/loss", "loss/"),
-    "Accuracy on the validation split": ("val/mAP", "val/AP50", "val/AP75"),
+    "Accuracy on the validation split": tuple(f"val/{name}" for names in declared().values() for name in [*names][:3]),
     "Learning rate": ("learning_rate",),
 }
+NO_SCORES = ("id", "name", "instances")  # of what is known of a class
 SIZES = ("small", "medium", "large")
 DASHES = ("solid", "dash", "dot", "dashdot")
 ERRORS = {
@@ -56,11 +59,13 @@ def lines(table: pd.DataFrame, names: list[str]) -> go.Figure:
 
 
 def class_bars(per_class: list[Mapping[str, Any]]) -> go.Figure:
-    """The best class first; classes without objects are left out."""
-    known = sorted((each for each in per_class if each.get("AP") is not None), key=lambda each: -each["AP"])
+    """The best class first, by the first of its scores; those of which nothing is known are left out."""
+    keys = [key for key in per_class[0] if key not in NO_SCORES]
+    known = sorted((each for each in per_class if each.get(keys[0]) is not None), key=lambda each: -each[keys[0]])
     names = [f"{html.escape(str(each['name']))} ({each.get('instances', '?')})" for each in known]
     figure = go.Figure(layout=LAYOUT)
-    for key, title, colour in (("AP", "AP", COLOURS[0]), ("AP50", "AP at IoU 0.5", COLOURS[4])):
+    for key, colour in zip(keys, (COLOURS[0], COLOURS[4]), strict=False):
+        title = AXES[key].title if key in AXES else key
         figure.add_bar(x=[each.get(key) for each in known], y=names, orientation="h", name=title, marker_color=colour)
     figure.update_layout(barmode="group", height=140 + 34 * len(known), xaxis_rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)

@@ -23,7 +23,7 @@ MARGIN = 0.15  # of the span of the marks, beside them
 MOST_WHISKERS = 200  # more hide each other
 HOLLOW = "hollow: disturbed time, or hardly trained"
 MAYBE = "ringed: perhaps on it, within the intervals"
-GAINS = (*ACCURACY, "backbone_accuracy")  # all else is a cost
+GAINS = (*(name for name, score in ACCURACY.items() if score.better == "high"), "backbone_accuracy")  # all else costs
 
 
 class Looks(NamedTuple):

@@ -94,7 +94,7 @@ class CocoMetric:
         seen = gather_on_first(join(self._parts))
         return broadcast_from_first(None if seen is None else self._score(seen, only_seen, errors))
 
-    def coco_results(self) -> list[dict]:
+    def predictions(self) -> list[dict]:
         """All detections in COCO's results format: on rank 0, empty on the others. Every rank must call it.
 
         Boxes are rounded to a thousandth of a pixel. Scores are not: a tie would change the ranking.
@@ -110,7 +110,7 @@ class CocoMetric:
             for image_id, category_id, box, score in zip(image_ids, category_ids, boxes, scores, strict=True)
         ]
 
-    def matches(self, only_seen: bool = False) -> Matches | None:
+    def evidence(self, only_seen: bool = False) -> Matches | None:
         """Which detections found an object, on rank 0; None on the others. Every rank must call it."""
         seen = gather_on_first(join(self._parts))
         if seen is None:

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=versions())
     parser.add_argument("--x", default="ms", metavar="COLUMN", help="what it costs; ms by default")
-    parser.add_argument("--y", default="mAP", metavar="COLUMN", help="what it gives; mAP by default")
+    parser.add_argument("--y", metavar="COLUMN", help="what it gives; by default the score of the task, such as mAP")
     parser.add_argument(
         *("--below", "--above"),
         action=Limits,
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="COLUMN=NUMBER",
         help="ask which run is best within this limit, in the column's unit; may be given several times",
     )
-    parser.add_argument("--best", metavar="COLUMN", help="what is to be best; mAP by default")
+    parser.add_argument("--best", metavar="COLUMN", help="what is to be best; by default the score of the task")
     parser.add_argument("--format", choices=FORMATS, help="print the tables ready to be pasted")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all runs with all columns into this file")
     given = parser.parse_args(arguments)
@@ -70,7 +70,8 @@ class Limits(argparse.Action):
 def show(given: argparse.Namespace) -> None:
     question = read_question(given.below, given.best) if given.below or given.best else None
     for option in ("x", "y"):
-        require_column(getattr(given, option), f"--{option}")
+        if (name := getattr(given, option)) is not None:
+            require_column(name, f"--{option}")
     if given.csv is not None:
         require_place(given.csv)
 
@@ -107,7 +108,7 @@ def print_answers(runs: DataFrame, question: Question) -> None:
 
     found = answers(runs, question)
     if not found:
-        raise UserError(f"none of these runs has {' and '.join(question.columns)}; {REMEDY}")
+        raise UserError(f"none of these runs has {' and '.join(filter(None, question.columns))}; {REMEDY}")
     for answer in found:
         print(answer.sentence, *(f"  {doubt}" for doubt in answer.doubts), sep="\n")
     if text := left_out(runs, question):

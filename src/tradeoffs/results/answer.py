@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.results.bounds import bounds, doubtful, untrained
-from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, headline
 from tradeoffs.results.data_marks import is_hash, mark
 from tradeoffs.results.differences import Difference, Differences
 from tradeoffs.results.names import short_names
@@ -42,6 +42,9 @@ def answers(runs: pd.DataFrame, question: Question, root: Path = Path()) -> list
 
     `runs` is a table of records, whose folders are below `root`.
     """
+    if question.best is None:
+        parts = [rows for _, rows in runs.groupby("task", sort=False)]
+        return [each for rows in parts for each in answers(rows, question._replace(best=headline(rows)), root)]
     rows = answering(runs, question)
     if rows.empty:
         return []
@@ -68,6 +71,7 @@ def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
 
 def left_out(runs: pd.DataFrame, question: Question) -> str:
     """How many records take no part, and why; nothing where all do."""
+    question = question._replace(best=question.best or headline(runs))
     rows = over_seeds_table(runs) if (runs["status"] == "finished").any() else runs[:0]
     lacking = int((~np.isfinite(rows[question.columns].astype(float))).any(axis=1).sum())
     parts = [f"{lacking} without {' or '.join(map(title, question.columns))}"] if lacking else []

@@ -12,45 +12,50 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
-from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER, headline
 from tradeoffs.results.data_marks import data_marks, data_note
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import short_names, told_apart
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
+from tradeoffs.scores import declared
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 MARKS = {"*": "* no other run is as good in both and better in one", "~": "~ no other run beats it for sure"}
 LOG_WIDTH = 160  # characters, in a file
-DISPENSABLE = ("memory", "parameters", "AP50", "multiply_adds")  # the first goes first where a terminal is narrow
+DISPENSABLE = ("memory", "parameters", *ACCURACY, "multiply_adds")  # the first goes first where a terminal is narrow
 
 
-def print_tables(runs: pd.DataFrame, x: str, y: str) -> None:
+def print_tables(runs: pd.DataFrame, x: str, y: str | None = None) -> None:
+    """`y` is by default what each task's runs are compared by."""
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else LOG_WIDTH)
-    for title, group in comparable(runs, y):
-        console.print(fitting_table(group, title, x, y, console))
-        for note in notes(group, x, y):
+    for title, group, gain in comparable(runs, y):
+        console.print(fitting_table(group, title, x, gain, console))
+        for note in notes(group, x, gain):
             console.print(note, markup=False, highlight=False)
     for folder, run in runs[runs["status"] != "finished"].iterrows():
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
-def written_tables(runs: pd.DataFrame, x: str, y: str, form: str) -> str:
+def written_tables(runs: pd.DataFrame, x: str, y: str | None, form: str) -> str:
     """The same in one of `FORMATS`, with all columns."""
     tables = [
-        FORMATS[form](title, headed(columns_of(group, numbers_of(group, x, y), x, y)), WORDS, list(notes(group, x, y)))
-        for title, group in comparable(runs, y)
+        FORMATS[form](
+            title, headed(columns_of(group, numbers_of(group, x, gain), x, gain)), WORDS, list(notes(group, x, gain))
+        )
+        for title, group, gain in comparable(runs, y)
     ]
     return "\n".join(tables)
 
 
-def comparable(runs: pd.DataFrame, y: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Means over seeds of runs of one task, data set and device, the best first, with their title."""
+def comparable(runs: pd.DataFrame, y: str | None) -> Iterator[tuple[str, pd.DataFrame, str]]:
+    """Means over seeds of runs of one task, data set and device, the best first, with their title and their `y`."""
     for values, group in over_seeds_table(runs).groupby(list(TOGETHER), dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
-        yield title, group.sort_values(y, ascending=COLUMNS[y].better == "low")
+        gain = y or headline(group)
+        yield title, group.sort_values(gain, ascending=COLUMNS[gain].better == "low"), gain
 
 
 def notes(rows: pd.DataFrame, x: str, y: str) -> Iterator[str]:
@@ -82,7 +87,8 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
 
 
 def numbers_of(rows: pd.DataFrame, x: str, y: str) -> list[str]:
-    return list(dict.fromkeys([y, *(name for name in ("AP50", x, *COSTS) if rows[name].notna().any())]))
+    scores = list(declared().get(rows["task"].iloc[0], ()))[:2]
+    return list(dict.fromkeys([y, *(name for name in (*scores, x, *COSTS) if rows[name].notna().any())]))
 
 
 def table_of(rows: pd.DataFrame, numbers: list[str], title: str, x: str, y: str) -> Table:
@@ -123,7 +129,7 @@ def number(row: pd.Series, name: str) -> str:
         return f"{digits}!"
     if name in ACCURACY and pd.notna(row.get("hardly_trained")):
         return f"{digits}?"
-    half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == "mAP" else np.nan
+    half = (row.get(f"{name}_high", np.nan) - row.get(f"{name}_low", np.nan)) / 2 if name == row["headline"] else np.nan
     return digits if pd.isna(half) else f"{digits}±{half:.3f}"
 
 

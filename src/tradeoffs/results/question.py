@@ -33,8 +33,10 @@ class Limit(NamedTuple):
 
 
 class Question(NamedTuple):
+    """`best` is None for the headline of the task."""
+
     limits: tuple[Limit, ...]
-    best: str
+    best: str | None
 
     @property
     def columns(self) -> list[str]:
@@ -52,8 +54,8 @@ class Question(NamedTuple):
 
 def read_question(limits: Sequence[tuple[str, str]], best: str | None = None) -> Question:
     """Of an option (`--below` or `--above`) and `COLUMN=NUMBER` each. Raises UserError for what cannot be asked."""
-    best = "mAP" if best is None else best
-    require_column(best, "--best")
+    if best is not None:
+        require_column(best, "--best")
     return Question(tuple(read_limit(*limit) for limit in limits), best)
 
 

@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.inference.address import is_address
 from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
+from tradeoffs.scores import declared
 from tradeoffs.settings.compose import CONF, leaves
 from tradeoffs.settings.folder_names import check_name, check_place
 from tradeoffs.settings.hydra_errors import one_line
@@ -37,6 +38,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_image_size(config)
     check_task(config, conf)
     check_resize(config)
+    check_headline(config)
     check_neck(config, conf)
     check_weights(config)
     check_proposals(config, conf)
@@ -87,6 +89,14 @@ def check_task(config: DictConfig, conf: Path) -> None:
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
     raise MismatchError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+
+
+def check_headline(config: DictConfig) -> None:
+    """It is something that the task is scored by, of which more is better."""
+    task = config.get("task") or {}
+    scores = [name for name, score in declared().get(task.get("name"), {}).items() if score.better == "high"]
+    if "headline" in task and scores and task.headline not in scores:
+        raise UserError(f"task.headline={task.headline} is impossible; task.headline is one of {', '.join(scores)}")
 
 
 def check_resize(config: DictConfig) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -14,36 +16,62 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from tradeoffs.data.photometric import photometric_distort
 from tradeoffs.errors import UserError
-from tradeoffs.structures import Batch
+from tradeoffs.metrics.evidence import Evidence
+from tradeoffs.structures import Batch, Targets
 from tradeoffs.training.partial_validation import validates_a_part
 from tradeoffs.training.schedule import parameter_groups
 
 
 @runtime_checkable
 class Scores(Protocol):
-    """What a metric has computed; `summary` is logged."""
+    """What a metric has computed. `summary` is logged, and names its scores as the task's YAML does."""
 
     summary: dict[str, float]
+    per_class: list[dict[str, Any]]  # `id`, `name` and what is known of the class
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the record: all of it, as JSON."""
 
 
 @runtime_checkable
 class Metric(Protocol):
-    """Scores a validation split, over all processes."""
+    """Scores a validation split. All but `reset` is asked of every process and answered in the first."""
 
     def reset(self) -> None: ...
 
     def compute(self, only_seen: bool = False) -> Scores:
-        """With `only_seen` of the images that were shown to it alone."""
+        """In every process. With `only_seen` of the images that were shown to it alone."""
+
+    def predictions(self) -> list[dict]:
+        """All that was found, in COCO's results format or one like it: an `image_id` and what is to be said of it."""
+
+    def evidence(self, only_seen: bool = False) -> Evidence | None: ...
 
 
 class Task(LightningModule):
-    """Trains a model by its `losses`; a task adds its metric, and what a validation step shows to it.
+    """Trains a model by its `losses`, and scores it. A task adds what it knows of its own: the four methods below.
 
     `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
     stepped with it; the model's heads learn at `head_lr` times the learning rate. The best weights are those with the
     highest `headline`, one of the metric's scores. The trainer's data module gives the classes, and says whether
     colours are distorted.
     """
+
+    def build_metric(self, data: Any) -> Metric:
+        """For the validation split of a data module."""
+        raise NotImplementedError
+
+    def show(self, metric: Metric, batch: Batch, predictions: Any) -> None:
+        """Adds a batch to what the metric scores."""
+        raise NotImplementedError
+
+    def draw(self, kept: Sequence[tuple[Batch, Any]], side: int) -> tuple[list[UInt8[Tensor, "3 _h _w"]], str]:
+        """A picture of each image, its longer side `side` pixels, with truth and predictions; and what is drawn."""
+        raise NotImplementedError
+
+    def report(self, folder: Path, evidence: Evidence | None, only_seen: bool) -> dict[str, Any]:
+        """Writes further files into a run's folder; returns what else its record should hold. All processes call it."""
+        return {}
 
     def __init__(
         self,
@@ -103,8 +131,29 @@ class Task(LightningModule):
         address = (self.seed, self.current_epoch, batch_idx, self.global_rank)
         torch.manual_seed(int(np.random.SeedSequence(address).generate_state(1)[0]))
 
+    def setup(self, stage: str) -> None:
+        if self.metric is None:  # not again for the validation after training
+            self.metric = self.build_metric(self.trainer.datamodule)
+
     def on_validation_start(self) -> None:
         self.metric.reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """The network runs once for both: the loss on unseen images, and what is to be scored."""
+        output = self.model(batch.images)
+        losses = self.model.criterion(output, self.targets_of(batch))
+        self.log("val/loss", torch.stack(list(losses.values())).sum(), batch_size=len(batch), sync_dist=True)
+        predictions = self.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))
+        self.show(self.metric, batch, predictions)
+        return {"batch": batch, "output": output, "predictions": predictions}
+
+    def targets_of(self, batch: Batch) -> Targets:
+        """What validation losses are computed with."""
+        return batch.targets
+
+    def postprocess(self, output: Any, image_size: tuple[int, int]) -> Any:
+        """What the model makes of its raw outputs."""
+        return self.model.postprocess(output, image_size)
 
     def on_validation_epoch_end(self) -> None:
         self.scores = self.metric.compute(only_seen=validates_a_part(self.trainer))

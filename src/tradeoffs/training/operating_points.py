@@ -8,11 +8,10 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 
-from tradeoffs.metrics.coco import CocoMetric, CocoScores
-from tradeoffs.structures import Batch, to_original
+from tradeoffs.structures import Batch
 from tradeoffs.training.partial_validation import validates_a_part
 
-Scored = tuple[CocoMetric, CocoScores]
+Scored = tuple[Any, Any]  # a metric of the task, and its scores
 
 
 class OperatingPoints(Callback):
@@ -29,18 +28,15 @@ class OperatingPoints(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         early = trainer.state.fn == TrainerFn.FITTING and trainer.current_epoch + 1 < trainer.max_epochs
-        counts, data = [] if early else self.counts, trainer.datamodule
-        truth = data.val.ground_truth() if counts else {}
-        most = pl_module.max_detections
-        self.metrics = {count: CocoMetric(truth, data.category_ids, max_detections=most) for count in counts}
+        counts = [] if early else self.counts
+        self.metrics = {count: pl_module.build_metric(trainer.datamodule) for count in counts}
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, *_: Any
     ) -> None:
         size = (batch.images.shape[-2], batch.images.shape[-1])
         for count, metric in self.metrics.items():
-            detections = pl_module.postprocess(outputs["output"].limited_to(count), size)
-            metric.update(batch.image_ids, to_original(detections, batch))
+            pl_module.show(metric, batch, pl_module.postprocess(outputs["output"].limited_to(count), size))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         part = validates_a_part(trainer)

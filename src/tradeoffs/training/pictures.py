@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
-from tradeoffs.metrics.coco import CocoMetric
-from tradeoffs.metrics.curves import USUAL_SCORE
-from tradeoffs.pictures import contact_sheet, draw_boxes, save_picture
-from tradeoffs.structures import Batch, Detections, originals, to_original
+from tradeoffs.pictures import contact_sheet, save_picture
+from tradeoffs.structures import Batch
 from tradeoffs.training.loggers import log_picture
 
 TILE = 480  # pixels of a picture's longer side
@@ -25,9 +22,7 @@ TILE = 480  # pixels of a picture's longer side
 class PredictionPictures(Callback):
     """Writes a sheet of the first validation images with their truth and what was found, and sends it to the loggers.
 
-    The task's `validation_step` returns a dict with `batch` and `detections`, in pixels of the network input; class
-    names are the data module's. Detections are drawn from the score of the best F1 on, which the task's `metric` knows,
-    or from the usual one on where it does not, as for a large validation split.
+    The task's `validation_step` returns a dict with `batch` and `predictions`, and its `draw` makes pictures of them.
 
     Args:
         folder: The run folder; sheets go to `pictures/epoch_000.jpg` and so on, and to `pictures/best.jpg` when
@@ -41,7 +36,7 @@ class PredictionPictures(Callback):
         self.num = num
         self.every_n_validations = every_n_validations
         self._validations = 0
-        self._kept: list[tuple[Batch, Detections]] = []  # drawn when the score is known
+        self._kept: list[tuple[Batch, Any]] = []  # drawn when the score is known
 
     def state_dict(self) -> dict[str, Any]:
         return {"validations": self._validations}
@@ -58,24 +53,19 @@ class PredictionPictures(Callback):
         wanted = self.num - sum(len(kept) for kept, _ in self._kept)
         if wanted > 0 and self._is_turn(trainer):
             first = slice(0, wanted)
-            self._kept.append((outputs["batch"][first].to("cpu"), outputs["detections"][first].to("cpu")))
+            self._kept.append((outputs["batch"][first].to("cpu"), outputs["predictions"][first].to("cpu")))
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._kept and self._is_turn(trainer):
             path = self.folder / (f"epoch_{trainer.current_epoch:03d}.jpg" if _is_training(trainer) else "best.jpg")
-            save_picture(self._sheet(trainer.datamodule.class_names, getattr(pl_module, "metric", None)), path)
+            pictures, caption = pl_module.draw(self._kept, TILE)
+            save_picture(contact_sheet(pictures, caption=caption), path)
             log_picture(trainer.loggers, "predictions", path, trainer.global_step)
             if self._validations == 0 and _is_training(trainer):
                 print(f"what it finds so far: {path}")
         if not trainer.sanity_checking:
             self._validations += 1
         self._kept = []
-
-    def _sheet(self, class_names: Sequence[str], metric: CocoMetric | None) -> UInt8[Tensor, "3 _h _w"]:
-        best = metric.quick_best_f1() if metric else None
-        score = best.threshold if best else USUAL_SCORE
-        tiles = [tile for kept in self._kept for tile in draw_predictions(*kept, class_names, score)]
-        return contact_sheet(tiles, caption=caption_of(score, is_best=best is not None))
 
     def _is_turn(self, trainer: Trainer) -> bool:
         due = self._validations % self.every_n_validations == 0 or not _is_training(trainer)
@@ -84,39 +74,6 @@ class PredictionPictures(Callback):
 
 def _is_training(trainer: Trainer) -> bool:
     return trainer.state.fn == TrainerFn.FITTING
-
-
-def caption_of(score: float, is_best: bool) -> str:
-    boxes = f"boxes with a score of {score:.2g} or more{' (best F1)' if is_best else ''}"
-    return f"solid: {boxes}; dashed: truth, named where it was missed"
-
-
-def draw_predictions(
-    batch: Batch, detections: Detections, class_names: Sequence[str], min_score: float = USUAL_SCORE, tile: int = TILE
-) -> list[UInt8[Tensor, "3 _h _w"]]:
-    """Each photo of the batch in its own shape, its longer side `tile` pixels, with its truth and what is sure enough.
-
-    `detections` are in pixels of the network input, as the truth is.
-    """
-    found, true = to_original(detections, batch), originals(batch.targets.boxes, batch)
-    pictures = []
-    for i in range(len(batch)):
-        shown, real = detections.valid[i] & (detections.scores[i] >= min_score), batch.targets.valid[i]
-        classes, true_classes = detections.labels[i][shown].tolist(), batch.targets.labels[i][real].tolist()
-        photo, scale = photo_of(batch, i, tile)
-        pictures.append(
-            draw_boxes(
-                photo,
-                found.boxes[i][shown].float() * scale,
-                [class_names[label] for label in classes],
-                detections.scores[i][shown].float(),
-                truth=true[i][real] * scale,
-                classes=classes,
-                truth_labels=[class_names[label] for label in true_classes],
-                truth_classes=true_classes,
-            )
-        )
-    return pictures
 
 
 def photo_of(batch: Batch, row: int, longer_side: int) -> tuple[UInt8[Tensor, "3 _h _w"], float]:

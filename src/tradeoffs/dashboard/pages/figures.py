@@ -13,13 +13,14 @@ from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, GROUPING, NUMBERS, choices_in, label
 from tradeoffs.dashboard.bars import MOST_BARS
-from tradeoffs.dashboard.figures import FIGURES, Figure
+from tradeoffs.dashboard.figures import FIGURES, Figure, figures_of
 from tradeoffs.dashboard.lines import alone, paths
 from tradeoffs.dashboard.pages import controls, limit
 from tradeoffs.dashboard.pages.parts import graph, no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.bounds import untrained
+from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.question import counted
 
 MOST_PANELS = 6
@@ -34,12 +35,12 @@ AXES_NAMES = {
 
 
 def layout(store: Store, view: View) -> list:
-    nav = html.Nav(pills(view), id="pills", className="pills", **{"aria-label": "Figures"})
+    nav = html.Nav(pills(store.table(), view), id="pills", className="pills", **{"aria-label": "Figures"})
     figure = html.Div([nav, html.Div(content(store, view), id="figure")])
     return [html.Div([controls.filter_bar(store.table(), view), figure], className="beside")]
 
 
-def pills(view: View) -> list:
+def pills(table: pd.DataFrame, view: View) -> list:
     """A link to each figure, with the same filters."""
     kept = address.filters_of(view)
     now = first(view, "figure", "frontier")
@@ -49,7 +50,7 @@ def pills(view: View) -> list:
             href="/" + address.write(address.changed(kept, figure=None if name == "frontier" else name)),
             className="pill current" if name == now else "pill",
         )
-        for name, figure in FIGURES.items()
+        for name, figure in figures_of(table, table).items()
     ]
 
 
@@ -74,7 +75,7 @@ def content(store: Store, view: View) -> list:
     table = store.table()
     if table.empty:
         return [no_runs(store)]
-    figure = chosen_figure(view)
+    figure = chosen_figure(table, view)
     said, drawn = draw(table, view)
     heading = figure.heading(choices_in(view, figure.choices))
     return [
@@ -88,13 +89,14 @@ def content(store: Store, view: View) -> list:
     ]
 
 
-def chosen_figure(view: View) -> Figure:
-    return FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"])
+def chosen_figure(table: pd.DataFrame, view: View) -> Figure:
+    figure = FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"])
+    return figure.of(filters.shown(table, view))
 
 
 def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.Figure]]:
     """Remarks, and a drawing for each group of runs that compare, by its title."""
-    figure = chosen_figure(view)
+    figure = chosen_figure(table, view)
     choices = choices_in(view, figure.choices)
     rows = filters.shown(table, view)
     usable = figure.drawable(rows, choices)
@@ -147,11 +149,15 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
             times = counted(disturbed, "disturbed time")
             found.append(f"{times} here: other programs ran, or the turns differed by over a tenth.")
-    if "mAP" in figure.columns(choices) and (few := int(untrained(usable).sum())):
+    if shows_accuracy(figure, choices) and (few := int(untrained(usable).sum())):
         found.append(f"Hardly trained: {counted(few, 'model')} here. Accuracy says little then.")
     if figure.barred and len(usable) > MOST_BARS:
         found.append(f"Only the best {MOST_BARS} are shown; filters choose others.")
     return [text for text in found if text]
+
+
+def shows_accuracy(figure: Figure, choices: dict[str, str]) -> bool:
+    return any(name in ACCURACY for name in figure.columns(choices))
 
 
 def unjoined(along: str, usable: pd.DataFrame, remedy: str) -> Iterator[str]:
@@ -168,7 +174,7 @@ def listed(names: list[str], last: str = "and") -> str:
 
 
 def remedy(figure: Figure, choices: dict[str, str]) -> str:
-    if "mAP" in figure.columns(choices):
+    if shows_accuracy(figure, choices):
         return "train.py and evaluate.py write accuracies; benchmark.py times models without training them."
     return figure.remedy
 
@@ -181,7 +187,7 @@ def register(app: Dash, store: Store) -> None:
     )
     def show(search: str) -> tuple[list, list]:
         view = address.read(search)
-        return pills(view), content(store, view)
+        return pills(store.table(), view), content(store, view)
 
     @app.callback(
         *(Output("figure", "children", allow_duplicate=True), Output({"remarks": ALL}, "children")),
@@ -201,7 +207,7 @@ def register(app: Dash, store: Store) -> None:
         for each, move in zip(drawn.values(), moves, strict=True):
             keep_zoom(each, move or {})
         heights = [{"height": each.layout.height} for each in drawn.values()]
-        answers = [limit.answer_parts(store, view, chosen_figure(view))] * len(ctx.outputs_list[4])
+        answers = [limit.answer_parts(store, view, chosen_figure(store.table(), view))] * len(ctx.outputs_list[4])
         return no_update, [said], list(drawn.values()), heights, answers
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)

@@ -13,6 +13,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, setting, written
+from tradeoffs.dashboard.listing import first_two
 from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
@@ -23,7 +24,7 @@ from tradeoffs.metrics.mistakes import Mistakes
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.record import Record
 
-TILES = ("mAP", "AP50", "ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
+TILES = ("ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
 SHOWN = 8  # images of a kind
 NOTHING_FOUND = "no detection found an object"
 TIMING = ("precision", "threads", "compile", "warmup", "repeats", "turns", "fused", "channels_last")
@@ -80,7 +81,8 @@ def heading(run: str, record: Record) -> html.Div:
 
 def tiles(row: pd.Series) -> Iterator[html.Div]:
     """The numbers people ask for first, with their bounds."""
-    for name in TILES:
+    scores = dict.fromkeys([row["headline"], *first_two(row["task"])])
+    for name in (*scores, *TILES):
         if (text := written(row[name])) == "-":
             continue
         low, high = (written(row.get(f"{name}_{end}")) for end in ("low", "high"))
@@ -104,7 +106,7 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
     if accuracy.get("per_class"):
         drawn = run_figures.class_bars(accuracy["per_class"])
         yield section("Accuracy by class (number of objects)", graph(drawn, "classes"), kind="panel half")
-    if accuracy.get("summary"):
+    if "AP_small" in (accuracy.get("summary") or {}):
         drawn = run_figures.size_bars(accuracy["summary"])
         yield section("Accuracy by size of the objects", graph(drawn, "sizes"), kind="panel half")
     if accuracy.get("errors"):
