@@ -35,13 +35,15 @@ class TensorFields:
 
 @dataclass
 class Targets(TensorFields):
-    """What is to be found in a batch. Crowd regions are left out before they get here."""
+    """What a task asked for of a batch, None for the rest. Crowd regions are left out before they get here."""
 
-    boxes: Float[Tensor, "B N 4"]  # xyxy in pixels of the network input; 0 where not valid
-    labels: Int64[Tensor, "B N"]  # 0..K-1
-    valid: Bool[Tensor, "B N"]
+    boxes: Float[Tensor, "B N 4"] | None = None  # xyxy in pixels of the network input; 0 where not valid
+    labels: Int64[Tensor, "B N"] | None = None  # 0..K-1
+    valid: Bool[Tensor, "B N"] | None = None
     masks: UInt8[Tensor, "B N H W"] | None = None  # 0 or 1
     keypoints: Float[Tensor, "B N J 3"] | None = None  # x, y, visibility (0 unlabelled, 1 hidden, 2 visible)
+    label: Int64[Tensor, " B"] | None = None  # of the whole image, or of its main object
+    label_weights: Float[Tensor, "B K"] | None = None  # of mixed images: how much of each class; rows sum to 1
 
 
 @dataclass
@@ -52,6 +54,14 @@ class Detections(TensorFields):
     scores: Float[Tensor, "B D"]
     labels: Int64[Tensor, "B D"]  # 0..K-1
     valid: Bool[Tensor, "B D"]
+
+
+@dataclass
+class Labels(TensorFields):
+    """What images are taken for, the most probable class first."""
+
+    labels: Int64[Tensor, "B N"]  # 0..K-1
+    scores: Float[Tensor, "B N"]  # probabilities
 
 
 @dataclass
