@@ -40,7 +40,7 @@ class Targets(TensorFields):
     boxes: Float[Tensor, "B N 4"] | None = None  # xyxy in pixels of the network input; 0 where not valid
     labels: Int64[Tensor, "B N"] | None = None  # 0..K-1
     valid: Bool[Tensor, "B N"] | None = None
-    masks: UInt8[Tensor, "B N H W"] | None = None  # 0 or 1
+    masks: UInt8[Tensor, "B N H W8"] | None = None  # eight pixels of a row a byte, see ops/masks.py
     keypoints: Float[Tensor, "B N J 3"] | None = None  # x, y, visibility (0 unlabelled, 1 hidden, 2 visible)
     label: Int64[Tensor, " B"] | None = None  # of the whole image, or of its main object
     label_weights: Float[Tensor, "B K"] | None = None  # of mixed images: how much of each class; rows sum to 1

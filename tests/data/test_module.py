@@ -200,7 +200,7 @@ def test_masks_are_checked_if_they_are_asked_for(tiny_coco_file: Path):
     file = changed(tiny_coco_file, tiny_coco_file.with_name("flat.json"), flatten)
     tiny_module(tiny_coco_file, file).setup()
     with pytest.raises(UserError, match="its segmentation is neither"):
-        tiny_module(tiny_coco_file, file, with_masks=True).setup()
+        tiny_module(tiny_coco_file, file, annotations=("boxes", "masks")).setup()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -2,15 +2,43 @@ from pathlib import Path
 
 import torch
 
-from tradeoffs.data.coco import CocoDataset
+from tradeoffs.data.coco import CocoDataset, Objects
 from tradeoffs.data.resize import Resize
-from tradeoffs.data.samples import Samples, collate
+from tradeoffs.data.samples import Sample, Samples, collate, main_object
+from tradeoffs.ops.masks import unpack
 
 SQUARE = Resize("warp", 64)  # of images 32 wide and 24 high
+ALL = ("boxes", "masks", "keypoints")
+
+
+def masks_of(sample: Sample) -> torch.Tensor:
+    return unpack(sample.masks, sample.image.shape[-1])
+
+
+def test_nothing_is_read_that_was_not_asked_for(tiny_coco: CocoDataset):
+    sample = Samples(tiny_coco, SQUARE, annotations=("label",))[0, 1]
+    assert [
+        name for name in ("boxes", "labels", "masks", "keypoints", "label") if getattr(sample, name) is not None
+    ] == ["label"]
+    targets = collate([sample, sample]).targets
+    assert targets.label.tolist() == [1, 1] and targets.boxes is targets.valid is None
+
+
+def test_the_main_object_is_the_largest_that_is_no_crowd():
+    boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 2, 2], [0, 0, 5, 4], [3, 3, 8, 7]])
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+    objects = Objects(boxes, torch.tensor([0, 1, 2, 3]), torch.tensor([True, False, False, False]), areas)
+    assert main_object(objects) == 2  # of two equal ones the first
+
+
+def test_the_box_of_the_main_object_goes_along(tiny_coco: CocoDataset):
+    one = Samples(tiny_coco, SQUARE, annotations=("label", "main_box"))[4, 2]
+    torch.testing.assert_close(one.boxes, torch.tensor([[16, 4 * 64 / 24, 40, 14 * 64 / 24]]))
+    assert collate([one, one]).targets.boxes.shape == (2, 1, 4)
 
 
 def test_a_sample_has_the_wanted_objects_in_input_pixels(tiny_coco: CocoDataset):
-    sample = Samples(tiny_coco, SQUARE, seed=9, with_masks=True, with_keypoints=True)[4, 2]
+    sample = Samples(tiny_coco, SQUARE, seed=9, annotations=ALL)[4, 2]
     assert sample.image.shape == (3, 64, 64)
     assert sample.labels.tolist() == [1]  # the crowd region of class 0 is left out
     torch.testing.assert_close(sample.boxes, torch.tensor([[16, 4 * 64 / 24, 40, 14 * 64 / 24]]))
@@ -21,13 +49,13 @@ def test_a_sample_has_the_wanted_objects_in_input_pixels(tiny_coco: CocoDataset)
 
 
 def test_masks_lie_on_the_pixels_of_their_object(tiny_coco: CocoDataset):
-    samples = Samples(tiny_coco, SQUARE, "ssd", seed=1, with_masks=True)
+    samples = Samples(tiny_coco, SQUARE, "ssd", seed=1, annotations=ALL)
     for epoch in range(10):
         sample = samples[epoch, 3]
         dark = (sample.image < 64).all(dim=0)  # the object is black; antialiasing greys its border
-        wrong = (dark & ~sample.masks[0].bool()).sum()
+        wrong = (dark & ~masks_of(sample)[0].bool()).sum()
         assert wrong <= 0.02 * dark.sum()
-        rows, columns = sample.masks[0].nonzero().unbind(dim=1)
+        rows, columns = masks_of(sample)[0].nonzero().unbind(dim=1)
         found = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         assert (found - sample.boxes[0]).abs().max() <= 2.5  # a mask's pixel of the original is up to 2.3 pixels here
 
@@ -55,12 +83,12 @@ def test_objects_too_small_to_learn_are_dropped(tiny_coco: CocoDataset):
 
 
 def test_a_batch_is_padded_and_says_what_is_real(tiny_coco: CocoDataset):
-    samples = Samples(tiny_coco, SQUARE, with_masks=True, with_keypoints=True)
+    samples = Samples(tiny_coco, SQUARE, annotations=ALL)
     batch = collate([samples[0, 0], samples[0, 1]])  # the first has no object
     assert batch.images.shape == (2, 3, 64, 64)
     assert batch.images.is_contiguous()
     assert batch.targets.valid.tolist() == [[False] * 8, [True] + [False] * 7]
-    assert batch.targets.masks.shape == (2, 8, 64, 64)
+    assert batch.targets.masks.shape == (2, 8, 64, 8)  # bits
     assert batch.targets.keypoints.shape == (2, 8, 2, 3)
     assert batch.targets.boxes[~batch.targets.valid].eq(0).all()
     assert batch.targets.labels[1, 0] == 1
@@ -68,20 +96,20 @@ def test_a_batch_is_padded_and_says_what_is_real(tiny_coco: CocoDataset):
 
 
 def test_images_of_different_sizes_share_a_batch(tiny_coco: CocoDataset):
-    wide = Samples(tiny_coco, Resize("shorter_edge", 48), with_masks=True)[0, 1]  # 48 x 64
-    tall = Samples(tiny_coco, Resize("shorter_edge", 60), with_masks=True)[0, 2]  # 60 x 80
+    wide = Samples(tiny_coco, Resize("shorter_edge", 48), annotations=("boxes", "masks"))[0, 1]  # 48 x 64
+    tall = Samples(tiny_coco, Resize("shorter_edge", 60), annotations=("boxes", "masks"))[0, 2]  # 60 x 80
     batch = collate([wide, tall], multiple=32)
     assert batch.images.shape == (2, 3, 64, 96)
     assert torch.equal(batch.images[0, :, :48, :64], wide.image)
     assert batch.images[0, :, 48:].eq(0).all()
     assert batch.images[0, :, :, 64:].eq(0).all()
-    assert torch.equal(batch.targets.masks[1, 0, :60, :80], tall.masks[0])
+    assert torch.equal(unpack(batch.targets.masks, 96)[1, 0, :60, :80], masks_of(tall)[0])
 
 
 def test_real_photos(real_data: Path):
     folder = real_data / "coco"
     dataset = CocoDataset(folder / "val2017", folder / "annotations" / "person_keypoints_val2017.json")
-    samples = Samples(dataset, Resize("letterbox", 160), "ssd", with_masks=True, with_keypoints=True)
+    samples = Samples(dataset, Resize("letterbox", 160), "ssd", annotations=ALL)
     batch = collate([samples[0, index] for index in range(16)])
     boxes = batch.targets.boxes[batch.targets.valid]
     assert len(boxes) > 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from tradeoffs.data.resize import Resize
-from tradeoffs.data.samples import collate, unlabelled
+from tradeoffs.data.samples import Sample, collate, unlabelled
 from tradeoffs.metrics.curves import BestF1
 from tradeoffs.structures import Batch, Detections
 from tradeoffs.tasks import detection as module
@@ -17,6 +18,10 @@ from tradeoffs.tasks.detection import DetectionTask, draw_detections
 from tradeoffs.training.pictures import photo_of
 
 TILE = 480
+
+
+def without_objects(image: torch.Tensor, resize: Resize) -> Sample:
+    return replace(unlabelled(image, resize), boxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64))
 
 
 def found_in(batch: Batch, boxes: torch.Tensor, valid: torch.Tensor) -> Detections:
@@ -41,7 +46,7 @@ def test_boxes_are_drawn_from_the_best_score_on(monkeypatch, best, drawn, said):
     monkeypatch.setattr(
         module, "draw_boxes", lambda *given, **more: numbers.append(len(given[1])) or draw(*given, **more)
     )
-    batch = collate([unlabelled(torch.zeros(3, 60, 80, dtype=torch.uint8), Resize("warp", 64))])
+    batch = collate([without_objects(torch.zeros(3, 60, 80, dtype=torch.uint8), Resize("warp", 64))])
     found = found_in(batch, torch.tensor([[[4.0, 4, 30, 30]]]), torch.tensor([[True]]))
     pictures, caption = task.draw([(batch, found)] * 3, TILE)
     assert len(pictures) == 3 and numbers == [int(drawn)] * 3 and said in caption
@@ -53,7 +58,7 @@ def test_a_photo_keeps_its_shape_and_boxes_their_place(mode):
     photo = torch.full((3, 60, 180), 255, dtype=torch.uint8)
     photo[:, 15:45, 105:135] = 0
     resize = Resize(mode, 120)
-    batch = collate([unlabelled(image, resize) for image in (photo, photo.mT)], resize.multiple)
+    batch = collate([without_objects(image, resize) for image in (photo, photo.mT)], resize.multiple)
     seen, scale = photo_of(batch, 0, TILE)
     assert seen.shape == (3, TILE // 3, TILE) and scale == TILE / 180
     dark = (seen[0] < 128).nonzero()

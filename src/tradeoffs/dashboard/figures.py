@@ -16,7 +16,7 @@ from tradeoffs.dashboard.lines import by_proposals, by_resolution, paths
 from tradeoffs.dashboard.scatter import Choices, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
 from tradeoffs.results.columns import ACCURACY, headline
-from tradeoffs.scores import declared
+from tradeoffs.task_facts import scores_of
 
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
 
@@ -52,7 +52,7 @@ class Figure(NamedTuple):
 
     def fits(self, table: pd.DataFrame) -> bool:
         """Whether tasks in the table have the scores that it shows."""
-        known = {name for task in table["task"].unique() for name in declared().get(task, ())}
+        known = {name for task in table["task"].unique() for name in scores_of(task)}
         return known.issuperset(ACCURACY.keys() & {*self.of(table).needs})
 
     def columns(self, choices: Choices) -> list[str]:

@@ -12,7 +12,7 @@ from tradeoffs.dashboard.axes import AXES, plain, written
 from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER, headline
 from tradeoffs.results.names import short_names
-from tradeoffs.scores import declared
+from tradeoffs.task_facts import scores_of
 
 STAR, CLOSE = "★", "☆"
 
@@ -45,7 +45,7 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
 
 def first_two(task: str) -> list[str]:
     """The scores of a task that stand in every table."""
-    return list(declared().get(task, ()))[:2]
+    return list(scores_of(task))[:2]
 
 
 def plain_one(name: str) -> str:

@@ -20,6 +20,7 @@ from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.metrics.evidence import KINDS, Evidence, load_evidence
 from tradeoffs.metrics.mistakes import Mistakes, mistakes
 from tradeoffs.results.record import Record
+from tradeoffs.task_facts import facts_of
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
@@ -139,8 +140,11 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     import torch
     from PIL import Image
 
+    from tradeoffs.data.coco import Objects
+    from tradeoffs.data.samples import main_object
     from tradeoffs.pictures import draw_boxes
 
+    record, _ = store.record_and_row(run)
     images, annotations = place_of_data(store, run)
     data, places = read_data(images, annotations, annotations.stat().st_mtime_ns)
     if image_id not in places:
@@ -152,11 +156,14 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
     threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
-    boxes = torch.tensor([each["bbox"] for each in found], dtype=torch.float32).reshape(-1, 4)
+    pixels, true = data.read_image(place), data.objects(place)
+    if "label" in facts_of(record.who.task).annotations:  # one class for each image, the best of those it was taken for
+        found, main = found[:1], main_object(true)
+        true = Objects(*(column[main : main + 1] for column in true))
+    whole = [0, 0, pixels.shape[2], pixels.shape[1]]
+    boxes = torch.tensor([each.get("bbox", whole) for each in found], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     labels = [data.category_ids.index(each["category_id"]) for each in found]
-    pixels = data.read_image(place)
-    true = data.objects(place)
     drawn = draw_boxes(
         pixels,
         boxes,

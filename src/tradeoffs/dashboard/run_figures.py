@@ -12,11 +12,12 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import AXES
 from tradeoffs.dashboard.bars import PARTS
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
-from tradeoffs.scores import declared
+from tradeoffs.task_facts import all_tasks
 
+LOGGED = tuple(f"val/{name}" for task in all_tasks().values() for name in [*task.scores][:3])
 CURVES = {
     "Losses": ("loss", "val/loss", "loss/"),
-    "Accuracy on the validation split": tuple(f"val/{name}" for names in declared().values() for name in [*names][:3]),
+    "Accuracy on the validation split": LOGGED,
     "Learning rate": ("learning_rate",),
 }
 NO_SCORES = ("id", "name", "instances")  # of what is known of a class

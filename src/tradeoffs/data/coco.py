@@ -95,6 +95,11 @@ class CocoDataset:
         """In one image, without crowds."""
         return int(np.bincount(self._image_of_each()[~self._crowd], minlength=1).max())
 
+    def without_objects(self) -> list[int]:
+        """Ids of the images in which nothing but crowds is."""
+        counts = np.bincount(self._image_of_each()[~self._crowd], minlength=len(self))
+        return [self.image_ids[place] for place in np.flatnonzero(counts == 0)]
+
     def count_smaller(self, sides: Float64[np.ndarray, "M 2"]) -> int:
         """Objects, without crowds, that are lower or narrower than what is given for each image: height, width."""
         extent = self._boxes[:, [3, 2]] - self._boxes[:, [1, 0]]

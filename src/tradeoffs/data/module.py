@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -49,7 +49,7 @@ class CocoDataModule(LightningDataModule):
         val_batch_size: The same for validation; by default as for training, 32 for `auto`.
         workers: Processes that load images, for each process that trains.
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
-        with_masks, with_keypoints: Whether targets have them.
+        annotations: What targets have, see `Samples`. Where it is a `label`, images without objects are left out.
 
     Raises UserError for unusable data or arguments.
     """
@@ -70,8 +70,7 @@ class CocoDataModule(LightningDataModule):
         workers: int | Literal["auto"] = "auto",
         seed: int = 0,
         on_fault: str = "stop",
-        with_masks: bool = False,
-        with_keypoints: bool = False,
+        annotations: Collection[str] = ("boxes",),
     ):
         super().__init__()
         _require("resize", resize, get_args(ResizeMode))
@@ -87,8 +86,7 @@ class CocoDataModule(LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.on_fault = on_fault
-        self.with_masks = with_masks
-        self.with_keypoints = with_keypoints
+        self.annotations = frozenset(annotations)
 
     def prepare_data(self) -> None:
         """Reads both splits, unless `setup` was called before: Lightning asks for it even where one is enough."""
@@ -109,13 +107,19 @@ class CocoDataModule(LightningDataModule):
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
         splits = self._places(names)
-        asked = {"with_masks": self.with_masks, "with_keypoints": self.with_keypoints}
+        asked = {f"with_{what}": what in self.annotations for what in ("masks", "keypoints")}
         faults = {split.annotations: check_dataset(*split, **asked) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
-        return {
-            name: CocoDataset(*split, *left_out[split.annotations], with_masks=self.with_masks)
-            for name, split in splits.items()
-        }
+        return {name: self._dataset(split, *left_out[split.annotations]) for name, split in splits.items()}
+
+    def _dataset(self, split: Split, images: Collection[int], annotations: Collection[int]) -> CocoDataset:
+        dataset = CocoDataset(*split, images, annotations, "masks" in self.annotations)
+        if "label" not in self.annotations or not (empty := dataset.without_objects()):
+            return dataset
+        log.warning(
+            f"{split.annotations.name}: {len(empty)} of {len(dataset)} images have no object; they are left out"
+        )
+        return CocoDataset(*split, {*images, *empty}, annotations, "masks" in self.annotations)
 
     def _places(self, names: Sequence[SplitName]) -> dict[SplitName, Split]:
         splits, missing = {}, []
@@ -195,7 +199,7 @@ class CocoDataModule(LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if batch_size % world_size:
             raise UserError(f"batch_size={batch_size} cannot be shared by {world_size} processes; take a multiple")
-        samples = Samples(dataset, self.resize, augmentation, self.seed, self.with_masks, self.with_keypoints)
+        samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations)
         batches = EpochBatches(len(dataset), batch_size // world_size, shuffle, self.seed, rank, world_size)
         workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
         return make_loader(samples, batches, workers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
 from tradeoffs.data.augment import Augmentation, draw_window
-from tradeoffs.data.coco import CocoDataset
-from tradeoffs.data.resize import BLACK, Placement, Resize
+from tradeoffs.data.coco import CocoDataset, Objects
+from tradeoffs.data.resize import BLACK, Placement, Resize, Window
+from tradeoffs.ops.masks import pack
 from tradeoffs.structures import Batch, Targets
 
 Address = tuple[int, int]  # epoch, index in the data set
@@ -28,18 +29,23 @@ class Sample:
     """An image as the network takes it, and what is in it."""
 
     image: UInt8[Tensor, "3 H W"]
-    boxes: Float[Tensor, "N 4"]
-    labels: Int64[Tensor, " N"]
-    masks: UInt8[Tensor, "N H W"] | None
-    keypoints: Float[Tensor, "N J 3"] | None
     geometry: Float[Tensor, "4"]
     original_size: Int64[Tensor, "2"]
     image_id: Int64[Tensor, ""]
     address: Int64[Tensor, "3"]
+    boxes: Float[Tensor, "N 4"] | None = None
+    labels: Int64[Tensor, " N"] | None = None
+    masks: UInt8[Tensor, "N H W8"] | None = None  # packed, see ops/masks.py
+    keypoints: Float[Tensor, "N J 3"] | None = None
+    label: Int64[Tensor, ""] | None = None
 
 
 class Samples(Dataset[Sample]):
-    """Reads, augments and resizes. What a sample looks like depends on (seed, epoch, index) and nothing else."""
+    """Reads, augments and resizes. What a sample looks like depends on (seed, epoch, index) and nothing else.
+
+    It has what `annotations` name: `boxes` (with their labels), their `masks`, their `keypoints`; `label`, the class of
+    the main object, which is the largest one; `main_box`, that object alone, of which there is one in every image.
+    """
 
     def __init__(
         self,
@@ -47,15 +53,13 @@ class Samples(Dataset[Sample]):
         resize: Resize,
         augmentation: Augmentation = "none",
         seed: int = 0,
-        with_masks: bool = False,
-        with_keypoints: bool = False,
+        annotations: Collection[str] = ("boxes",),
     ):
         self.dataset = dataset
         self.resize = resize
         self.augmentation = augmentation
         self.seed = seed
-        self.with_masks = with_masks
-        self.with_keypoints = with_keypoints
+        self.annotations = frozenset(annotations)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -69,23 +73,41 @@ class Samples(Dataset[Sample]):
         wanted = objects.boxes[~objects.crowd].numpy()
         window = draw_window(self.augmentation, wanted, height, width, rng)
         placement = self.resize.place(window, height, width)
-        boxes = placement.boxes(objects.boxes)
-        large = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
-        kept = ~objects.crowd & window.contains_centres(objects.boxes) & large
         return Sample(
             image=placement.image(image),
-            boxes=boxes[kept],
-            labels=objects.labels[kept],
-            masks=placement.masks(self.dataset.masks(index)[kept]) if self.with_masks else None,
-            keypoints=self._keypoints(index, placement)[kept] if self.with_keypoints else None,
             geometry=placement.geometry,
             original_size=torch.tensor([height, width]),
             image_id=torch.tensor(self.dataset.image_ids[index]),
             address=torch.tensor([self.seed, epoch, index]),
+            **(self._objects(index, objects, window, placement) if "boxes" in self.annotations else {}),
+            **(self._main_object(objects, placement) if "label" in self.annotations else {}),
         )
 
-    def _keypoints(self, index: int, placement: Placement) -> Float[Tensor, "N J 3"]:
-        return placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
+    def _objects(self, index: int, objects: Objects, window: Window, placement: Placement) -> dict[str, Tensor]:
+        """All that are to be found in the window."""
+        boxes = placement.boxes(objects.boxes)
+        large = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
+        kept = ~objects.crowd & window.contains_centres(objects.boxes) & large
+        found = {"boxes": boxes[kept], "labels": objects.labels[kept]}
+        if "masks" in self.annotations:
+            found["masks"] = pack(placement.masks(self.dataset.masks(index)[kept]))
+        if "keypoints" in self.annotations:
+            keypoints = placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
+            found["keypoints"] = keypoints[kept]
+        return found
+
+    def _main_object(self, objects: Objects, placement: Placement) -> dict[str, Tensor]:
+        """The largest one; of equals the first. Its box is cut at the borders of what is seen."""
+        main = main_object(objects)
+        found = {"label": objects.labels[main]}
+        if "main_box" in self.annotations:
+            found["boxes"] = placement.boxes(objects.boxes[main : main + 1])
+        return found
+
+
+def main_object(objects: Objects) -> int:
+    """Its place among the objects of an image: the largest that is no crowd, of equals the first."""
+    return int(torch.where(objects.crowd, -1.0, objects.areas).argmax())
 
 
 def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize) -> Sample:
@@ -93,10 +115,6 @@ def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize) -> Sample
     resized, geometry = resize(image)
     return Sample(
         image=resized,
-        boxes=torch.zeros(0, 4),
-        labels=torch.zeros(0, dtype=torch.int64),
-        masks=None,
-        keypoints=None,
         geometry=geometry,
         original_size=torch.tensor(image.shape[1:]),
         image_id=torch.tensor(0),
@@ -117,6 +135,11 @@ def collate(samples: Sequence[Sample], multiple: int = 1, padding: tuple[int, ..
 
 
 def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
+    """What the samples have; rows of objects are padded to one number."""
+    label = torch.stack([sample.label for sample in samples]) if samples[0].label is not None else None
+    if samples[0].labels is None:
+        boxes = torch.stack([sample.boxes for sample in samples]) if samples[0].boxes is not None else None
+        return Targets(boxes, label=label)
     counts = torch.tensor([len(sample.labels) for sample in samples])
     rows = _round_up(max(1, int(counts.max())), OBJECTS_MULTIPLE)
     masks = [_pad_rows(sample.masks, rows) for sample in samples if sample.masks is not None]
@@ -125,9 +148,19 @@ def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
         boxes=torch.stack([_pad_rows(sample.boxes, rows) for sample in samples]),
         labels=torch.stack([_pad_rows(sample.labels, rows) for sample in samples]),
         valid=torch.arange(rows) < counts[:, None],
-        masks=_stack_images(masks, multiple) if masks else None,
+        masks=_stack_masks(masks, multiple) if masks else None,
         keypoints=torch.stack(keypoints) if keypoints else None,
+        label=label,
     )
+
+
+def _stack_masks(masks: Sequence[UInt8[Tensor, "N _ _"]], multiple: int) -> UInt8[Tensor, "B N H W8"]:
+    height = _round_up(max(mask.shape[1] for mask in masks), multiple)
+    width = max(mask.shape[2] for mask in masks)
+    batch = masks[0].new_zeros(len(masks), len(masks[0]), height, -(-_round_up(8 * width, multiple) // 8))
+    for place, mask in zip(batch, masks, strict=True):
+        place[:, : mask.shape[1], : mask.shape[2]] = mask
+    return batch
 
 
 def _stack_images(

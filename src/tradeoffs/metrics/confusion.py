@@ -31,21 +31,21 @@ INSIDE = 0.5  # part of a detection that lies in a crowd region
 
 @dataclass(frozen=True)
 class Confusion:
-    """`matrix[row][column]`; classes are ascending by id."""
+    """`matrix[row][column]`; classes are ascending by id. Without a `threshold` every image has one of the classes."""
 
-    threshold: float
+    threshold: float | None
     classes: list[str]
     matrix: list[list[int]]
 
     @property
     def rows(self) -> list[str]:
         """True classes."""
-        return [*self.classes, BACKGROUND]
+        return [*self.classes, *([] if self.threshold is None else [BACKGROUND])]
 
     @property
     def columns(self) -> list[str]:
         """Predicted classes."""
-        return [*self.classes, MISSED]
+        return [*self.classes, *([] if self.threshold is None else [MISSED])]
 
     def save(self, path: Path) -> None:
         write_whole(path, json.dumps(vars(self)))
@@ -56,7 +56,7 @@ class Confusion:
         try:
             found = cls(**json.loads(path.read_text(encoding="utf-8")))
             sides = {len(found.matrix), *map(len, found.matrix)}
-            if sides != {len(found.classes) + 1} or np.array(found.matrix).dtype.kind != "i":
+            if sides != {len(found.rows)} or np.array(found.matrix).dtype.kind != "i":
                 raise ValueError("its matrix does not fit its classes")
             return found
         except (OSError, ValueError, TypeError) as error:

@@ -46,6 +46,20 @@ def gather_on_first(seen: Seen) -> Seen | None:
     return each_image_once(join(parts)) if parts else None
 
 
+def gather_images(
+    ids: Int64[ndarray, " M"], rows: Float64[ndarray, "M C"]
+) -> tuple[Int64[ndarray, " N"], Float64[ndarray, "N C"]] | None:
+    """All processes' images with a row each, every image once, ordered by id: on rank 0, None on the others."""
+    if is_distributed():
+        parts = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+        dist.gather_object((ids, rows), parts)
+        if parts is None:
+            return None
+        ids, rows = map(np.concatenate, zip(*parts, strict=True))
+    images, first = np.unique(ids, return_index=True)
+    return images, rows[first]
+
+
 def broadcast_from_first(value: Any) -> Any:
     """Rank 0's `value` on every rank. Every rank must call it."""
     if not is_distributed():

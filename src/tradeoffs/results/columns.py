@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tradeoffs.measure.load import was_busy
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
-from tradeoffs.scores import all_scores
+from tradeoffs.task_facts import all_scores
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tradeoffs.errors import UserError
 from tradeoffs.files import write_whole
-from tradeoffs.scores import headline_of
+from tradeoffs.task_facts import headline_of
 
 SCHEMA_VERSION = 3  # raised when a reader of the old form would misread the new one
 

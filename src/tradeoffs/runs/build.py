@@ -11,6 +11,7 @@ from torch import nn
 
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
+from tradeoffs.task_facts import facts_of
 
 # Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
 OF_ANCHORS = ("anchor_side", "whole_steps")
@@ -34,6 +35,7 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         batch_size=config.batch_size,
         workers=config.workers,
         seed=config.seed,
+        annotations=facts_of(config.task.name).annotations,
     )
     data.setup(stage)
     data.hashes = data_now(config, ["val"] if stage == "validate" else ["train", "val"])

@@ -21,6 +21,7 @@ from tradeoffs.files import CONF
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_settings import SAVED_RUN, offer_saved_run
+from tradeoffs.task_facts import KEYS
 
 
 def compose(config_name: str, overrides: Sequence[str] = (), conf: Path = CONF) -> DictConfig:
@@ -59,9 +60,9 @@ def settle(config: DictConfig) -> None:
 
     Names and paths that look like numbers are words all the same. What the task is scored by is no setting.
     """
-    if "scores" in (config.get("task") or {}):
-        with open_dict(config):
-            config.task.pop("scores")
+    with open_dict(config):
+        for key in KEYS:
+            (config.get("task") or {}).pop(key, None)
     for key in {"name", "output", "runs"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = word_at(config, key)

@@ -10,12 +10,12 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.inference.address import is_address
 from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
-from tradeoffs.scores import declared
 from tradeoffs.settings.compose import CONF, leaves
 from tradeoffs.settings.folder_names import check_name, check_place
 from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.published import published_models
 from tradeoffs.settings.values import check_values
+from tradeoffs.task_facts import scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
@@ -94,7 +94,7 @@ def check_task(config: DictConfig, conf: Path) -> None:
 def check_headline(config: DictConfig) -> None:
     """It is something that the task is scored by, of which more is better."""
     task = config.get("task") or {}
-    scores = [name for name, score in declared().get(task.get("name"), {}).items() if score.better == "high"]
+    scores = [name for name, score in scores_of(task.get("name")).items() if score.better == "high"]
     if "headline" in task and scores and task.headline not in scores:
         raise UserError(f"task.headline={task.headline} is impossible; task.headline is one of {', '.join(scores)}")
 

@@ -27,10 +27,13 @@ def sections(store: Store, run: str, record: Record) -> Iterator[html.Section]:
             yield from curves(matches, names)
     with suppress(UserError):
         confusion = Confusion.load(store.file(run, "confusion.json"))
-        note = (
-            f"Detections with a score of {confusion.threshold:.2f} or more, matched with objects at an IoU of 0.5 "
-            "whatever their classes. A cell is as dark as its part of the row."
+        what = (
+            "The most probable class of each image."
+            if confusion.threshold is None
+            else f"Detections with a score of {confusion.threshold:.2f} or more, matched with objects at an IoU of 0.5 "
+            "whatever their classes."
         )
+        note = f"{what} A cell is as dark as its part of the row."
         drawn = graph(confusion_matrix(confusion), "confusion")
         kind = "panel half" if len(confusion.rows) <= FEW else "panel"
         yield section("Which class was taken for which", html.P(note, className="caption"), drawn, kind=kind)
