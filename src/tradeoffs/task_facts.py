@@ -13,7 +13,7 @@ import yaml
 from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 
-KEYS = ("annotations", "scores")
+KEYS = ("annotations", "usual", "scores")
 
 
 class Score(NamedTuple):
@@ -26,6 +26,7 @@ class Score(NamedTuple):
 
 class TaskFacts(NamedTuple):
     annotations: tuple[str, ...]  # that it learns from, see data.samples.Samples
+    usual: dict[str, object]  # settings that task=NAME alone chooses
     scores: dict[str, Score]  # in the file's order; the first is the headline, unless somebody chooses another
 
 
@@ -35,7 +36,8 @@ def all_tasks() -> dict[str, TaskFacts]:
     files = sorted((CONF / "task").glob("*.yaml"))
     contents = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
     return {
-        name: TaskFacts(tuple(content["annotations"]), read(content["scores"])) for name, content in contents.items()
+        name: TaskFacts(tuple(content["annotations"]), content.get("usual") or {}, read(content["scores"]))
+        for name, content in contents.items()
     }
 
 

@@ -78,3 +78,18 @@ def test_none_leaves_the_image_alone():
 def test_an_image_without_objects_is_never_cropped():
     windows = [draw_window("ssd", EMPTY, 100, 200, np.random.default_rng(number)) for number in range(50)]
     assert all(window.width >= 200 and window.height >= 100 for window in windows)
+
+
+@pytest.mark.parametrize("size", [(60, 80), (300, 20)])
+def test_a_part_is_as_large_and_as_shaped_as_said(size):
+    height, width = size
+    rng, areas = np.random.default_rng(0), []
+    for _ in range(300):
+        window = draw_window("crop", np.empty((0, 4)), height, width, rng, smallest_crop=0.25)
+        assert 0 <= window.left < window.right <= width and 0 <= window.top < window.bottom <= height
+        assert 0.7 < window.width / window.height < 1.42  # 3/4 to 4/3, in whole pixels
+        areas.append(window.width * window.height / (width * height))
+    assert max(areas) <= 1
+    if size == (60, 80):
+        assert 0.24 < min(areas) < 0.3 and max(areas) > 0.9
+        assert np.mean(areas) == pytest.approx(0.57, abs=0.05)  # the largest fit less often

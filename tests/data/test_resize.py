@@ -100,3 +100,11 @@ def test_keypoints_outside_the_window_become_unlabelled():
     keypoints = torch.tensor([[[10.0, 5, 2], [30, 5, 1]]])
     placement = Resize("warp", 40).place(Window(0, 0, 20, 20), 40, 40)
     assert placement.keypoints(keypoints, flip_pairs=[(0, 1)]).tolist() == [[[20, 10, 2], [0, 0, 0]]]
+
+
+def test_the_centre_is_a_square_of_seven_eighths():
+    placement = Resize("centre", 28).place(Window(0, 0, 80, 64), 64, 80)
+    assert placement.source == (12, 4, 68, 60) and placement.size == (28, 28)
+    mirrored = Resize("centre", 28).place(Window(0, 0, 80, 64, mirrored=True), 64, 80)
+    assert mirrored.source == placement.source and mirrored.mirrored
+    assert Resize("centre", 28).place(Window(10, 10, 40, 30), 64, 80).source == (10, 10, 40, 30)  # a part as it is

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from .resize import Window
 
-Augmentation = Literal["ssd", "flip", "none"]
+Augmentation = Literal["ssd", "crop", "flip", "none"]
 Boxes = Float[np.ndarray, "N 4"]
 
 # The least overlap with an object that a crop must have (Liu et al. 2016, section 2.2); 0: any crop, 1: no crop.
@@ -22,13 +22,23 @@ MINIMUM_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 CROP_SCALE = (0.3, 1.0)  # of each side; from the authors' code, the paper says 0.1
 CROP_ASPECT = (0.5, 2.0)
 CROP_TRIALS = 40
+SMALLEST_CROP, PART_ASPECT, PART_TRIALS = 0.08, (3 / 4, 4 / 3), 10  # of parts for classifiers; torchvision's defaults
 ZOOM_OUT = (1.0, 4.0)  # side of the canvas; the paper's 16x expansion is in area
 
 
-def draw_window(augmentation: Augmentation, boxes: Boxes, height: int, width: int, rng: np.random.Generator) -> Window:
+def draw_window(
+    augmentation: Augmentation,
+    boxes: Boxes,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    smallest_crop: float = SMALLEST_CROP,
+) -> Window:
     """A random view of a `height` x `width` image with objects `boxes` (xyxy, pixels).
 
-    `ssd`: zoom out, crop and mirror (Liu et al. 2016, sections 2.2 and 3.6); `flip`: mirror; `none`: all as it is.
+    `ssd`: zoom out, crop and mirror (Liu et al. 2016, sections 2.2 and 3.6); `crop`: a part of the image that holds
+    `smallest_crop` of its area or more, whatever is in it, and mirror (Szegedy et al. 2015, section 6); `flip`: mirror;
+    `none`: all as it is.
     """
     window = Window(0, 0, width, height)
     if augmentation == "none":
@@ -38,7 +48,28 @@ def draw_window(augmentation: Augmentation, boxes: Boxes, height: int, width: in
             window = zoom_out(window, rng)
         if len(boxes):  # a crop without an object to keep would never be accepted
             window = crop(window, boxes, rng)
+    if augmentation == "crop":
+        window = part(window, smallest_crop, rng)
     return replace(window, mirrored=bool(rng.random() < 0.5))
+
+
+def part(window: Window, smallest: float, rng: np.random.Generator) -> Window:
+    """As torchvision's RandomResizedCrop draws it: an area, a shape and a place; the first of ten that fits.
+
+    Where none does, as in a very wide image, the largest part of a permitted shape, from the middle.
+    """
+    areas = window.width * window.height * rng.uniform(smallest, 1, PART_TRIALS)
+    shapes = np.exp(rng.uniform(*np.log(PART_ASPECT), PART_TRIALS))
+    widths, heights = np.sqrt(areas * shapes).round().astype(int), np.sqrt(areas / shapes).round().astype(int)
+    fits = (widths > 0) & (heights > 0) & (widths <= window.width) & (heights <= window.height)
+    if fits.any():
+        width, height = int(widths[fits.argmax()]), int(heights[fits.argmax()])
+        left, top = (int(rng.integers(room + 1)) for room in (window.width - width, window.height - height))
+    else:
+        width = min(window.width, round(window.height * PART_ASPECT[1]))
+        height = min(window.height, round(window.width / PART_ASPECT[0]))
+        left, top = (window.width - width) // 2, (window.height - height) // 2
+    return Window(window.left + left, window.top + top, window.left + left + width, window.top + top + height)
 
 
 def zoom_out(window: Window, rng: np.random.Generator) -> Window:

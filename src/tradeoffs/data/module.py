@@ -16,13 +16,14 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from tradeoffs.data.archives import Split
-from tradeoffs.data.augment import Augmentation
+from tradeoffs.data.augment import SMALLEST_CROP, Augmentation
 from tradeoffs.data.check import check_dataset
 from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import require_sound
+from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.resize import Resize, ResizeMode, Window
-from tradeoffs.data.samples import SMALLEST_OBJECT, Samples
+from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
 from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
@@ -49,6 +50,7 @@ class CocoDataModule(LightningDataModule):
         val_batch_size: The same for validation; by default as for training, 32 for `auto`.
         workers: Processes that load images, for each process that trains.
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
+        smallest_crop, changes: Of training images, see `draw_window` and `ImageChanges`.
         annotations: What targets have, see `Samples`. Where it is a `label`, images without objects are left out.
 
     Raises UserError for unusable data or arguments.
@@ -71,6 +73,8 @@ class CocoDataModule(LightningDataModule):
         seed: int = 0,
         on_fault: str = "stop",
         annotations: Collection[str] = ("boxes",),
+        smallest_crop: float = SMALLEST_CROP,
+        changes: ImageChanges = UNCHANGED,
     ):
         super().__init__()
         _require("resize", resize, get_args(ResizeMode))
@@ -87,6 +91,7 @@ class CocoDataModule(LightningDataModule):
         self.seed = seed
         self.on_fault = on_fault
         self.annotations = frozenset(annotations)
+        self.smallest_crop, self.changes = smallest_crop, changes
 
     def prepare_data(self) -> None:
         """Reads both splits, unless `setup` was called before: Lightning asks for it even where one is enough."""
@@ -199,7 +204,8 @@ class CocoDataModule(LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if batch_size % world_size:
             raise UserError(f"batch_size={batch_size} cannot be shared by {world_size} processes; take a multiple")
-        samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations)
+        pixels = self.smallest_crop, self.changes if shuffle else UNCHANGED
+        samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations, *pixels)
         batches = EpochBatches(len(dataset), batch_size // world_size, shuffle, self.seed, rank, world_size)
         workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
         return make_loader(samples, batches, workers)

@@ -11,11 +11,12 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-ResizeMode = Literal["warp", "letterbox", "shorter_edge", "torchvision"]
+ResizeMode = Literal["warp", "centre", "letterbox", "shorter_edge", "torchvision"]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
 MEAN_COLOUR = (124, 116, 104)  # of ImageNet; SSD fills with it what lies outside the photo (Liu et al. 2016, 3.6)
 BLACK = (0, 0, 0)
+CENTRE = 7 / 8  # 224 of 256 pixels
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Resize:
     """How a window of any size becomes an input.
 
     - `warp`: stretched to `image_size` x `image_size` (SSD).
+    - `centre`: of a whole image, 7/8 of the shorter side from the middle, a square; as classifiers are usually tested.
     - `letterbox`: scaled to fit into that square, centred, zero around it (YOLO).
     - `shorter_edge`: the shorter side becomes `image_size`, unless the longer one would exceed `max_ratio` times that
       (Huang et al. 2017: 600 and 1024). Inputs differ in size; batches pad them to a multiple of `multiple` pixels.
@@ -133,6 +135,8 @@ class Resize:
 
     def place(self, window: Window, height: int, width: int) -> Placement:
         """Where the part of a `height` x `width` image that is seen through `window` lands."""
+        if self.mode == "centre" and (window.width, window.height) == (width, height):
+            window = centre(window)
         content_height, content_width = self._content_size(window.height, window.width)
         size = (content_height, content_width) if self.keeps_shape else (self.image_size, self.image_size)
         top, left = (size[0] - content_height) // 2, (size[1] - content_width) // 2
@@ -150,7 +154,7 @@ class Resize:
 
     def _content_size(self, height: int, width: int) -> tuple[int, int]:
         match self.mode:
-            case "warp":
+            case "warp" | "centre":
                 return self.image_size, self.image_size
             case "letterbox":
                 scale = self.image_size / max(height, width)
@@ -159,6 +163,13 @@ class Resize:
         if self.mode == "torchvision":
             return max(1, int(height * scale + 1e-6)), max(1, int(width * scale + 1e-6))
         return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def centre(window: Window) -> Window:
+    """The square in its middle whose side is 7/8 of the shorter side."""
+    side = max(1, round(CENTRE * min(window.width, window.height)))
+    left, top = window.left + (window.width - side) // 2, window.top + (window.height - side) // 2
+    return Window(left, top, left + side, top + side, window.mirrored)
 
 
 def _project(seen: tuple[int, int], start: int, length: int, new_length: int, mirrored: bool) -> tuple[int, int]:

@@ -12,14 +12,16 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import Dataset
 
-from tradeoffs.data.augment import Augmentation, draw_window
+from tradeoffs.data.augment import SMALLEST_CROP, Augmentation, draw_window
 from tradeoffs.data.coco import CocoDataset, Objects
+from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.resize import BLACK, Placement, Resize, Window
 from tradeoffs.ops.masks import pack
 from tradeoffs.structures import Batch, Targets
 
 Address = tuple[int, int]  # epoch, index in the data set
 
+UNCHANGED = ImageChanges()
 SMALLEST_OBJECT = 1.0  # pixels of the network input; regression targets of thinner boxes grow without limit
 OBJECTS_MULTIPLE = 8  # the number of target rows is rounded up to it, so that few shapes occur
 
@@ -54,12 +56,16 @@ class Samples(Dataset[Sample]):
         augmentation: Augmentation = "none",
         seed: int = 0,
         annotations: Collection[str] = ("boxes",),
+        smallest_crop: float = SMALLEST_CROP,
+        changes: ImageChanges = UNCHANGED,
     ):
         self.dataset = dataset
         self.resize = resize
         self.augmentation = augmentation
         self.seed = seed
         self.annotations = frozenset(annotations)
+        self.smallest_crop = smallest_crop
+        self.changes = changes
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -71,10 +77,10 @@ class Samples(Dataset[Sample]):
         objects = self.dataset.objects(index)
         rng = np.random.default_rng((self.seed, epoch, index))
         wanted = objects.boxes[~objects.crowd].numpy()
-        window = draw_window(self.augmentation, wanted, height, width, rng)
+        window = draw_window(self.augmentation, wanted, height, width, rng, self.smallest_crop)
         placement = self.resize.place(window, height, width)
         return Sample(
-            image=placement.image(image),
+            image=self.changes(placement.image(image), rng),
             geometry=placement.geometry,
             original_size=torch.tensor([height, width]),
             image_id=torch.tensor(self.dataset.image_ids[index]),

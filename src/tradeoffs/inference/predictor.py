@@ -18,11 +18,11 @@ from tradeoffs.data.samples import Sample, collate, unlabelled
 from tradeoffs.errors import UserError
 from tradeoffs.inference.found import Found
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
+from tradeoffs.inference.objects import objects_in
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
-from tradeoffs.structures import to_original
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
 
@@ -128,7 +128,7 @@ class Predictor:
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
             self.network.score_threshold = max(self._least_score, min_score * BELOW)
         with torch.inference_mode():
-            detections = to_original(self.network.predict(batch.images), batch).to("cpu")
+            detections = objects_in(self.network.predict(batch.images), batch).to("cpu")
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
         for row, picture in enumerate(pictures):
             boxes, labels, scores = (

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
 from torch import nn
 
+from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
 from tradeoffs.task_facts import facts_of
@@ -36,10 +37,18 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         workers=config.workers,
         seed=config.seed,
         annotations=facts_of(config.task.name).annotations,
+        **of_pixels(config.augmentation),
     )
     data.setup(stage)
     data.hashes = data_now(config, ["val"] if stage == "validate" else ["train", "val"])
     return data
+
+
+def of_pixels(settings: DictConfig) -> dict[str, object]:
+    """What only some augmentations say."""
+    crop = {"smallest_crop": settings.smallest_crop} if "smallest_crop" in settings else {}
+    changes = {key: settings[key] for key in ("strength", "erasing") if key in settings}
+    return {**crop, **({"changes": ImageChanges(**changes)} if changes else {})}
 
 
 def build_task(config: DictConfig, num_classes: int) -> LightningModule:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from omegaconf import OmegaConf
+
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.weights import Weights
+from tradeoffs.task_facts import all_tasks
 from tradeoffs.training.checkpoint_files import BEST
 
 
@@ -25,10 +28,19 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
     """With `auto` that of the best F1 on the validation split, if these weights are the ones it was found with."""
     if min_score != "auto":
         return Threshold(min_score)
+    if has_labels(run):
+        return Threshold(0.0)  # every image has a class
     best = best_f1_of(run, weights)
     if best is None:
         return Threshold(USUAL_SCORE, "no better one was measured for these weights")
     return Threshold(best["threshold"], f"best F1 on validation, {best['f1']:.2f}")
+
+
+def has_labels(run: Path) -> bool:
+    """Whether its task gives each image a class, instead of finding objects."""
+    settings = run / "config.yaml"
+    task = OmegaConf.select(OmegaConf.load(settings), "task.name") if settings.is_file() else None
+    return task in all_tasks() and "label" in all_tasks()[task].annotations
 
 
 def best_f1_of(run: Path, weights: Weights) -> dict[str, float] | None:

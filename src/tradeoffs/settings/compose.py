@@ -21,6 +21,7 @@ from tradeoffs.files import CONF
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_settings import SAVED_RUN, offer_saved_run
+from tradeoffs.settings.usual import with_usual
 from tradeoffs.task_facts import KEYS
 
 
@@ -130,6 +131,7 @@ def parse(overrides: Sequence[str]) -> list[tuple[str, Override]]:
 def compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) -> DictConfig:
     """The config with Hydra's own part, in which the overrides and the choices stand."""
     register_resolvers()
+    overrides = with_usual(overrides)
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         offer_saved_run({override.key_or_group: override.value() for _, override in parse(overrides)}, conf)
     try:

@@ -13,6 +13,8 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.settings.usual import with_usual
+
 NOTHING = object()
 
 
@@ -24,7 +26,7 @@ def effective(overrides: Sequence[str], config: DictConfig, part_of_hydra: DictC
     groups = [text for text in overrides if (conf / key_of(text)).is_dir()]
     with hydra_begun(conf, job.name):
         groups = needed(groups, job.config_name)
-        before = OmegaConf.to_container(hydra.compose(job.config_name, groups), resolve=False)
+        before = OmegaConf.to_container(hydra.compose(job.config_name, with_usual(groups)), resolve=False)
     after = OmegaConf.to_container(config, resolve=False)
     changed = {text for text in overrides if value(before, text) != value(after, text) or text.startswith("~")}
     return [text for text in overrides if (text in groups if (conf / key_of(text)).is_dir() else text in changed)]
@@ -62,7 +64,7 @@ def choices(config_name: str, groups: Sequence[str]) -> dict | None:
     """Group -> choice; None where nothing can be composed. Much faster than composing."""
     loader = GlobalHydra.instance().config_loader()
     try:
-        return dict(loader.compute_defaults_list(config_name, list(groups), RunMode.RUN).overrides.known_choices)
+        return dict(loader.compute_defaults_list(config_name, with_usual(groups), RunMode.RUN).overrides.known_choices)
     except HydraException:
         return None
 

@@ -79,7 +79,7 @@ AUTO = OneOf(("auto", True, False))
 
 RULES = {
     "image_size": Number(32, 4096, whole=True),
-    "resize": OneOf(("warp", "letterbox", "shorter_edge", "torchvision")),
+    "resize": OneOf(("warp", "centre", "letterbox", "shorter_edge", "torchvision")),
     "batch_size": Number(1, whole=True, also=("auto",)),
     "epochs": COUNT,
     "jobs": Number(1, whole=True, also=("auto",)),
@@ -139,7 +139,13 @@ RULES = {
     "backbone.frozen_stages": Number(0, whole=True),
     "backbone.width": Number(0.05, 4, also=(None,)),
     "backbone.freeze_norm": SWITCH,
-    "augmentation.geometry": OneOf(("none", "flip", "ssd")),
+    "augmentation.geometry": OneOf(("none", "flip", "ssd", "crop")),
+    "augmentation.smallest_crop": Number(0.01, 1),
+    "augmentation.strength": Number(0, 30, whole=True),
+    "augmentation.erasing": FRACTION,
+    "task.mixup": Number(0),
+    "task.cutmix": Number(0),
+    "task.mix_until": FRACTION,
     "augmentation.photometric": SWITCH,
     "optimizer.lr": Number(above=0),
     "optimizer.momentum": FRACTION,
