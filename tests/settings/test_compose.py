@@ -126,7 +126,10 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("image_size=5", "image_size=5 is impossible; image_size is a whole number from 32 to 4096"),
         ("seed=-1", "seed=-1 is impossible; seed is a whole number from 0 to 4294967295"),
         ("optimizer.lr=0", "optimizer.lr=0 is impossible; optimizer.lr is a number above 0"),
-        ("resize=crop", "resize=crop is impossible; resize is one of warp, letterbox, shorter_edge, torchvision"),
+        (
+            "resize=crop",
+            "resize=crop is impossible; resize is one of warp, centre, letterbox, shorter_edge, torchvision",
+        ),
         (
             "trainer.devices=0",
             "trainer.devices=0 is impossible; trainer.devices is a whole number, 1 or more, or auto, or -1",
@@ -142,7 +145,10 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             "data=folder data.root=conf/train.yaml",
             "data.root=conf/train.yaml is a file; give the folder that holds the data set",
         ),
-        ("backbone.weights=conf", "backbone.weights=conf is a folder; give none, pretrained or an existing file"),
+        (
+            "backbone.weights=conf",
+            "backbone.weights=conf is a folder; give none, pretrained, a run or an existing file",
+        ),
         (
             "backbone=inception_v3 image_size=74",
             "image_size=74 is too small for backbone=inception_v3; give 75 or more",
@@ -152,7 +158,10 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             "image_size=74 is too small for backbone=inception_v3.tf; give 75 or more",
         ),
         ("model.dropout=2", "model.dropout=2 is impossible; model.dropout is a number from 0 to 1"),
-        ("backbone.weights=a.pt", "backbone.weights=a.pt does not exist; give none, pretrained or an existing file"),
+        (
+            "backbone.weights=a.pt",
+            "backbone.weights=a.pt does not exist; give none, pretrained, a run or an existing file",
+        ),
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
         ("hydra/launcher=ray", "hydra/launcher=ray is for train.py -m; add -m, for a single run too"),

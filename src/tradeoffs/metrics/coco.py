@@ -94,7 +94,7 @@ class CocoMetric:
         seen = gather_on_first(join(self._parts))
         return broadcast_from_first(None if seen is None else self._score(seen, only_seen, errors))
 
-    def predictions(self) -> list[dict]:
+    def coco_results(self) -> list[dict]:
         """All detections in COCO's results format: on rank 0, empty on the others. Every rank must call it.
 
         Boxes are rounded to a thousandth of a pixel. Scores are not: a tie would change the ranking.
@@ -109,6 +109,8 @@ class CocoMetric:
             {"image_id": image_id, "category_id": category_id, "bbox": box, "score": score}
             for image_id, category_id, box, score in zip(image_ids, category_ids, boxes, scores, strict=True)
         ]
+
+    predictions = coco_results  # as all metrics call it
 
     def evidence(self, only_seen: bool = False) -> Matches | None:
         """Which detections found an object, on rank 0; None on the others. Every rank must call it."""

@@ -7,11 +7,14 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
+from tradeoffs.runs.weights import put_backbone
+from tradeoffs.settings.saved_runs import run_or_none
 from tradeoffs.task_facts import facts_of
 
 # Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
@@ -62,7 +65,7 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
-    model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
+    model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes)
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
@@ -71,6 +74,16 @@ def build_model(config: DictConfig, num_classes: int) -> nn.Module:
             if hasattr(module, key):
                 setattr(module, key, value)
     return model
+
+
+def build_backbone(config: DictConfig) -> nn.Module:
+    """With weights that a run has learnt, if `backbone.weights` names one."""
+    run = run_or_none(str(config.backbone.get("weights")))
+    if run is None:
+        return build(config, "backbone")
+    backbone = build(OmegaConf.merge(config, {"backbone": {"weights": "none"}}), "backbone")
+    rank_zero_only(print)(put_backbone(run, backbone))
+    return backbone
 
 
 def build(config: DictConfig, choice: str, **parts: object) -> object:

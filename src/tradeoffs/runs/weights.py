@@ -95,6 +95,26 @@ def start_from_published(config: DictConfig, network: nn.Module, class_names: li
     return f"{start}; the layers of the classes are new, since COCO does not have {shown}"
 
 
+def put_backbone(run: Path, backbone: nn.Module) -> str:
+    """Fills a backbone with that of a run of any task; returns what is to be said of that.
+
+    A model may have less than a whole backbone, or other tensors beyond it: what fits is taken. Raises UserError where
+    nothing does.
+    """
+    prefix, weights = "backbone.", weights_of(run, "best")
+    given = {name.removeprefix(prefix): value for name, value in weights.model.items() if name.startswith(prefix)}
+    wanted = backbone.state_dict()
+    fitting = {
+        name: given[name] for name, value in wanted.items() if name in given and given[name].shape == value.shape
+    }
+    if not fitting:
+        raise UserError(f"backbone.weights={run} is of another backbone; choose that of the run, see its config.yaml")
+    backbone.load_state_dict(fitting, strict=False)
+    new = sorted({name.rpartition(".")[0] for name in wanted.keys() - fitting.keys()})
+    rest = f"; {len(new)} layers are new, such as {new[0]}" if new else ""
+    return f"the backbone starts from {run}: {len(fitting)} of {len(wanted)} tensors{rest}"
+
+
 def put_weights(weights: Weights, model: nn.Module) -> None:
     """Raises UserError where the model is not the one that was trained."""
     require_same_tensors(weights, model, keep="the settings of model and backbone")

@@ -38,7 +38,8 @@ def usage(config_name: str, conf: Path, overrides: Sequence[str] = (), groups_of
     groups = defaults((conf / f"{groups_of or config_name}.yaml").read_text())
     composed = chosen_parts(config_name, overrides, conf) if groups and not groups_of else None
     shown = {group: composed[0].get(group) for group in groups} if composed else groups
-    lists = [(names if groups_of else choices)(conf / group, choice) for group, choice in shown.items()]
+    task = shown.get("task")
+    lists = [(names if groups_of else choices)(conf / group, choice, task) for group, choice in shown.items()]
     parts = [introduction(text)]
     if any(lists):
         marks = f" (* marks {'the default' if groups_of else 'what is chosen'})" if any(shown.values()) else ""
@@ -68,16 +69,23 @@ def defaults(text: str) -> dict[str, str | None]:
     return {group: choice for group, choice in visible if not group.startswith("hydra")}
 
 
-def names(folder: Path, chosen: str | None) -> str:
+def fitting(folder: Path, task: str | None) -> list[Path]:
+    """The files of a group, less those that say they are of another task."""
+    of_task = re.compile(r"^task: *(\w+)", re.MULTILINE)
+    said = {file: of_task.search(file.read_text()) for file in sorted(folder.glob("*.yaml"))}
+    return [file for file, match in said.items() if not (match and task) or match[1] == task]
+
+
+def names(folder: Path, chosen: str | None, task: str | None) -> str:
     """The names of a group's files, wrapped; empty if there are none."""
-    marked = "  ".join(mark(file.stem, chosen) for file in sorted(folder.glob("*.yaml")))
+    marked = "  ".join(mark(file.stem, chosen) for file in fitting(folder, task))
     return textwrap.fill(marked, WIDTH, initial_indent=f"  {folder.name:<14}", subsequent_indent=" " * 16)
 
 
-def choices(folder: Path, chosen: str | None) -> str:
+def choices(folder: Path, chosen: str | None, task: str | None) -> str:
     """A line for each of a group's files: its name, and the first line of its comment."""
     lines = []
-    for file in sorted(folder.glob("*.yaml")):
+    for file in fitting(folder, task):
         head = f"  {'' if lines else folder.name:<14}{mark(file.stem, chosen):<20} "
         explanation = "".join(comment(file.read_text())[:1]).removeprefix("#").strip()
         lines.append(hanging(head, explanation))

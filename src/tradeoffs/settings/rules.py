@@ -14,6 +14,7 @@ from tradeoffs.settings.compose import CONF, leaves
 from tradeoffs.settings.folder_names import check_name, check_place
 from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.published import published_models
+from tradeoffs.settings.saved_runs import run_or_none
 from tradeoffs.settings.values import check_values
 from tradeoffs.task_facts import scores_of
 
@@ -153,9 +154,11 @@ def check_paths(config: DictConfig) -> None:
     """Files and folders that are to be read exist."""
     for key, words in NO_PATHS.items():
         path = OmegaConf.select(config, key)
-        if path not in (None, *words) and not Path(path).is_file():
+        or_run = key == "backbone.weights"
+        if path not in (None, *words) and not Path(path).is_file() and not (or_run and run_or_none(path)):
             fault = "is a folder" if Path(path).is_dir() else "does not exist"
-            raise UserError(f"{key}={path} {fault}; give {', '.join(words)} or an existing file")
+            also = ", a run" if or_run else ""
+            raise UserError(f"{key}={path} {fault}; give {', '.join(words)}{also} or an existing file")
     root = OmegaConf.select(config, "data.root")
     if root is not None and not Path(root).is_dir():
         fault = "is a file" if Path(root).is_file() else "does not exist"

@@ -30,6 +30,12 @@ def find_run(run: str, runs: Path = RUNS) -> Path:
     raise UserError(f"run={run} does not exist;{_similar(run, runs)} {existing_runs(runs)}")
 
 
+def run_or_none(run: str, runs: Path = RUNS) -> Path | None:
+    """The folder of a run that was trained, given that folder or its name; None for anything else."""
+    places = (place for place in (Path(run), runs / run) if (place / "config.yaml").is_file())
+    return next((place for place in places if any((place / "checkpoints").glob("*.ckpt"))), None)
+
+
 def runs_of(name: str, runs: Path = RUNS) -> list[str]:
     """The run of that name; where that is the folder of a sweep, all runs in it that were trained."""
     for folder in (Path(name), runs / name):
