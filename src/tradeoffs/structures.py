@@ -55,6 +55,10 @@ class Detections(TensorFields):
     labels: Int64[Tensor, "B D"]  # 0..K-1
     valid: Bool[Tensor, "B D"]
 
+    def objects_in(self, batch: Batch) -> Detections:
+        """As all kinds of predictions are shown: what there is to be seen, in pixels of the original images."""
+        return to_original(self, batch)
+
 
 @dataclass
 class Labels(TensorFields):
@@ -62,6 +66,13 @@ class Labels(TensorFields):
 
     labels: Int64[Tensor, "B N"]  # 0..K-1
     scores: Float[Tensor, "B N"]  # probabilities
+
+    def objects_in(self, batch: Batch) -> Detections:
+        """The whole image is an object of the most probable class."""
+        height, width = batch.original_sizes.float().split(1, dim=1)
+        boxes = torch.cat([torch.zeros_like(width), torch.zeros_like(width), width, height], dim=1)
+        first = self.labels[:, :1]
+        return Detections(boxes[:, None], self.scores[:, :1].float(), first, torch.ones_like(first, dtype=torch.bool))
 
 
 @dataclass

@@ -163,11 +163,12 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     whole = [0, 0, pixels.shape[2], pixels.shape[1]]
     boxes = torch.tensor([each.get("bbox", whole) for each in found], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    labels = [data.category_ids.index(each["category_id"]) for each in found]
+    labels = [data.category_ids.index(each["category_id"]) if "category_id" in each else 0 for each in found]
+    names = [each.get("caption", data.class_names[label]) for each, label in zip(found, labels, strict=True)]
     drawn = draw_boxes(
         pixels,
         boxes,
-        [data.class_names[label] for label in labels],
+        names,
         torch.tensor([each["score"] for each in found]),
         truth=true.boxes,
         classes=labels,

@@ -18,7 +18,6 @@ from tradeoffs.data.samples import Sample, collate, unlabelled
 from tradeoffs.errors import UserError
 from tradeoffs.inference.found import Found
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
-from tradeoffs.inference.objects import objects_in
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.metrics.curves import USUAL_SCORE
@@ -128,7 +127,8 @@ class Predictor:
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
             self.network.score_threshold = max(self._least_score, min_score * BELOW)
         with torch.inference_mode():
-            detections = objects_in(self.network.predict(batch.images), batch).to("cpu")
+            predictions = self.network.predict(batch.images)
+            detections = predictions.objects_in(batch).to("cpu")
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
         for row, picture in enumerate(pictures):
             boxes, labels, scores = (
@@ -138,13 +138,18 @@ class Predictor:
                 boxes=boxes,
                 labels=labels,
                 scores=scores,
-                names=[self.class_names[label] for label in labels.tolist()],
+                names=names_of(predictions, row, [self.class_names[label] for label in labels.tolist()]),
                 name=picture.item.name,
                 size=tuple(picture.pixels.shape[1:]),
                 file=picture.item.file,
                 seconds=picture.item.seconds,
                 pixels=picture.pixels,
             )
+
+
+def names_of(predictions: object, row: int, classes: list[str]) -> list[str]:
+    """What stands beside the boxes of an image: their classes, unless the predictions have something else to say."""
+    return [predictions.captions()[row] for _ in classes] if hasattr(predictions, "captions") else classes
 
 
 def readable(pictures: Iterable[Picture | UserError], faults: list[str] | None) -> Iterator[Picture]:

@@ -60,6 +60,15 @@ def gather_images(
     return images, rows[first]
 
 
+def gather_lists(own: list) -> list | None:
+    """Those of all processes, one after the other: on rank 0, None on the others. Every rank must call it."""
+    if not is_distributed():
+        return own
+    parts = [None] * dist.get_world_size() if dist.get_rank() == 0 else None
+    dist.gather_object(own, parts)
+    return None if parts is None else [each for part in parts for each in part]
+
+
 def broadcast_from_first(value: Any) -> Any:
     """Rank 0's `value` on every rank. Every rank must call it."""
     if not is_distributed():
