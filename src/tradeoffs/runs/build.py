@@ -7,6 +7,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from tradeoffs.errors import UserError
@@ -16,7 +17,7 @@ from tradeoffs.runs.data_hashes import data_now
 OF_ANCHORS = ("anchor_side", "whole_steps")
 
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task", "resizes", "head_lr", *OF_ANCHORS), "data": ("root",)}
+ABOUT = {"task": ("name",), "model": ("task", "resizes", "whole", "head_lr", *OF_ANCHORS), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -44,6 +45,8 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
     """The task with its model, on random weights that depend on the seed alone."""
     torch.manual_seed(config.seed)
     model = build_model(config, num_classes)
+    if note := getattr(model, "note", None):
+        rank_zero_only(print)(note)
     if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
         model = model.to(memory_format=torch.channels_last)
     optimizer, schedule = instantiate(config.optimizer), instantiate(config.schedule, _convert_="all")
@@ -51,7 +54,8 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
-    model = build(config, "model", backbone=build(config, "backbone"), num_classes=num_classes)
+    whole = {"whole": True} if config.model.get("whole") else {}
+    model = build(config, "model", backbone=build(config, "backbone", **whole), num_classes=num_classes)
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
