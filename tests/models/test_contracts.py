@@ -3,30 +3,14 @@
 import jaxtyping
 import pytest
 import torch
+from model_contracts import CLASSES, SIZE, check_exports, check_round_trip, compare, images, make, models_of
 
 from tradeoffs.ops.boxes import iou
-from tradeoffs.runs.build import build_task
-from tradeoffs.settings.compose import CONF, compose
+from tradeoffs.settings.compose import CONF
 from tradeoffs.structures import Targets
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml") if "task: detection" in path.read_text())
+MODELS = models_of("detection")
 BACKBONES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
-SIZE, CLASSES = 96, 3
-
-
-def make(model: str, backbone: str = "resnet18", *overrides: str):
-    network = ["backbone.name=mobilenetv3_small_050"] if backbone == "timm" else []
-    config = compose("train", [f"model={model}", f"backbone={backbone}", f"image_size={SIZE}", *network, *overrides])
-    return build_task(config, CLASSES).model
-
-
-def images(count: int = 2) -> torch.Tensor:
-    """Noise, with the objects of `targets` as bright areas in the first image."""
-    generator = torch.Generator().manual_seed(1)
-    pictures = torch.randint(0, 100, (count, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
-    pictures[0, 0, 8:70, 8:60] += 150
-    pictures[0, 2, 20:50, 50:90] += 150
-    return pictures
 
 
 def targets() -> Targets:
@@ -127,33 +111,18 @@ def test_anchors_do_not_grow_with_the_padding_of_a_batch(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_checkpoint_round_trips(name, tmp_path):
-    model, other = make(name), make(name)
-    torch.save(model.state_dict(), tmp_path / "model.pt")
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(1)
-    other.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
-    with torch.no_grad():
-        for ours, expected in zip(other.eval()(images()), model.eval()(images()), strict=True):
-            torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
+    check_round_trip(make(name), make(name), tmp_path / "model.pt")
 
 
 def test_forward_compiles_as_one_graph(model, monkeypatch):
     model.eval()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be compiled
-    with torch.no_grad():
-        for ours, expected in zip(compiled(images()), model(images()), strict=True):
-            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+    compare(compiled, model, atol=1e-4)
 
 
 def test_forward_exports(model, monkeypatch):
-    model.eval()
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be exported
-    program = torch.export.export(model, (images(),))
-    with torch.no_grad():
-        for ours, expected in zip(program.module()(images()), model(images()), strict=True):
-            torch.testing.assert_close(ours, expected, atol=1e-4, rtol=1e-4)
+    check_exports(model, monkeypatch)
 
 
 # What a minute can overfit: a second stage must see regions like those that it is trained on. With norms in its towers

@@ -20,6 +20,8 @@ class Backbone(nn.Module):
     `freeze_norm` keeps the statistics and affine parameters of all batch norms as they are.
     """
 
+    head = "pool"  # what this architecture has between its last map and its classes: or `fully_connected`, as VGG
+
     def __init__(
         self,
         stages: Sequence[nn.Module],

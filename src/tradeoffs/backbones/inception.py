@@ -35,6 +35,8 @@ def inception_resnet_v2(weights: str = "none", output_stride: int | None = None,
     backbone = timm_backbone("inception_resnet_v2", weights, **options)
     if weights == "none":
         initialize(backbone)
+    if output_stride and not backbone.strides:
+        raise MismatchError(f"backbone.output_stride={output_stride}: there is none with this network's own classifier")
     if output_stride:
         _dilate(backbone, output_stride)
     return backbone

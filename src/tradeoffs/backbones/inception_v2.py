@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.backbones.weights import load_weights
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError, UserError
 
 # Maps have the size ceil(size / stride), padded like TensorFlow's.
 same_and_norm = {"padding": "same", "norm_layer": partial(nn.BatchNorm2d, eps=1e-3)}
@@ -24,13 +24,17 @@ max_pool = partial(create_pool2d, "max", 3, padding="same")
 average_pool = partial(nn.AvgPool2d, 3, stride=1, padding=1, count_include_pad=False)
 
 
-def inception_v2(weights: str = "none", frozen_stages: int = 0, freeze_norm: bool = False) -> Backbone:
+def inception_v2(
+    weights: str = "none", frozen_stages: int = 0, freeze_norm: bool = False, whole: bool = False
+) -> Backbone:
     """Stages end before each halving: Mixed_4e has stride 16, Mixed_5c stride 32. Input scaled to -1..1.
 
     `weights` is `none` or the path of a file. Its tensors bear TF-slim's names of layers, with branches and the
     convolutions in them by number: `Mixed_3b.1.0.conv.weight`, `Mixed_3b.1.0.bn.weight`. Nobody keeps such weights
     for download, so `pretrained` raises a `UserError`.
     """
+    if whole:
+        raise MismatchError("backbone=inception_v2 has no classifier of its own; choose model=classifier")
     if weights == "pretrained":
         raise UserError("backbone.weights=pretrained: nobody keeps those of inception_v2; give none or a file's path")
     stages = [nn.Sequential(OrderedDict(stage)) for stage in layers()]

@@ -1,4 +1,4 @@
-"""Any network that timm offers as features (`features_only=True`), cut into stages."""
+"""Any network that timm offers: its features, cut into stages, or the whole of it with its own classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from timm.models import FeatureListNet
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.backbones.weights import load_weights
+from tradeoffs.backbones.weights import fill, read_weights
 from tradeoffs.errors import MismatchError, UserError
 
 
@@ -25,38 +25,33 @@ def timm_backbone(
     frozen_stages: int = 0,
     freeze_norm: bool = False,
     norm_eps: float | None = None,
+    drop_path: float = 0.0,
+    whole: bool = False,
     **options,
 ) -> Backbone:
-    """The timm network `name` as a backbone.
+    """The timm network `name` as a backbone, or `whole` as a `WholeNetwork`.
 
     `weights`: `none` (random), `pretrained` (timm's, downloaded on first use) or the path of a file with timm's
     tensor names. `output_stride` 8 or 16 keeps the last stages at that stride by dilation, where timm offers it.
     `mean` and `std` are those the weights were trained with, timm's by default; `norm_eps`, which batch norms
-    add to variances, too. `options` go to timm.
+    add to variances, too. `drop_path` is how often the last block is left out in training, and those before it the less
+    the lower they are (stochastic depth: Huang, Sun et al. 2016, section 3). `options` go to timm.
     """
-    if output_stride:
-        options["output_stride"] = output_stride
-    network = _create(name, pretrained=weights == "pretrained", **options)
+    options |= {"output_stride": output_stride or None, "drop_path_rate": drop_path or None}  # timm leaves None out
+    network = _create(name, pretrained=weights == "pretrained", features_only=None if whole else True, **options)
     if weights not in ("none", "pretrained"):
-        load_weights(getattr(network, "model", network), Path(weights))  # timm wraps networks it cannot cut
+        _load(network, weights, whole)
     for norm in network.modules() if norm_eps is not None else ():
         if isinstance(norm, nn.BatchNorm2d):
             norm.eps = norm_eps
-    config = timm.get_pretrained_cfg(name)
-    common = {
-        "channels": network.feature_info.channels(),
-        "strides": network.feature_info.reduction(),
-        "mean": mean or config.mean,
-        "std": std or config.std,
-        "frozen_stages": frozen_stages,
-        "freeze_norm": freeze_norm,
-    }
-    stages = cut(network)
-    if stages:
-        return Backbone(stages, **common)
-    if frozen_stages:
+    config, stages = timm.get_pretrained_cfg(name), [] if whole else cut(network)
+    if frozen_stages and not stages:
         raise MismatchError(f"backbone.name={name} cannot be cut into stages; choose backbone.frozen_stages=0")
-    return WholeBackbone([network], **common)
+    common = {"mean": mean or config.mean, "std": std or config.std, "freeze_norm": freeze_norm}
+    if whole:
+        return WholeNetwork(network, trained=weights != "none", **common)
+    common |= {"channels": network.feature_info.channels(), "strides": network.feature_info.reduction()}
+    return Backbone(stages, frozen_stages=frozen_stages, **common) if stages else WholeBackbone([network], **common)
 
 
 def cut(network: nn.Module) -> list[nn.Module]:
@@ -96,12 +91,51 @@ class WholeBackbone(Backbone):
         raise MismatchError("this backbone cannot be split at a stride; choose one that is a sequence of stages")
 
 
+class WholeNetwork(Backbone):
+    """Images to scores of classes, by the network's own classifier. It has no maps for others to look at.
+
+    `trained` says whether its weights are more than random ones.
+    """
+
+    def __init__(self, network: nn.Module, trained: bool, **options):
+        super().__init__([network], channels=(), strides=(), **options)
+        self.trained = trained
+
+    @property
+    def num_classes(self) -> int:
+        return self.stages[0].num_classes
+
+    @property
+    def classifiers(self) -> nn.ModuleList:
+        """The last layer; a distilled transformer has two."""
+        layers = self.stages[0].get_classifier()
+        return nn.ModuleList(layers if isinstance(layers, tuple) else [layers])
+
+    def replace_classifier(self, num_classes: int) -> None:
+        """By a new one, with random weights."""
+        self.stages[0].reset_classifier(num_classes)
+
+    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
+        return self.stages[0](self.normalize(images))
+
+
+def _load(network: nn.Module, path: str, whole: bool) -> None:
+    """Fills it from a file. A whole network gets a classifier for as many classes as the file knows."""
+    tensors = read_weights(Path(path))
+    if whole:
+        names = network.default_cfg["classifier"] or ""  # several in distilled ones
+        weight = tensors.get(f"{names if isinstance(names, str) else names[0]}.weight")
+        if weight is not None and len(weight) != network.num_classes:
+            network.reset_classifier(len(weight))
+    fill(network if whole else getattr(network, "model", network), tensors, path)  # timm wraps what it cannot cut
+
+
 def _create(name: str, **options) -> nn.Module:
     try:
-        return timm.create_model(name, features_only=True, **options)
+        return timm.create_model(name, **options)
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError, AssertionError) as error:
         if name.split(".")[0] in timm.list_models():
-            raise MismatchError(f"backbone.name={name}: timm cannot give its features so ({error})") from error
+            raise MismatchError(f"backbone.name={name}: timm cannot build it so ({error})") from error
         similar = get_close_matches(name, timm.list_models(), n=5)
         raise UserError(f"backbone.name={name}: timm has no such model; similar: {', '.join(similar)}") from error
     except OSError as error:  # the hub cannot be reached

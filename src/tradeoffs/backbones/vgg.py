@@ -14,6 +14,7 @@ def vgg16(weights: str = "none", **options) -> Backbone:
     Pooling rounds sizes up, as in the original: 300 px give maps of 150, 75, 38 and 19 (Liu et al. 2016).
     """
     backbone = timm_backbone("vgg16", weights, **options)
+    backbone.head = "fully_connected"
     for module in backbone.modules():
         if isinstance(module, nn.MaxPool2d):
             module.ceil_mode = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -35,12 +35,16 @@ def read_weights(path: Path, setting: str = "backbone.weights") -> dict[str, Ten
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill `network` (timm's names, with or without `features_only`) from the file at `path`.
+    """Fill `network` from the file at `path`."""
+    fill(network, read_weights(path), path)
+
+
+def fill(network: nn.Module, content: Mapping[str, Tensor], path: Path | str) -> None:
+    """Fill `network` (timm's names, with or without `features_only`) with what the file at `path` holds.
 
     Classifier layers of the file, which a backbone does not have, are left out. Anything else that is missing,
     unexpected or of another shape raises a `UserError` that names it.
     """
-    content = read_weights(path)
     tensors = {_flat(name): tensor for name, tensor in content.items()}
     wanted = network.state_dict()
     missing = [name for name in wanted if _flat(name) not in tensors and not name.endswith("num_batches_tracked")]

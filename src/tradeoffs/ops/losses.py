@@ -1,4 +1,4 @@
-"""Losses of dense detectors, element by element: how they are summed and normalized is the model's affair."""
+"""Losses of detectors, element by element: how they are summed and normalized is the model's affair; and of classes."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ def giou_loss(boxes: Float[Tensor, "*N 4"], targets: Float[Tensor, "*N 4"]) -> F
     hull = area(torch.cat([torch.minimum(boxes, targets)[..., :2], torch.maximum(boxes, targets)[..., 2:]], dim=-1))
     tiny = 1e-7  # boxes without area
     return 1 - intersection / (union + tiny) + (hull - union) / (hull + tiny)
+
+
+def binary_cross_entropy(
+    logits: Float[Tensor, "B K"], truth: Int64[Tensor, " B"] | Float[Tensor, "B K"], label_smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """The mean over images and classes of K sigmoids, each asked whether its class is there (Wightman et al. 2021).
+
+    `truth` holds labels, or the weights of classes in mixed images: whichever has any is there as a whole.
+    """
+    num_classes = logits.shape[-1]
+    there = F.one_hot(truth, num_classes) if truth.ndim == 1 else (truth > 0)
+    wanted = there * (1 - label_smoothing) + label_smoothing / num_classes
+    return F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype))
 
 
 def _surprise(logits: Tensor, gamma: float) -> Tensor:

@@ -21,7 +21,7 @@ from tradeoffs.task_facts import facts_of
 OF_ANCHORS = ("anchor_side", "whole_steps")
 
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task", "resizes", "head_lr", *OF_ANCHORS), "data": ("root",)}
+ABOUT = {"task": ("name",), "model": ("task", "resizes", "whole", "head_lr", *OF_ANCHORS), "data": ("root",)}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -58,6 +58,8 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
     """The task with its model, on random weights that depend on the seed alone."""
     torch.manual_seed(config.seed)
     model = build_model(config, num_classes)
+    if note := getattr(model, "note", None):
+        rank_zero_only(print)(note)
     if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
         model = model.to(memory_format=torch.channels_last)
     optimizer, schedule = instantiate(config.optimizer), instantiate(config.schedule, _convert_="all")
@@ -65,7 +67,12 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
+<<<<<<< HEAD
     model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes)
+=======
+    whole = {"whole": True} if config.model.get("whole") else {}
+    model = build(config, "model", backbone=build(config, "backbone", **whole), num_classes=num_classes)
+>>>>>>> classifiers
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}

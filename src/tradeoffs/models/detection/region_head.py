@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from tradeoffs.models.layers import linear_layers
 from tradeoffs.ops.roi import pyramid_levels, roi_align
 
 Map = Float[Tensor, "B _ _ _"]
@@ -75,18 +75,3 @@ def pyramid_head(channels: int, strides: Sequence[int], widths: Sequence[int], s
     """Layers of some `widths` look at crops of a feature pyramid (Lin et al. 2017, section 4.2)."""
     widths = [channels * size**2, *widths]
     return RegionHead(nn.Identity(), linear_layers(widths), widths[-1], strides, size, samples=2)
-
-
-def linear_layers(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
-    """Linear layers with ReLU, from `widths[0]` inputs to `widths[-1]` outputs; none if that is one number."""
-    layers: list[nn.Module] = [FlattenChannelsLast()]
-    for inputs, outputs in pairwise(widths):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
-    return nn.Sequential(*layers)
-
-
-class FlattenChannelsLast(nn.Module):
-    """All channels of the first pixel, then those of the next: as crops lie in memory, so that nothing is copied."""
-
-    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C*H*W"]:
-        return x.permute(0, 2, 3, 1).flatten(1)

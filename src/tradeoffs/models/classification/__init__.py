@@ -1,0 +1,1 @@
+"""Classifiers: images to classes with probabilities."""

@@ -1,0 +1,52 @@
+"""What the contract tests of all models share: models by their task, as their YAML files say, and images."""
+
+import jaxtyping
+import pytest
+import torch
+from torch import nn
+
+from tradeoffs.runs.build import build_model
+from tradeoffs.settings.compose import CONF, compose
+
+SIZE, CLASSES = 96, 3
+
+
+def models_of(task: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / "model").glob("*.yaml") if f"task: {task}\n" in path.read_text())
+
+
+def make(model: str, backbone: str = "resnet18", *overrides: str) -> nn.Module:
+    network = ["backbone.name=mobilenetv3_small_050"] if backbone == "timm" else []
+    config = compose("train", [f"model={model}", f"backbone={backbone}", f"image_size={SIZE}", *network, *overrides])
+    torch.manual_seed(config.seed)
+    return build_model(config, CLASSES)
+
+
+def images(count: int = 2) -> torch.Tensor:
+    """Noise, with the objects of the targets as bright areas in the first image."""
+    generator = torch.Generator().manual_seed(1)
+    pictures = torch.randint(0, 100, (count, 3, SIZE, SIZE), dtype=torch.uint8, generator=generator)
+    pictures[0, 0, 8:70, 8:60] += 150
+    pictures[0, 2, 20:50, 50:90] += 150
+    return pictures
+
+
+def check_round_trip(model: nn.Module, other: nn.Module, path) -> None:
+    """What `model` saves makes `other`, whose weights are put out of order, give the same."""
+    torch.save(model.state_dict(), path)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1)
+    other.load_state_dict(torch.load(path, weights_only=True))
+    compare(other.eval(), model.eval(), atol=1e-5)
+
+
+def check_exports(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be exported
+    compare(torch.export.export(model.eval(), (images(),)).module(), model, atol=1e-4)
+
+
+def compare(ours: nn.Module, expected: nn.Module, atol: float) -> None:
+    with torch.no_grad():
+        for part, wanted in zip(ours(images()), expected(images()), strict=True):
+            torch.testing.assert_close(part, wanted, atol=atol, rtol=1e-4)
