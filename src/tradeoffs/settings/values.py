@@ -134,6 +134,7 @@ RULES = {
     "data.source.num_train": COUNT,
     "data.source.num_val": COUNT,
     "data.source.seed": Number(0, whole=True),
+    "data.source.val": Number(0.01, 0.99),
     "data.on_fault": OneOf(("stop", "drop")),
     "backbone.output_stride": OneOf((None, 8, 16, 32)),
     "backbone.frozen_stages": Number(0, whole=True),
