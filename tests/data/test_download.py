@@ -260,3 +260,16 @@ def test_broken_archives_are_named(tmp_path, suffix):
     archive.write_bytes(PAYLOAD)
     with pytest.raises(UserError, match=rf"cannot unpack .*archive\.{suffix}"):
         archives.unpack(archive, tmp_path)
+
+
+def test_tiny_imagenet_is_fetched_unless_it_is_there(serve, tmp_path, monkeypatch):
+    data = zipped({"tiny-imagenet-200/wnids.txt": b"n01440764\n"})
+    monkeypatch.setattr(archives, "TINY_IMAGENET", with_checksum(archives.TINY_IMAGENET, data))
+    server = serve({"/tiny-imagenet-200.zip": data})
+    for _ in range(2):
+        folder = archives.ensure_tiny_imagenet(tmp_path, host=server.address)
+    assert folder == tmp_path / "tiny-imagenet-200" and (folder / "wnids.txt").is_file()
+    assert archives.ensure_tiny_imagenet(folder, host="http://127.0.0.1:1") == folder
+    assert len(server.asked) == 1
+    with pytest.raises(UserError, match=r"cannot fetch .*/tiny-imagenet-200\.zip: .*refused"):
+        archives.ensure_tiny_imagenet(tmp_path / "new", host="http://127.0.0.1:1")

@@ -112,7 +112,10 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
         ("trainer.lr=1", "trainer.lr is not a setting; there are: trainer.devices"),
         ("data.train=1", "data.train is not a setting; did you mean data.source.train?"),
         ("zzz=1", "zzz is not a setting; --help lists them"),
-        ("data.root=x", "data.root is not a setting; it belongs to data=coco_folder, which has to be given, too"),
+        (
+            "data.root=x",
+            "data.root is not a setting; it belongs to data=coco_folder or image_folder, which has to be given, too",
+        ),
         ("modle=ssd", "modle is not a setting; did you mean model?"),
         ("epochs", "epochs is not understood; settings are written KEY=VALUE"),
         ("--epochs=3", "--epochs=3 is not an option; settings are written KEY=VALUE, without dashes"),
@@ -363,7 +366,8 @@ def groups() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("group", "choice"), groups())
 def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
-    needed = {"timm": ["backbone.name=resnet18"], "coco_folder": [f"data.root={tmp_path}"]}
+    root = [f"data.root={tmp_path}"]
+    needed = {"timm": ["backbone.name=resnet18"], "coco_folder": root, "image_folder": root, "imagenet": root}
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
     overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *needed.get(choice, [])]
     check(compose("train", overrides))

@@ -1,4 +1,4 @@
-"""COCO and Pascal VOC from their official addresses, fetched and unpacked where they are not there yet."""
+"""COCO, Pascal VOC, Tiny ImageNet from their official addresses, fetched and unpacked where they are not there yet."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 COCO_HOST = "http://images.cocodataset.org"
 VOC_HOST = "http://host.robots.ox.ac.uk/pascal/VOC"
+TINY_IMAGENET_HOST = "http://cs231n.stanford.edu"
 
 
 class Archive(NamedTuple):
@@ -61,6 +62,7 @@ VOC = (
         "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
     ),
 )
+TINY_IMAGENET = Archive("tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", "tiny-imagenet-200/wnids.txt")
 VOC_LISTS = {"train": (("VOC2007", "trainval"), ("VOC2012", "trainval")), "val": (("VOC2007", "test"),)}
 
 
@@ -119,6 +121,17 @@ def _pictures(devkit: Path, year: str, name: str, findings: Findings) -> list[Pi
 
 def voc_split(root: Path, split: str) -> Split:
     return Split(root / "VOCdevkit", root / "annotations" / f"{split}.json")
+
+
+def ensure_tiny_imagenet(root: Path, host: str = TINY_IMAGENET_HOST) -> Path:
+    """The folder of Tiny ImageNet: `root` itself, or one in it that is fetched, 0.25 GB, where neither is there."""
+    if tiny_imagenet_folder(root) != root:
+        _ensure(TINY_IMAGENET, host, root, (TINY_IMAGENET,))
+    return tiny_imagenet_folder(root)
+
+
+def tiny_imagenet_folder(root: Path) -> Path:
+    return root if (root / "wnids.txt").is_file() else root / "tiny-imagenet-200"
 
 
 def _ensure(archive: Archive, host: str, root: Path, archives: Sequence[Archive]) -> None:

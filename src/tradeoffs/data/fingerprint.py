@@ -44,8 +44,8 @@ def fingerprint_of(data: Mapping[str, Any], split: SplitName) -> str | None:
     What `on_fault=drop` leaves out belongs to the hash.
     """
     source = data.get("source") or {}
-    found = existing_split(source, split)
     try:
+        found = existing_split(source, split, renew=True)
         left_out = _left_out(*found) if found and data.get("on_fault") == "drop" else []
         if str(source.get("_target_")).endswith("sources.shapes"):
             return _hashed(_as_json(_recipe(source, split)), _as_json(left_out))

@@ -87,14 +87,14 @@ def shapes(split: SplitName, root: Path | str, **recipe: int) -> Split:
 def coco(split: SplitName, root: Path | str) -> Split:
     """COCO 2017; see `ensure_coco`."""
     root = Path(root)
-    with _alone(root):
+    with alone(root):
         return ensure_coco(root, (split,))[split]
 
 
 def voc(split: SplitName, root: Path | str) -> Split:
     """Pascal VOC 07+12; see `ensure_voc`."""
     root = Path(root)
-    with _alone(root):
+    with alone(root):
         return ensure_voc(root)[split]
 
 
@@ -167,12 +167,16 @@ def require_readable(source: Mapping[str, Any]) -> None:
         raise MissingSplitError.of_all(errors)
 
 
-def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
-    """Where a split lies if it is here already: nothing is drawn or fetched. `source` is that of a config."""
+def existing_split(source: Mapping[str, Any], split: SplitName, renew: bool = False) -> Split | None:
+    """Where a split lies if it is here already: nothing is drawn or fetched. `source` is that of a config.
+
+    `renew` writes anew what this program has noted of a folder, if that has changed.
+    """
     options = _options(source)
     root = Path(str(options.pop("root", "")))
+    room, _, kind = str(source.get("_target_")).rpartition(".")
     try:
-        match str(source.get("_target_")).removeprefix(f"{__name__}."):
+        match kind if room == __name__ else room:
             case "shapes":
                 from tradeoffs.data.shapes.maker import folder_of
 
@@ -184,6 +188,10 @@ def existing_split(source: Mapping[str, Any], split: SplitName) -> Split | None:
                 found = voc_split(root, split)
             case "coco_folder":
                 found, _ = _find_in_folder(split, root, **options)
+            case "tradeoffs.data.labels.sources":
+                from tradeoffs.data.labels.sources import existing
+
+                found = existing(kind, split, root, options, renew)
             case _:
                 return None
     except (UserError, TypeError):  # incomplete, or settings of another version
@@ -213,7 +221,7 @@ def _holds_images(folder: Path, annotations: Path) -> bool:
     return any(isinstance(name, str) and (folder / name).is_file() for name in names)
 
 
-def _alone(root: Path) -> AbstractContextManager:
+def alone(root: Path) -> AbstractContextManager:
     """Several processes may start at once and find nothing: one fetches, the others wait.
 
     Where nothing can be written nobody fetches: a data set that a cluster's users share.

@@ -67,12 +67,7 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
 
 
 def build_model(config: DictConfig, num_classes: int) -> nn.Module:
-<<<<<<< HEAD
     model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes)
-=======
-    whole = {"whole": True} if config.model.get("whole") else {}
-    model = build(config, "model", backbone=build(config, "backbone", **whole), num_classes=num_classes)
->>>>>>> classifiers
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}
@@ -85,10 +80,11 @@ def build_model(config: DictConfig, num_classes: int) -> nn.Module:
 
 def build_backbone(config: DictConfig) -> nn.Module:
     """With weights that a run has learnt, if `backbone.weights` names one."""
+    whole = {"whole": True} if config.model.get("whole") else {}
     run = run_or_none(str(config.backbone.get("weights")))
     if run is None:
-        return build(config, "backbone")
-    backbone = build(OmegaConf.merge(config, {"backbone": {"weights": "none"}}), "backbone")
+        return build(config, "backbone", **whole)
+    backbone = build(OmegaConf.merge(config, {"backbone": {"weights": "none"}}), "backbone", **whole)
     rank_zero_only(print)(put_backbone(run, backbone))
     return backbone
 

@@ -11,7 +11,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from tradeoffs.errors import MismatchError, UserError
 
 # Settings that are easily given without the choice to which they belong.
-OF_CHOICE = {"data.root": "data=coco_folder"}
+OF_CHOICE = {"data.root": "data=coco_folder or image_folder"}
 
 
 def explain(error: HydraException, settings: Callable[[str], list[str]] = lambda key: []) -> UserError:

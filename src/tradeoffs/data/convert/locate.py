@@ -35,13 +35,13 @@ class PhotoFinder:
 
         Of photos of one name those win that share most of the folders in `name`, then those below the folder `near`.
         """
-        parts = _parts(name)
+        parts = path_parts(name)
         candidates = list(self._candidates(parts[-1])) if parts else []
         if not candidates:
             self.findings.note("photos that are named but not there, left out with their labels", name)
             return None
         near = near.absolute()
-        ranks = [(_shared(path.parts, parts), path.absolute().is_relative_to(near)) for path in candidates]
+        ranks = [(shared_parts(path.parts, parts), path.absolute().is_relative_to(near)) for path in candidates]
         best = [path for path, rank in zip(candidates, ranks, strict=True) if rank == max(ranks)]
         if len(best) > 1:
             places = " or ".join(str(path.relative_to(self.folder)) for path in best[:3])
@@ -73,7 +73,7 @@ def photo_folder(source: Path) -> Path:
     return next((folder for folder in (near, near.parent) if photos_below(folder)), near)
 
 
-def _parts(name: str) -> list[str]:
+def path_parts(name: str) -> list[str]:
     """Folders and name in a path of any system, or in an address."""
     address = urlsplit(name) if "://" in name or name.startswith("/data/") else None
     if address:
@@ -82,7 +82,7 @@ def _parts(name: str) -> list[str]:
     return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 
-def _shared(path: Sequence[str], named: Sequence[str]) -> int:
+def shared_parts(path: Sequence[str], named: Sequence[str]) -> int:
     """How many of the last parts agree; the name itself counts as agreeing."""
     pairs = zip(reversed(path[:-1]), reversed(named[:-1]), strict=False)
     return 1 + next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(path), len(named)) - 1)
