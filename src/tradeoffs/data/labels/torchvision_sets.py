@@ -22,7 +22,9 @@ def write_set(name: str, is_train: bool, root: Path, place: Split) -> None:
     try:
         images = getattr(datasets, name)(root, train=is_train, download=True)
     except (OSError, RuntimeError) as error:  # no network, a full disk; a damaged file
-        raise UserError(f"cannot fetch {name} into {root}: {error}; run the command again") from None
+        reason = " ".join(str(error).split())  # of several lines
+        remedy = f"run the command again, or put its files into {root}, as torchvision keeps them"
+        raise UserError(f"cannot fetch {name}: {reason}; {remedy}") from None
     place.images.mkdir(parents=True, exist_ok=True)
     pictures = []
     for number, (image, label) in enumerate(tqdm(images, f"writing {name}", disable=None)):
