@@ -5,8 +5,6 @@ What is drawn depends on the sample's own generator alone; torch's global one is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -15,15 +13,14 @@ from torch import Tensor
 from tradeoffs.data.resize import MEAN_COLOUR
 
 
-@dataclass(frozen=True)
 class ImageChanges:
     """`strength`: of RandAugment with two operations, from 0 for none to 30 (Cubuk et al. 2020).
 
     `erasing`: how often a rectangle of 2 to 33 % is painted over with the mean colour (Zhong et al. 2020).
     """
 
-    strength: int = 0
-    erasing: float = 0.0
+    def __init__(self, strength: int = 0, erasing: float = 0.0):  # a dataclass would be a config to Hydra
+        self.strength, self.erasing = strength, erasing
 
     def __call__(self, image: UInt8[Tensor, "3 H W"], rng: np.random.Generator) -> UInt8[Tensor, "3 H W"]:
         if not (self.strength or self.erasing):

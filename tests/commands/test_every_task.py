@@ -1,0 +1,109 @@
+"""Whatever a task is, all commands work with it: tasks are found by their YAML files, and one run of each is shared."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import small_runs
+from killed_runs import run_until_killed
+from omegaconf import OmegaConf
+
+from tradeoffs.commands.evaluate import evaluate
+from tradeoffs.commands.predict import predict
+from tradeoffs.dashboard.export import report
+from tradeoffs.dashboard.pages import compare, figures
+from tradeoffs.dashboard.pages import run as run_page
+from tradeoffs.dashboard.pictures import draw, names_of
+from tradeoffs.dashboard.store import Store
+from tradeoffs.metrics.evidence import evidence_file, load_evidence
+from tradeoffs.results.__main__ import main
+from tradeoffs.results.record import read_record
+from tradeoffs.runs.load import load
+from tradeoffs.settings.compose import compose
+from tradeoffs.settings.rules import check
+from tradeoffs.task_facts import all_tasks, scores_of
+
+
+def choices(task: str) -> tuple[str, ...]:
+    """What makes a small run one of this task."""
+    usual = all_tasks()[task].usual
+    return (f"task={task}", *(f"{key}={usual[key]}" for key in ("model", "augmentation") if key in usual))
+
+
+@pytest.fixture(scope="module", params=sorted(all_tasks()))
+def task(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def run(task: str, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / task
+    small_runs.run(photos, folder, *choices(task), "measure=true")
+    return folder
+
+
+def test_the_record_holds_what_the_task_declares(task, run):
+    record = read_record(run / "result.json")
+    assert record.status == "finished" and record.who.task == task
+    assert scores_of(task).keys() <= record.accuracy["summary"].keys()
+    assert (
+        record.score == record.accuracy["summary"][record.headline]
+        and scores_of(task)[record.headline].better == "high"
+    )
+    evidence = load_evidence(evidence_file(run))
+    for name, value in evidence.score().items():
+        assert value == pytest.approx(record.accuracy["summary"][name], nan_ok=True)
+        low, high = record.accuracy["intervals"][name]
+        assert low is None or low <= record.accuracy["summary"][name] <= high
+    assert record.cost["batches"]["1"]["total_ms"]["median"] > 0
+    assert (run / "pictures/best.jpg").is_file() and (run / "predictions.json").stat().st_size > 2
+
+
+def test_killed_and_started_again_equals_uninterrupted(task, photos, tmp_path):
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    run_until_killed(photos, folders[1], 4, *choices(task))  # in the second epoch
+    for folder in folders:
+        small_runs.run(photos, folder, *choices(task))
+    whole, killed = ((read_record(folder / "result.json"), small_runs.curves(folder)) for folder in folders)
+    assert whole[0].accuracy == killed[0].accuracy and whole[1] == killed[1]
+    assert len({(folder / "predictions.json").read_bytes() for folder in folders}) == 1
+
+
+def test_it_is_scored_again_and_used(task, run, photos, tmp_path):
+    run = Path(shutil.copytree(run, tmp_path / "run"))
+    config = compose("evaluate", [f"run={run}", "trainer.accelerator=cpu"])
+    check(config)
+    evaluate(config)
+    own, again = (read_record(folder / "result.json") for folder in (run, run / "evaluations/default"))
+    assert own.accuracy == again.accuracy
+    config = compose("predict", [f"run={run}", f"source={photos}/val", f"output={tmp_path}/out", "device=cpu"])
+    check(config)
+    predict(config)
+    assert len(list((tmp_path / "out/pictures").iterdir())) == len(list((photos / "val").iterdir()))
+    assert load(run, device="cpu")(next((photos / "val").iterdir())).drawn().shape[0] == 3
+
+
+def test_it_stands_in_tables_and_on_the_dashboard(task, run, capsys):
+    assert main([str(run.parent)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{task}," in shown and all(name in shown for name in list(scores_of(task))[:2])
+    store = Store(run.parent)
+    (name,) = store.table().index
+    for page in (run_page.content(store, name), figures.content(store, {}), [report(store, {})]):
+        assert "Traceback" not in str(page) and name in str(page)
+    assert draw(store, name, next(iter(names_of(store, name))))[:2] == b"\xff\xd8"
+
+
+def test_two_runs_compare_image_by_image(task, run, photos, tmp_path):
+    shutil.copytree(run, tmp_path / "one")
+    small_runs.run(photos, tmp_path / "two", *choices(task), "seed=2")
+    text = str(compare.content(Store(tmp_path), "one", "two"))
+    assert "over the images" in text and "How sure differences" not in text
+
+
+def test_what_only_the_task_chooses_is_no_part_of_the_name(task):
+    config = compose("train", [f"task={task}"])
+    assert OmegaConf.select(config, "task.scores") is None
+    assert config.name == ("default" if task == "detection" else f"task={task}")
