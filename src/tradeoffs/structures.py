@@ -76,6 +76,15 @@ class Labels(TensorFields):
 
 
 @dataclass
+class LabelledBoxes(TensorFields):
+    """What the main object of images is taken for, the most probable class first, and where it is if it is that."""
+
+    labels: Int64[Tensor, "B N"]  # 0..K-1
+    scores: Float[Tensor, "B N"]  # probabilities
+    boxes: Float[Tensor, "B N 4"]  # xyxy in pixels of the network input, or of the original image
+
+
+@dataclass
 class Batch(TensorFields):
     """Images as the network takes them, where they came from, and what is in them."""
 

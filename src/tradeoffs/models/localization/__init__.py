@@ -1,0 +1,1 @@
+"""Localizers: images to the class and the box of their main object."""
