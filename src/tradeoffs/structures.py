@@ -81,7 +81,19 @@ class LabelledBoxes(TensorFields):
 
     labels: Int64[Tensor, "B N"]  # 0..K-1
     scores: Float[Tensor, "B N"]  # probabilities
-    boxes: Float[Tensor, "B N 4"]  # xyxy in pixels of the network input, or of the original image
+    boxes: Float[Tensor, "B N 4"]  # xyxy in pixels of the network input
+    class_boxes: Float[Tensor, "B M 4"]  # the same of each class, or one for all: M is K or 1
+
+    def of_class(self, label: Int64[Tensor, " B"]) -> Float[Tensor, "B 1 4"]:
+        """Where the object of each image is, if it is of this class."""
+        rows = torch.arange(len(label), device=label.device)
+        return self.class_boxes[rows, label if self.class_boxes.shape[1] > 1 else 0][:, None]
+
+    def objects_in(self, batch: Batch) -> Detections:
+        """The most probable class, with its box."""
+        first = self.labels[:, :1]
+        boxes = originals(self.boxes[:, :1], batch)
+        return Detections(boxes, self.scores[:, :1].float(), first, torch.ones_like(first, dtype=torch.bool))
 
 
 @dataclass

@@ -89,7 +89,9 @@ class Localizer(nn.Module):
     def postprocess(self, output: LocalizerOutput, image_size: tuple[int, int]) -> LabelledBoxes:
         best = best_labels(output.logits.float().softmax(dim=-1))
         boxes = decode(self._of_classes(output.coordinates.float(), best.labels), self.box_coding)
-        return LabelledBoxes(best.labels, best.scores, clip(boxes * output.extent, image_size))
+        of_classes = decode(output.coordinates.float(), self.box_coding)
+        boxes, of_classes = (clip(each * output.extent, image_size) for each in (boxes, of_classes))
+        return LabelledBoxes(best.labels, best.scores, boxes, of_classes)
 
     def _of_classes(self, coordinates: Float[Tensor, "B M 4"], labels: Tensor) -> Float[Tensor, "B N 4"]:
         """For each of N labels the coordinates that belong to it."""
