@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Shaped
 from numpy import ndarray
 from torch import Tensor
 
@@ -45,7 +45,7 @@ class ImageScores:
     def update(
         self,
         image_ids: Int64[Tensor, " B"],
-        values: Mapping[str, Float[Tensor, " B"]],
+        values: Mapping[str, Shaped[Tensor, " B"]],
         predictions: Sequence[list[dict]],
     ) -> None:
         """Add a batch; `predictions` lack their `image_id`. Raises UserError where a value is no number."""
