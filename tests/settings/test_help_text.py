@@ -8,6 +8,7 @@ from small_configs import write_files
 from tradeoffs.errors import UserError
 from tradeoffs.settings.compose import CONF
 from tradeoffs.settings.help_text import WIDTH, usage
+from tradeoffs.task_facts import all_tasks
 
 BY_NAME = ("specialization", "published")  # found by the names of others, not chosen
 
@@ -89,7 +90,11 @@ def test_values_of_a_sweep_leave_the_default(conf):
 
 def test_the_real_help_names_every_choice_and_setting():
     shown = usage("train", CONF)
-    assert all(file.stem in shown for file in CONF.glob("*/*.yaml") if file.parent.name not in BY_NAME)
+    of_all_tasks = "".join(usage("train", CONF, [f"task={task}"]) for task in all_tasks())
+    assert all(file.stem in of_all_tasks for file in CONF.glob("*/*.yaml") if file.parent.name not in BY_NAME)
+    assert "fcos" in shown and "localizer" not in shown
+    other = usage("train", CONF, ["task=localization"])
+    assert "localizer*" in other and "  rfcn " not in other
     for key in ("optimizer.lr=0.001 ", "data.source.num_train=2000 ", "backbone.weights=none ", "trainer.precision="):
         assert f"\n  {key}" in shown
     assert max(map(len, shown.splitlines())) <= WIDTH
