@@ -1,9 +1,11 @@
 import pytest
 import torch
+from model_contracts import make
 from torch import nn
 
+from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
-from tradeoffs.training.schedule import constant, parameter_groups, warmup_cosine, warmup_step
+from tradeoffs.training.schedule import constant, parameter_groups, stages_above, warmup_cosine, warmup_step
 
 
 def learning_rates(schedule, total_steps: int, **kwargs) -> list[float]:
@@ -75,3 +77,42 @@ def test_heads_learn_at_a_part_of_the_rate():
     rest, weights, biases = parameter_groups(model, lr=0.5, weight_decay=0.1, head_lr=0.1)
     assert [group["lr"] for group in (rest, weights, biases)] == [0.5, 0.05, 0.05]
     assert [p.shape for group in (rest, weights, biases) for p in group["params"]] == [(2, 4), (3, 2), (3,)]
+
+
+def small_model() -> nn.Module:
+    """Three stages, a layer above them, and a head."""
+    model = nn.Module()
+    model.backbone = Backbone([nn.Conv2d(3, 3, 1) for _ in range(3)], channels=[3] * 3, strides=[1] * 3)
+    model.neck, model.heads = nn.Linear(3, 3), nn.ModuleList([nn.Linear(3, 2)])
+    return model
+
+
+def test_each_stage_learns_at_a_part_of_the_rate_of_the_one_above():
+    model = small_model()
+    groups = parameter_groups(model, lr=0.8, weight_decay=0.1, head_lr=0.1, layer_decay=0.5)
+    rates = {id(parameter): (group["lr"], group["weight_decay"]) for group in groups for parameter in group["params"]}
+    layers = [*model.backbone.stages, model.neck, *model.heads]
+    expected = [0.2, 0.4, 0.8, 0.8, 0.8 * 0.1]
+    assert [rates[id(layer.weight)] for layer in layers] == [(rate, 0.1) for rate in expected]
+    assert [rates[id(layer.bias)] for layer in layers] == [(rate, 0.0) for rate in expected]
+
+
+def test_without_decay_there_are_the_groups_of_ever():
+    groups = parameter_groups(small_model(), lr=0.8, weight_decay=0.1, head_lr=0.1)
+    assert [group["lr"] for group in groups] == [0.8, 0.8, 0.8 * 0.1, 0.8 * 0.1]
+    assert [len(group["params"]) for group in groups] == [4, 4, 1, 1]
+
+
+def test_stages_of_real_networks():
+    """A stage that looks at crops is one; so are a transformer's blocks, with its patches before and classes after."""
+    model = make("faster_rcnn", "mobilenet", "backbone.width=0.25", "model.crop_size=4")
+    above = stages_above(model)
+    trunk, last = model.backbone.stages, model.head.stages[1]
+    assert [above[id(next(stage.parameters()))] for stage in [*trunk, *last]] == [4, 3, 2, 1, 0]
+    model = make("timm_classifier", "timm", "backbone.name=test_vit")
+    network, above = model.backbone.stages[0], stages_above(model)
+    parts = [network.patch_embed, *network.blocks, network.norm, network.head]
+    assert [above[id(next(part.parameters()))] for part in parts] == [7, 6, 5, 4, 3, 2, 1, 1, 0]
+    assert set(above) == {id(parameter) for parameter in model.parameters()}
+    model = make("classifier", "timm", "backbone.name=test_vit")
+    assert set(stages_above(model).values()) == set(range(7))

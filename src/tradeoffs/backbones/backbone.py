@@ -62,6 +62,10 @@ class Backbone(nn.Module):
             features.append(x)
         return features
 
+    def stage_parameters(self) -> list[list[nn.Parameter]]:
+        """Those of each stage, first to last."""
+        return [list(stage.parameters()) for stage in self.stages]
+
     def stage_of(self, stride: int) -> int:
         """The index of the last stage of this stride, the richest one of its resolution."""
         if stride not in self.strides:
@@ -97,6 +101,9 @@ class LastStages(nn.Sequential):
     def __init__(self, stages: Sequence[nn.Module], frozen: int):
         super().__init__(*stages)
         self.frozen = max(frozen, 0)
+
+    def stage_parameters(self) -> list[list[nn.Parameter]]:
+        return [list(stage.parameters()) for stage in self]
 
     def train(self, mode: bool = True) -> LastStages:
         super().train(mode)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import timm
 from jaxtyping import Float, UInt8
-from timm.models import FeatureListNet
+from timm.models import FeatureListNet, group_parameters
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
@@ -83,6 +83,10 @@ class WholeBackbone(Backbone):
         features = network(self.normalize(images))
         return [f.permute(0, 3, 1, 2) for f in features] if getattr(network, "output_fmt", "") == "NHWC" else features
 
+    def stage_parameters(self) -> list[list[nn.Parameter]]:
+        network = getattr(self.stages[0], "model", None)  # none where hooks take the maps: all is one stage
+        return super().stage_parameters() if network is None else layers_of(network)
+
     def trunk(self, stride: int) -> Backbone:
         self.stage_of(stride)  # raises where there is none
         return self
@@ -117,6 +121,17 @@ class WholeNetwork(Backbone):
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
         return self.stages[0](self.normalize(images))
+
+    def stage_parameters(self) -> list[list[nn.Parameter]]:
+        """The classifier's stand with the last stage."""
+        return layers_of(self.stages[0])
+
+
+def layers_of(network: nn.Module) -> list[list[nn.Parameter]]:
+    """The parameters of each stage of a timm network, or of each block of a transformer, first to last."""
+    parameters = dict(network.named_parameters())
+    groups = group_parameters(network, network.group_matcher(coarse=True))
+    return [[parameters[name] for name in groups[number]] for number in sorted(groups)]
 
 
 def _load(network: nn.Module, path: str, whole: bool) -> None:

@@ -16,8 +16,7 @@ from tradeoffs.settings.saved_runs import find_run
 AS_TRAINED = (
     *(("checkpoint", "best"), ("num_proposals", None)),
     *(("task.max_detections", 100), ("task.headline", "mAP"), ("backbone.width", None), ("backbone.width", 1.0)),
-    ("model.head_lr", 1.0),
-    ("backbone.drop_path", 0.0),
+    *(("model.head_lr", 1.0), ("backbone.drop_path", 0.0), ("task.layer_decay", 1.0)),
 )
 
 # Settings of a training that whatever is done with the run replaces: its record is one of the run itself all the same.

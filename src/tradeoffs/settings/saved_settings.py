@@ -15,7 +15,7 @@ from tradeoffs.settings.saved_runs import existing_runs, load_run_config
 # Settings, and groups with all their settings, that a trained run is done with.
 TRAINING = (
     *("epochs", "seed", "ema", "checkpoint_minutes", "overwrite", "keep_last", "resume", "logger", "experiment"),
-    *("optimizer", "schedule", "augmentation", "task.head_lr", "model.head_lr"),
+    *("optimizer", "schedule", "augmentation", "task.head_lr", "model.head_lr", "task.layer_decay"),
     *("backbone.weights", "backbone.frozen_stages", "backbone.drop_path"),
     *("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.check_val_every_n_epoch"),
     *("trainer.limit_train_batches", "trainer.log_every_n_steps", "trainer.sync_batchnorm"),

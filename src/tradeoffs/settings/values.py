@@ -107,6 +107,7 @@ RULES = {
     "num_proposals": ListOf(COUNT, also=(None,)),
     "operating_points": ListOf(COUNT, also=(None,)),
     "min_score": Number(0, 1, also=("auto",)),
+    "task.layer_decay": FRACTION,
     "task.max_detections": Number(100, whole=True),
     "model.score_threshold": FRACTION,
     "model.nms_threshold": Number(0, 1, also=(None,)),

@@ -52,9 +52,9 @@ class Task(LightningModule):
     """Trains a model by its `losses`, and scores it. A task adds what it knows of its own: the four methods below.
 
     `optimizer(parameter_groups)` and `schedule(optimizer, total_steps)` build the optimizer and its schedule, which is
-    stepped with it; the model's heads learn at `head_lr` times the learning rate. The best weights are those with the
-    highest `headline`, one of the metric's scores. The trainer's data module gives the classes, and says whether
-    colours are distorted.
+    stepped with it; the model's heads learn at `head_lr` times the learning rate, and each stage of its backbone at
+    `layer_decay` times that of the one above. The best weights are those with the highest `headline`, one of the
+    metric's scores. The trainer's data module gives the classes, and says whether colours are distorted.
     """
 
     def build_metric(self, data: Any) -> Metric:
@@ -80,20 +80,22 @@ class Task(LightningModule):
         optimizer: Callable[..., Optimizer] | None = None,
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
         head_lr: float = 1.0,
+        layer_decay: float = 1.0,
         seed: int = 0,
     ):
         super().__init__()
         self.model = model
         self.headline = headline
         self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.head_lr = head_lr
+        self.head_lr, self.layer_decay = head_lr, layer_decay
         self.seed = seed
         self.metric: Metric | None = None
         self.scores: Scores | None = None  # of the last validation
 
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.make_optimizer.keywords
-        groups = parameter_groups(self.model, settings["lr"], settings.get("weight_decay", 0.0), self.head_lr)
+        rates = settings["lr"], settings.get("weight_decay", 0.0), self.head_lr, self.layer_decay
+        groups = parameter_groups(self.model, *rates)
         optimizer = self.make_optimizer(groups)
         schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

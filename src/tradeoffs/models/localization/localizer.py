@@ -18,9 +18,7 @@ from tradeoffs.ops.matching import gather_rows
 from tradeoffs.structures import LabelledBoxes, Targets
 
 FIRST_BOX = (0.25, 0.25, 0.75, 0.75)  # where training starts, as parts of the image
-SMOOTH_BELOW = (
-    0.1  # parts of the image up to which smooth L1 is a square; with its paper's 1 it would be one everywhere
-)
+SMOOTH_BELOW = 0.1  # parts of the image up to which smooth L1 is a square; with the paper's 1 it would always be one
 
 
 class LocalizerOutput(NamedTuple):
