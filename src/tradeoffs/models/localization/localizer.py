@@ -32,9 +32,9 @@ class LocalizerOutput(NamedTuple):
 class Localizer(nn.Module):
     """Backbone, one vector from its last map (`head` and `dropout`: `ImageVector`), and two linear layers on it.
 
-    The second gives the `boxes`: `one` for all classes (single-class regression), or one `per_class`, of which that of
-    the true class learns and that of a predicted class is used (Sermanet et al. 2014, section 4.3: per-class
-    regression). Boxes are learnt as `box_coding` has them (see `encode`), by the loss `box_loss` (see `box_losses`).
+    The second gives the `boxes`: `one` for all classes, or one `per_class`, of which that of the true class learns and
+    that of a predicted class is used (OverFeat's single-class and per-class regression). Boxes are learnt as
+    `box_coding` has them (see `encode`), by the loss `box_loss` (see `box_losses`).
     """
 
     def __init__(
