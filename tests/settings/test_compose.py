@@ -151,7 +151,7 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             "backbone=timm backbone.name=inception_v3.tf image_size=74",
             "image_size=74 is too small for backbone=inception_v3.tf; give 75 or more",
         ),
-        ("model.dropout=2", "model.dropout=2 is impossible; model.dropout is a number from 0 to 1"),
+        ("model.dropout=2", "model.dropout=2 is impossible; model.dropout is a number from 0 to 1, or null"),
         ("backbone.weights=a.pt", "backbone.weights=a.pt does not exist; give none, pretrained or an existing file"),
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
