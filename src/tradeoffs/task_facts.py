@@ -13,6 +13,7 @@ import yaml
 from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 
+ANNOTATIONS = ("boxes", "masks", "keypoints", "label", "main_box")
 KEYS = ("annotations", "usual", "scores")
 
 
@@ -34,16 +35,38 @@ class TaskFacts(NamedTuple):
 def all_tasks() -> dict[str, TaskFacts]:
     """By name."""
     files = sorted((CONF / "task").glob("*.yaml"))
-    contents = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
-    return {
-        name: TaskFacts(tuple(content["annotations"]), content.get("usual") or {}, read(content["scores"]))
-        for name, content in contents.items()
-    }
+    return {file.stem: read(file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files}
 
 
-def read(scores: dict[str, str | dict[str, str]]) -> dict[str, Score]:
-    """Of `name: title`, or `name: {title: ..., unit: ..., better: low}`."""
-    return {name: Score(said) if isinstance(said, str) else Score(**said) for name, said in scores.items()}
+def read(name: str, content: dict) -> TaskFacts:
+    """Of a task's file; its scores are `name: title`, or `name: {title: ..., unit: ..., better: low}`."""
+    try:
+        facts = TaskFacts(
+            tuple(content["annotations"]),
+            content.get("usual") or {},
+            {
+                score: Score(said) if isinstance(said, str) else Score(**said)
+                for score, said in content["scores"].items()
+            },
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UserError(f"conf/task/{name}.yaml: {fault}; see docs/adding-a-task.md") from None
+    if fault := fault_of(name, content, facts):
+        raise UserError(f"conf/task/{name}.yaml: {fault}")
+    return facts
+
+
+def fault_of(name: str, content: dict, facts: TaskFacts) -> str | None:
+    if content.get("name") != name:
+        return f"its name is {content.get('name')}; call it as the file, {name}"
+    if unknown := [each for each in facts.annotations if each not in ANNOTATIONS]:
+        return f"annotations has {unknown[0]}; there are {', '.join(ANNOTATIONS)}"
+    if odd := [score for score, said in facts.scores.items() if said.better not in ("high", "low")]:
+        return f"{odd[0]} is better {facts.scores[odd[0]].better}; give high or low"
+    headline = content.get("headline")
+    if headline not in facts.scores or facts.scores[headline].better == "low":
+        return f"its headline is {headline}; give one of its scores of which more is better"
+    return None
 
 
 def facts_of(task: str) -> TaskFacts:

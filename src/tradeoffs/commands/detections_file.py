@@ -16,6 +16,8 @@ from tradeoffs.inference.found import Found
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.runs.score_threshold import Threshold
 
+FEW = 5  # images whose captions are printed
+
 
 def coco_content(
     found: list[Found], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
@@ -50,6 +52,8 @@ def coco_content(
 
 
 def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
+    if found.caption is not None:
+        return [{"caption": found.caption, "score": 1.0}]
     top_left, bottom_right = found.boxes.double().split(2, dim=1)
     boxes = torch.cat([top_left, bottom_right - top_left], dim=1).round(decimals=3).tolist()
     return [
@@ -91,6 +95,8 @@ def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds
 
 
 def objects(found: list[Found], threshold: Threshold) -> str:
+    if found and found[0].caption is not None:
+        return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
     return f"{counts.total()} with {threshold}{classes}"

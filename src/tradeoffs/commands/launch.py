@@ -28,6 +28,7 @@ from tradeoffs.settings.compose import CONF, compose, compose_with_axes, parse, 
 from tradeoffs.settings.help_text import usage
 from tradeoffs.settings.rules import check
 from tradeoffs.settings.run_name import register_resolvers
+from tradeoffs.settings.usual import with_usual
 from tradeoffs.sweeps.failures import record_failure
 from tradeoffs.sweeps.optional_settings import as_axes
 from tradeoffs.sweeps.plan import Plan, described, engine_of, in_own_folder, plan_sweep, require_engine
@@ -61,6 +62,8 @@ def launch(
             compose(config_name, arguments.overrides, conf)
         elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
             check_single(config_name, arguments.overrides, conf, sweeps)
+        if config_name == "train":
+            sys.argv[1:] = arguments.options + with_usual(arguments.overrides)
         run_with_hydra(config_name, job, conf, on_failure)
 
 

@@ -169,7 +169,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         pixels,
         boxes,
         names,
-        torch.tensor([each["score"] for each in found]),
+        None if any("caption" in each for each in found) else torch.tensor([each["score"] for each in found]),
         truth=true.boxes,
         classes=labels,
         scale=SIDE / max(pixels.shape[1:]),

@@ -26,19 +26,20 @@ class Found:
     boxes: Float[Tensor, "n 4"]  # xyxy in pixels of the upright image
     labels: Int64[Tensor, " n"]  # 0..K-1
     scores: Float[Tensor, " n"]
-    names: list[str]  # of the classes, one for each box
+    names: list[str]  # of the classes, one for each box; or the caption
     name: Path  # of the file, below what was searched; of a frame `video.mp4#000123`, counted from 0
     size: tuple[int, int]  # height, width of the upright image
     file: Path | None = None  # where the image can be read again
     seconds: float | None = None  # of a frame, since the beginning
     pixels: UInt8[Tensor, "3 H W"] | None = field(default=None, repr=False)
+    caption: str | None = None  # what is said of the image, where that is no class and has no score
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
-        return f"{self.name}: {counts or 'nothing'}"
+        return f"{self.name}: {self.caption or counts or 'nothing'}"
 
     @property
     def image(self) -> UInt8[Tensor, "3 H W"]:
@@ -56,7 +57,8 @@ class Found:
     def drawn(self, longest: int | None = None) -> UInt8[Tensor, "3 H2 W2"]:
         scale = max(1.0, SMALLEST_PICTURE / max(self.size))
         scale = scale if longest is None else min(scale, longest / max(self.size))
-        return draw_boxes(self.image, self.boxes, self.names, self.scores, classes=self.labels.tolist(), scale=scale)
+        scores = self.scores if self.caption is None else None
+        return draw_boxes(self.image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
 
     def light(self) -> Found:
         """Without the pixels, so that many fit into memory."""

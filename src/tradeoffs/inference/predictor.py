@@ -131,6 +131,7 @@ class Predictor:
             detections = predictions.objects_in(batch).to("cpu")
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
         for row, picture in enumerate(pictures):
+            caption = predictions.captions()[row] if hasattr(predictions, "captions") else None
             boxes, labels, scores = (
                 part[row][sure[row]].clone() for part in (detections.boxes, detections.labels, detections.scores)
             )
@@ -138,18 +139,14 @@ class Predictor:
                 boxes=boxes,
                 labels=labels,
                 scores=scores,
-                names=names_of(predictions, row, [self.class_names[label] for label in labels.tolist()]),
+                names=[self.class_names[label] if caption is None else caption for label in labels.tolist()],
+                caption=caption,
                 name=picture.item.name,
                 size=tuple(picture.pixels.shape[1:]),
                 file=picture.item.file,
                 seconds=picture.item.seconds,
                 pixels=picture.pixels,
             )
-
-
-def names_of(predictions: object, row: int, classes: list[str]) -> list[str]:
-    """What stands beside the boxes of an image: their classes, unless the predictions have something else to say."""
-    return [predictions.captions()[row] for _ in classes] if hasattr(predictions, "captions") else classes
 
 
 def readable(pictures: Iterable[Picture | UserError], faults: list[str] | None) -> Iterator[Picture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tradeoffs.errors import UserError
 from tradeoffs.measure.load import was_busy
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
@@ -169,7 +170,8 @@ HEADS = {
     "frontier": "best",
 }
 
-COLUMNS = {
+OF_SCORES = {name: Column(*score, inside("accuracy", "summary", name)) for name, score in ACCURACY.items()}
+BEFORE_SCORES = {
     "status": Column("status", "", None, inside("status")),
     "task": Column("task", "", None, inside("who", "task")),
     "model": Column("architecture", "", None, inside("who", "model")),
@@ -178,7 +180,10 @@ COLUMNS = {
     "image_size": Column("image size", "px", None, size),
     "num_proposals": Column("proposals", "", None, inside("config", "model", "num_proposals")),
     "seed": Column("seed", "", None, inside("who", "seed")),
-    **{name: Column(*score, inside("accuracy", "summary", name)) for name, score in ACCURACY.items()},
+}
+COLUMNS = {
+    **BEFORE_SCORES,
+    **OF_SCORES,
     "ms": Column("time, batch 1", "ms", "low", inside(*ONE, "total_ms", "median")),
     "ms_p10": Column("time, batch 1, 10th percentile", "ms", "low", inside(*ONE, "total_ms", "p10")),
     "ms_p90": Column("time, batch 1, 90th percentile", "ms", "low", inside(*ONE, "total_ms", "p90")),
@@ -223,3 +228,8 @@ ASIDE = {
     "ms_low": inside(*ONE, "total_ms", "confidence_low"),
     "ms_high": inside(*ONE, "total_ms", "confidence_high"),
 }
+
+if taken := sorted(
+    name for name in OF_SCORES if COLUMNS[name] is not OF_SCORES[name] or name in {*BEFORE_SCORES, *ASIDE}
+):
+    raise UserError(f"a score of conf/task is called {taken[0]}, as a column of all tables is; give it another name")

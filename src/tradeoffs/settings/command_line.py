@@ -11,7 +11,6 @@ from hydra._internal.utils import get_args_parser
 
 from tradeoffs.errors import UserError
 from tradeoffs.settings.published import as_group, as_run
-from tradeoffs.settings.usual import with_usual
 from tradeoffs.versions import versions
 
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
@@ -37,7 +36,7 @@ def read_arguments(config_name: str = "") -> Namespace:
     if config_name in OF_RUNS:
         arguments.overrides = as_run(arguments.overrides)
     elif config_name == "train":
-        arguments.overrides = with_usual(as_group(arguments.overrides))
+        arguments.overrides = as_group(arguments.overrides)
     if not arguments.multirun:
         arguments.overrides = [quote_value(override) for override in arguments.overrides]
     sys.argv[1:] = arguments.options + arguments.overrides
