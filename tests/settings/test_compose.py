@@ -161,14 +161,10 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             "image_size=74 is too small for backbone=inception_v3.tf; give 75 or more",
         ),
         ("model.dropout=2", "model.dropout=2 is impossible; model.dropout is a number from 0 to 1, or null"),
-<<<<<<< HEAD
         (
             "backbone.weights=a.pt",
             "backbone.weights=a.pt does not exist; give none, pretrained, a run or an existing file",
         ),
-=======
-        ("backbone.weights=a.pt", "backbone.weights=a.pt does not exist; give none, pretrained or an existing file"),
->>>>>>> classifiers
         ("resume=a.ckpt", "resume=a.ckpt does not exist; give auto, never or an existing file"),
         ("name=", "name= is empty; give the run a name, or leave it out to have one made from the settings"),
         ("hydra/launcher=ray", "hydra/launcher=ray is for train.py -m; add -m, for a single run too"),

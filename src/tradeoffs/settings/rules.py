@@ -95,7 +95,7 @@ def check_task(config: DictConfig, conf: Path) -> None:
 def check_headline(config: DictConfig) -> None:
     """It is something that the task is scored by, of which more is better."""
     task = config.get("task") or {}
-    scores = [name for name, score in scores_of(task.get("name")).items() if score.better == "high"]
+    scores = [name for name, score in scores_of(task.get("name", "")).items() if score.better == "high"]
     if "headline" in task and scores and task.headline not in scores:
         raise UserError(f"task.headline={task.headline} is impossible; task.headline is one of {', '.join(scores)}")
 
