@@ -30,6 +30,7 @@ def evaluate(config: DictConfig) -> float:
     require_devices(config.trainer.accelerator, config.trainer.devices)
     require_own(Path(config.output))
     folder = without_times(Path(config.output))
+    require_own(folder)
     run = find_run(config.run)
     weights = weights_of(run, config.checkpoint)
     data = build_data(config, "validate")

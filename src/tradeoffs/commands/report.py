@@ -58,20 +58,22 @@ def report(
     if rank_zero_only.rank == 0:
         write_whole(folder / "predictions.json", json.dumps(predictions))
         save_evidence(evidence, folder)
-    more = task.report(folder, evidence, only_seen)
-    if rank_zero_only.rank == 0:
         device = task.trainer.strategy.root_device  # the task itself is on the CPU again
         where = describe_environment(device)
         record = Record(
             who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
             status="stopped" if stopped else "finished",
             error=stopped,
-            accuracy={**task.scores.to_dict(), "intervals": intervals(evidence), **more},
+            accuracy={**task.scores.to_dict(), "intervals": intervals(evidence)},
             training=training or {},
             config=OmegaConf.to_container(config, resolve=True),
             where=where,
         )
-        write_record(folder / "result.json", record)  # whatever becomes of the measuring
+        write_record(folder / "result.json", record)  # whatever becomes of the rest
+    more = task.report(folder, evidence, only_seen)
+    if rank_zero_only.rank == 0:
+        record.accuracy |= more
+        write_record(folder / "result.json", record)
         if config.measure and not (stopped and training):
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)

@@ -79,7 +79,7 @@ class LabelMetric:
         if (seen := self._seen()) is None:
             return None
         above = np.stack([seen.right[:, 0], seen.right.any(axis=1)]).astype(float)
-        return Ratios(seen.ids, ["top1", "top5"], above, np.ones_like(above), 1 - above[0], "wrong")
+        return Ratios(seen.ids, ["top1", "top5"], above, np.ones_like(above), 1 - above[0], "wrong", seen.truth)
 
     def confusion(self) -> list[list[int]] | None:
         """Images by true class and the class that they were taken for, on rank 0. Every rank must call it."""

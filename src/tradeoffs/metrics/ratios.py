@@ -29,6 +29,7 @@ class Ratios:
     below: Float64[ndarray, "S M"]
     mistakes: Float64[ndarray, " M"]
     mistake: str
+    truth: Int64[ndarray, " M"] | None = None  # of each image, where it is one number
 
     def score(self, weights: Float64[ndarray, " M"] | None = None) -> dict[str, float]:
         """By name, each image counted `weights` times; nan where nothing counts."""
@@ -38,12 +39,17 @@ class Ratios:
         return dict(zip(self.names, values.tolist(), strict=True))
 
     def has_truth_of(self, other: Ratios) -> bool:
-        return np.array_equal(self.image_ids, other.image_ids) and np.array_equal(self.below, other.below)
+        pairs = ((self.image_ids, other.image_ids), (self.below, other.below), (self.known_truth, other.known_truth))
+        return all(np.array_equal(*pair) for pair in pairs)
+
+    @property
+    def known_truth(self) -> Int64[ndarray, " _"]:
+        return np.empty(0, np.int64) if self.truth is None else self.truth
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""
         buffer, words = io.BytesIO(), {"names": np.array(self.names, str), "mistake": np.array(self.mistake, str)}
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in NUMBERS}, **words)
+        np.savez_compressed(buffer, **{name: getattr(self, name) for name in NUMBERS}, truth=self.known_truth, **words)
         write_whole(path, buffer.getbuffer())
 
     @classmethod
@@ -52,6 +58,7 @@ class Ratios:
         try:
             with np.load(path, allow_pickle=False) as file:
                 numbers = {name: file[name] for name in NUMBERS}
-                return cls(**numbers, names=file["names"].tolist(), mistake=str(file["mistake"]))
+                truth = file["truth"] if "truth" in file and file["truth"].size else None
+                return cls(**numbers, names=file["names"].tolist(), mistake=str(file["mistake"]), truth=truth)
         except Exception as error:  # zipfile, numpy and the system each have their own
             raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error

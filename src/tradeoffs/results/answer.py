@@ -71,10 +71,11 @@ def answering(runs: pd.DataFrame, question: Question) -> pd.DataFrame:
 
 def left_out(runs: pd.DataFrame, question: Question) -> str:
     """How many records take no part, and why; nothing where all do."""
-    question = question._replace(best=question.best or headline(runs))
-    rows = over_seeds_table(runs) if (runs["status"] == "finished").any() else runs[:0]
-    lacking = int((~np.isfinite(rows[question.columns].astype(float))).any(axis=1).sum())
-    parts = [f"{lacking} without {' or '.join(map(title, question.columns))}"] if lacking else []
+    rows, parts = over_seeds_table(runs) if (runs["status"] == "finished").any() else runs[:0], []
+    for _, group in rows.groupby("task", sort=False):
+        columns = question._replace(best=question.best or headline(group)).columns
+        lacking = int((~np.isfinite(group[columns].astype(float))).any(axis=1).sum())
+        parts += [f"{lacking} without {' or '.join(map(title, columns))}"] if lacking else []
     parts += [f"{count} {status}" for status, count in runs["status"].value_counts().items() if status != "finished"]
     return f"Left out: {'; '.join(parts)}." if parts else ""
 

@@ -17,9 +17,17 @@ def hardly_trained(record: Record) -> str | None:
     score, steps = record.score, record.training.get("steps")
     if not isinstance(score, int | float):
         return None
-    if isinstance(steps, int) and steps < FEW_STEPS and score < LITTLE:
+    beyond = (score - chance(record)) / (1 - chance(record))
+    if isinstance(steps, int) and steps < FEW_STEPS and beyond < LITTLE:
         return f"{steps} steps, {record.headline} {score:.3f}: hardly trained"
-    if score < NOTHING:
+    if beyond < NOTHING:
         after = "" if steps is None else f" after {steps:,} steps"
         return f"{record.headline} {score:.3f}{after}: next to nothing was learned"
     return None
+
+
+def chance(record: Record) -> float:
+    """The accuracy of who takes every image for the commonest class; 0 where objects are to be found."""
+    rows = record.accuracy.get("per_class") or []
+    counts = [row.get("instances") or 0 for row in rows if isinstance(row, dict) and "accuracy" in row]
+    return min(max(counts) / sum(counts), 0.99) if sum(counts) else 0.0

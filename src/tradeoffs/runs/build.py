@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -14,8 +16,11 @@ from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
 from tradeoffs.runs.weights import put_backbone
-from tradeoffs.settings.saved_runs import run_or_none
+from tradeoffs.settings.saved_runs import find_run, run_or_none
 from tradeoffs.task_facts import facts_of
+
+KEYWORDS = ("None", "none", "pretrained")  # of backbone.weights, which name no run
+SYMMETRIC = ""  # padding of MobileNet V1's pretrained weights
 
 # Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
 OF_ANCHORS = ("anchor_side", "whole_steps")
@@ -81,12 +86,38 @@ def build_model(config: DictConfig, num_classes: int) -> nn.Module:
 def build_backbone(config: DictConfig) -> nn.Module:
     """With weights that a run has learnt, if `backbone.weights` names one."""
     whole = {"whole": True} if config.model.get("whole") else {}
-    run = run_or_none(str(config.backbone.get("weights")))
+    weights = str(config.backbone.get("weights"))
+    run = None if weights in KEYWORDS else run_or_none(weights)
     if run is None:
-        return build(config, "backbone", **whole)
-    backbone = build(OmegaConf.merge(config, {"backbone": {"weights": "none"}}), "backbone", **whole)
+        saved = saved_backbone(find_run(config.run)) if isinstance(config.get("run"), str) else OmegaConf.create()
+        return build(OmegaConf.merge(config, {"backbone": padding_of(config.backbone, saved)}), "backbone", **whole)
+    saved = saved_backbone(run)
+    require_same_backbone(config.backbone, saved, run)
+    settings = {"weights": "none", **padding_of(config.backbone, saved)}
+    backbone = build(OmegaConf.merge(config, {"backbone": settings}), "backbone", **whole)
     rank_zero_only(print)(put_backbone(run, backbone))
     return backbone
+
+
+def saved_backbone(run: Path) -> DictConfig:
+    return OmegaConf.load(run / "config.yaml").get("backbone") or OmegaConf.create()
+
+
+def padding_of(backbone: DictConfig, saved: DictConfig) -> dict[str, str]:
+    """That of the weights which a run began with, where it was left to them: now they come from the run."""
+    own = "padding" in backbone and backbone.padding is None
+    if own and saved.get("weights") == "pretrained":
+        return {"padding": saved.get("padding") or SYMMETRIC}
+    return {"padding": saved.padding} if own and saved.get("padding") is not None else {}
+
+
+def require_same_backbone(backbone: DictConfig, saved: DictConfig, run: Path) -> None:
+    for key in ("_target_", "name", "width"):
+        if (backbone.get(key) or None) != (saved.get(key) or None):
+            raise UserError(
+                f"backbone.weights={run} is of another backbone: its {key.strip('_')} is {saved.get(key)} and not "
+                f"{backbone.get(key)}; choose the backbone of that run"
+            )
 
 
 def build(config: DictConfig, choice: str, **parts: object) -> object:

@@ -11,7 +11,7 @@ from tradeoffs.data.resize import Resize
 from tradeoffs.errors import UserError
 from tradeoffs.inference.predictor import Predictor
 from tradeoffs.measure.fuse import fuse_for_inference
-from tradeoffs.runs.build import build_model
+from tradeoffs.runs.build import build_model, padding_of
 from tradeoffs.runs.score_threshold import threshold_of
 from tradeoffs.runs.weights import Weights, put_weights, weights_of
 from tradeoffs.settings.compose import CONF
@@ -47,6 +47,7 @@ def load(
     require_known_targets(str(folder), config, CONF)
     register_resolvers()
     with open_dict(config):
+        config.backbone.merge_with(padding_of(config.backbone, config.backbone))
         config.merge_with({"min_score": min_score, "batch_size": batch_size, "checkpoint": checkpoint})
         config.merge_with({"backbone": {"weights": "none"}, "data": {"root": None}, "resume": "never"})  # not needed
         config.image_size = config.image_size if image_size is None else image_size

@@ -16,7 +16,7 @@ from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.published import published_models
 from tradeoffs.settings.saved_runs import run_or_none
 from tradeoffs.settings.values import check_values
-from tradeoffs.task_facts import scores_of
+from tradeoffs.task_facts import all_tasks, scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
@@ -40,6 +40,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_task(config, conf)
     check_resize(config)
     check_headline(config)
+    check_views(config)
     check_neck(config, conf)
     check_weights(config)
     check_proposals(config, conf)
@@ -98,6 +99,26 @@ def check_headline(config: DictConfig) -> None:
     scores = [name for name, score in scores_of(task.get("name", "")).items() if score.better == "high"]
     if "headline" in task and scores and task.headline not in scores:
         raise UserError(f"task.headline={task.headline} is impossible; task.headline is one of {', '.join(scores)}")
+
+
+def check_views(config: DictConfig) -> None:
+    """Boxes follow what is done to images, and what is cut away of them is never found."""
+    annotations = (
+        all_tasks()[task].annotations if (task := OmegaConf.select(config, "task.name")) in all_tasks() else ()
+    )
+    views = config.get("augmentation") or {}
+    if not {"boxes", "main_box"} & {*annotations}:
+        return
+    if config.get("resize") == "centre":
+        raise MismatchError(f"resize=centre cuts objects away; it is for task=classification, not for task={task}")
+    if views.get("strength"):
+        raise MismatchError(
+            f"augmentation.strength={views.strength} moves pixels, not boxes; leave it 0 for task={task}"
+        )
+    if "main_box" in annotations and views.get("geometry") not in (None, "none", "flip"):
+        raise MismatchError(
+            f"augmentation={views.geometry} may cut the main object away; for task={task}: flip or none"
+        )
 
 
 def check_resize(config: DictConfig) -> None:
