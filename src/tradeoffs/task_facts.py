@@ -81,6 +81,11 @@ def scores_of(task: str) -> dict[str, Score]:
     return all_tasks()[task].scores if task in all_tasks() else {}
 
 
+def first_two(task: str) -> list[str]:
+    """The scores of a task that stand in every table."""
+    return list(scores_of(task))[:2]
+
+
 @cache
 def all_scores() -> dict[str, Score]:
     """Of all tasks, that of detection first; where several have a name, the first one's."""

@@ -12,7 +12,7 @@ from tradeoffs.dashboard.axes import AXES, plain, written
 from tradeoffs.results.bounds import bounds, doubtful, untrained
 from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER, headline
 from tradeoffs.results.names import short_names
-from tradeoffs.task_facts import scores_of
+from tradeoffs.task_facts import first_two
 
 STAR, CLOSE = "★", "☆"
 
@@ -41,11 +41,6 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
     if alike_rows and rows["sweep"].nunique() > 1:
         shown.insert(shown.index("backbone") + 1, "sweep")
     return [name for name in shown if name != "seed" or "seeds" not in shown]
-
-
-def first_two(task: str) -> list[str]:
-    """The scores of a task that stand in every table."""
-    return list(scores_of(task))[:2]
 
 
 def plain_one(name: str) -> str:

@@ -18,7 +18,7 @@ from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import short_names, told_apart
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
-from tradeoffs.task_facts import scores_of
+from tradeoffs.task_facts import first_two
 
 SHOWN = ("model", "backbone", "image_size", "num_proposals")
 WORDS = ("model", "backbone", "other settings")
@@ -87,7 +87,7 @@ def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Conso
 
 
 def numbers_of(rows: pd.DataFrame, x: str, y: str) -> list[str]:
-    scores = list(scores_of(rows["task"].iloc[0]))[:2]
+    scores = first_two(rows["task"].iloc[0])
     return list(dict.fromkeys([y, *(name for name in (*scores, x, *COSTS) if rows[name].notna().any())]))
 
 

@@ -13,7 +13,6 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, setting, written
-from tradeoffs.dashboard.listing import first_two
 from tradeoffs.dashboard.pages import scores
 from tradeoffs.dashboard.pages.controls import field
 from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
@@ -23,6 +22,7 @@ from tradeoffs.measure.load import doubt_about
 from tradeoffs.metrics.mistakes import Mistakes
 from tradeoffs.results.columns import ACCURACY
 from tradeoffs.results.record import Record
+from tradeoffs.task_facts import first_two
 
 TILES = ("ms", "images_per_second", "multiply_adds", "parameters", "memory", "minutes")
 SHOWN = 8  # images of a kind
