@@ -86,8 +86,7 @@ def build_model(config: DictConfig, num_classes: int) -> nn.Module:
 def build_backbone(config: DictConfig) -> nn.Module:
     """With weights that a run has learnt, if `backbone.weights` names one."""
     whole = {"whole": True} if config.model.get("whole") else {}
-    weights = str(config.backbone.get("weights"))
-    run = None if weights in KEYWORDS else run_or_none(weights)
+    run = run_of_weights(config.backbone)
     if run is None:
         saved = saved_backbone(find_run(config.run)) if isinstance(config.get("run"), str) else OmegaConf.create()
         return build(OmegaConf.merge(config, {"backbone": padding_of(config.backbone, saved)}), "backbone", **whole)
@@ -105,10 +104,20 @@ def saved_backbone(run: Path) -> DictConfig:
 
 def padding_of(backbone: DictConfig, saved: DictConfig) -> dict[str, str]:
     """That of the weights which a run began with, where it was left to them: now they come from the run."""
-    own = "padding" in backbone and backbone.padding is None
-    if own and saved.get("weights") == "pretrained":
-        return {"padding": saved.get("padding") or SYMMETRIC}
-    return {"padding": saved.padding} if own and saved.get("padding") is not None else {}
+    if "padding" not in backbone or backbone.padding is not None:
+        return {}
+    if saved.get("padding") is not None:
+        return {"padding": saved.padding}
+    if saved.get("weights") == "pretrained":
+        return {"padding": SYMMETRIC}
+    before = run_of_weights(saved)
+    return padding_of(backbone, saved_backbone(before)) if before else {}
+
+
+def run_of_weights(backbone: DictConfig) -> Path | None:
+    """The run that `backbone.weights` names, if it names one."""
+    weights = str(backbone.get("weights"))
+    return None if weights in KEYWORDS else run_or_none(weights)
 
 
 def require_same_backbone(backbone: DictConfig, saved: DictConfig, run: Path) -> None:
