@@ -77,7 +77,7 @@ def test_the_export_honours_filters(runs):
     file = runs.parent / "report.html"
     ended = ask(f"runs={runs}", f"export={file}", "model=faster_rcnn", "image_size=[600]")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == f"{file} shows 7 of 19 runs\n"
+    assert ended.stdout == f"{file} shows 7 of 19 records\n"
     text = file.read_text()
     assert "architecture: faster_rcnn; image size: 600" in text and "a processor, 2 threads" in text
     body = text[text.index("<body>") :]
@@ -89,7 +89,7 @@ def test_the_export_says_what_it_leaves_out(runs):
     for name, data in (("a", "shapes"), ("b", "shapes"), ("c", "photos")):
         write_run(runs, name, data=data)
     ended = ask(f"runs={runs}", f"export={runs.parent / 'report.html'}")
-    said = "Not shown: 1 more run of other data sets, photos (1). To have them too, add: data="
+    said = "Not shown: 1 more run of other data sets, photos (1). To have them too, add data= with nothing behind it"
     assert ended.stdout.splitlines()[1:] == [said]
 
 

@@ -25,6 +25,7 @@ def write_run(
     load: float = 0.0,
     trained: bool = True,
     precision: str = "float32",
+    time: str | None = None,
     **who,
 ) -> None:
     identity = {"task": "detection", "model": "ssd", "backbone": "mobilenet", "data": "shapes", "image_size": 300}
@@ -36,7 +37,7 @@ def write_run(
         accuracy={} if score is None else accuracy(score),
         cost={} if ms is None else cost(ms, disturbed, load, trained, precision),
         config={"model": {"num_proposals": 50}},
-        where={"cpu": "a processor", "threads": 2},
+        where={"cpu": "a processor", "threads": 2, "time": time},
     )
     (runs / name).mkdir(parents=True)
     write_record(runs / name / "result.json", record)
@@ -139,6 +140,17 @@ def test_several_records_of_one_run_complete_each_other(tmp_path):
     finish(tmp_path / "a-benchmark/result.json")
     (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
     assert (row.mAP, row.ms, row.ms_low, row.busy, row.seeds) == (0.4, 20, 19, False, 1)
+
+
+@pytest.mark.parametrize(("own", "again", "score"), [("10", "11", 0.5), ("11", "10", 0.4), (None, "10", 0.5)])
+def test_the_newest_of_several_scores_counts(tmp_path, own, again, score):
+    """Whichever has the better time, and whatever their folders are called; records of before say no time."""
+    same = {"config_hash": "one", "recipe_hash": "one"}
+    when = [f"2026-11-{day}T08:00:00+00:00" if day else None for day in (own, again)]
+    write_run(tmp_path, "own", 0.4, ms=20, time=when[0], **same)
+    write_run(tmp_path, "own/evaluations/default", 0.5, ms=10, time=when[1], **same)
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert (row.mAP, row.score, row.mAP_low, row.ms) == pytest.approx((score, score, score - 0.02, 20))
 
 
 @pytest.mark.parametrize("order", [("own", "again"), ("again", "own")])

@@ -108,7 +108,7 @@ def export(settings: DictConfig, view: View) -> None:
 
     store = filled_store(settings, view)
     write_whole(path, report(store, view))
-    print(f"{path} shows {len(filters.selected(store.table(), view))} of {counted(len(store.table()), 'run')}")
+    print(f"{path} shows {len(filters.selected(store.table(), view))} of {counted(len(store.table()), 'record')}")
     say_what_is_hidden(store, view)
 
 
@@ -163,4 +163,4 @@ def say_what_is_hidden(store, view: View) -> None:
 
     for each in hidden(store.table(), view):
         (name,) = each.view.keys() - view.keys()
-        print(f"{each.text} To have them too, add: {name}=")
+        print(f"{each.text} To have them too, add {name}= with nothing behind it")

@@ -21,7 +21,7 @@ from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.answer import answers
 from tradeoffs.results.columns import COLUMNS, headline
-from tradeoffs.results.question import counted
+from tradeoffs.results.question import Question, counted
 
 STYLE = Path(__file__).with_name("assets") / "style.css"
 # Sorts a table by the column whose head is clicked, by the numbers in `data-value` where there are any.
@@ -41,9 +41,9 @@ document.querySelectorAll('th button').forEach(button => button.onclick = () => 
 
 def report(store: Store, view: View) -> str:
     """A page with all figures that the runs of a view can fill, and their table."""
-    rows = filters.shown(store.table(), view)
+    rows, chosen = filters.shown(store.table(), view), filters.selected(store.table(), view)
     facts = {
-        "Runs": f"{len(rows)} of {counted(len(store.table()), 'record')} in {store.root}/",
+        "Runs": f"{len(rows)}, from {len(chosen)} of {counted(len(store.table()), 'record')} in {store.root}/",
         "Filters": filters.described(store.table(), view),
         "Note": " ".join(notes.in_words(store.table(), view)),
         "Seeds": "averaged" if filters.averaged(view) else "each for itself",
@@ -65,10 +65,11 @@ def report(store: Store, view: View) -> str:
 
 
 def answered(store: Store, view: View, figure: Figure) -> list[str]:
-    """What is best within the limit of the view, if it has one."""
+    """What is best, within the limit of the view if it has one."""
     choices = choices_in(view, figure.choices)
-    if not limit.applies(figure, choices) or not (question := limit.asked(view, choices)):
+    if not limit.applies(figure, choices):
         return []
+    question = limit.asked(view, choices) or Question((), choices["y"])
     found = answers(filters.selected(store.table(), view), question, store.root)
     said = [(f"<strong>{escape(each.sentence)}</strong>", *map(escape, each.doubts)) for each in found]
     return [f"<p>{text}</p>" for texts in said for text in texts]

@@ -53,6 +53,7 @@ def scatter(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> g
             y=group[y],
             mode="markers",
             showlegend=False,
+            cliponaxis=False,  # whole marks at an axis, too
             marker={
                 "color": looks.colours[hue],
                 "symbol": [f"{looks.symbols[shape]}{'-open' if each else ''}" for each in hollow[group.index]],

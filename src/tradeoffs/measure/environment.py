@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def describe_environment(device: torch.device | str) -> dict[str, Any]:
     """
     device = torch.device(device)
     return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": device_name(device),
         "cpu": cpu_model(),
         "cores": os.cpu_count(),

@@ -218,6 +218,9 @@ ASIDE = {
     "train_data": inside("who", "train_data"),
     "hardly_trained": hardly_trained,
     "large_batch": large_batch,
+    "time": lambda record: str(
+        record.where.get("time") or ""
+    ),  # as text it sorts, and before versions had one is first
     "in_turns": lambda record: "in turns" in str(inside("cost", "protocol", "turns")(record)),
     "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,

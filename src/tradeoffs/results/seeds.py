@@ -10,6 +10,7 @@ from tradeoffs.results.columns import ACCURACY, BOUNDS, COLUMNS
 from tradeoffs.results.statistics import half_width
 
 MEASURED = ["score", *(name for name, column in COLUMNS.items() if column.better)]
+SCORED = ["score", *ACCURACY, *(f"{name}_{end}" for name in ACCURACY for end in ("low", "high"))]
 STATES = ("disturbed", "busy")  # of the times
 DATA = ("train_data", "images")
 
@@ -56,7 +57,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     """A row for each run, device, data and way of timing: that of its training, with whatever any of its records holds.
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
-    Of several times those count that were neither disturbed nor taken beside other work, and of these the steadiest.
+    Of several scores the newest counts, which the newest scorer gave. Of several times those count that were neither
+    disturbed nor taken beside other work, and of these the steadiest.
     What lies between the bounds of any of them is possible: a model's times differ more from process to process than
     the repeats within one show.
     """
@@ -68,6 +70,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     order = [*reversed(STATES), "spread", "ms"]
     best_last = records.assign(spread=spread).sort_values(order, ascending=False, na_position="first", kind="stable")
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
+    newest_last = records.sort_values("time", kind="stable")
+    known[SCORED] = newest_last.groupby(keys, sort=False)[SCORED].transform("last")
     whole = records.assign(**{**known, **possible_times(records, keys)}, trained_here=records["minutes"].notna())
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")

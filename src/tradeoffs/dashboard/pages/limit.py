@@ -103,7 +103,7 @@ def draw(drawn: go.Figure, table: pd.DataFrame, view: View, figure: Figure) -> N
         y1=1,
         yref="paper",
         line={"color": GREY, "width": 3 if question else 2, "dash": "solid" if question else "dash"},
-        label={"text": "limit" if question else "drag me: a limit", "textposition": "middle", "font": {"color": GREY}},
+        label={"text": "limit" if question else "drag me: a limit", "textposition": "start", "font": {"color": GREY}},
     )
 
 
