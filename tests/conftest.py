@@ -26,11 +26,12 @@ def real_data() -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="session", autouse=True)
 def few_threads() -> None:
-    import torch
+    """Before the runs that tests share, too."""
+    from threads import use_test_threads
 
-    torch.set_num_threads(int(os.environ.get("TRADEOFFS_TEST_THREADS", "1")))
+    use_test_threads()
 
 
 @pytest.fixture(scope="session")

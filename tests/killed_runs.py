@@ -36,11 +36,11 @@ def run_until_killed(data: Path, folder: Path, batch: int, *changes: str) -> Non
 
 
 def _start(arguments: list[str], batch: int) -> None:
-    import torch
+    from threads import use_test_threads
 
     from tradeoffs.commands import launch, train
 
-    torch.set_num_threads(1)
+    use_test_threads()
     build = train.build_callbacks
     train.build_callbacks = lambda *settings: [*build(*settings), KillSelf(batch)]
     sys.argv = ["train.py", *arguments]

@@ -71,10 +71,9 @@ def settings(data: Path, folder: Path, *changes: str) -> DictConfig:
 
 
 def run(data: Path, folder: Path, *changes: str) -> float:
-    """Trains in this process, on one thread, so that equal work gives equal bits; returns the mAP."""
+    """Trains in this process; returns the mAP."""
     from tradeoffs.commands.train import train
 
-    torch.set_num_threads(1)
     return train(settings(data, folder, *changes))
 
 

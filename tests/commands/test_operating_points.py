@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from small_runs import words
 
 from tradeoffs.commands.evaluate import evaluate
@@ -19,7 +18,6 @@ DETECTOR = ("model=faster_rcnn", "model.num_proposals=20", "model.train_proposal
 @pytest.fixture(scope="module")
 def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "two_stage"
-    torch.set_num_threads(1)
     train_with(photos, folder, "operating_points=[3,12]")
     return folder
 

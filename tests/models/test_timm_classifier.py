@@ -5,6 +5,7 @@ import timm
 import torch
 from model_contracts import CLASSES, images, make
 from safetensors.torch import load_file, save_file
+from timm.data import ImageNetInfo
 from torch.testing import assert_close
 
 from tradeoffs.backbones.mobilenet import mobilenet
@@ -14,6 +15,11 @@ from tradeoffs.models.classification.timm_classifier import TimmClassifier
 from tradeoffs.runs.build import build_task
 from tradeoffs.settings.compose import compose
 
+IDS = {  # the two outputs that each list of names means, by its second one
+    "tench": ("n01443537", "n01440764"),
+    "N01440764": ("n01443537", "n01440764"),
+    "crane (n03126707)": ("n01443537", "n03126707"),
+}
 NETWORKS = ("test_efficientnet", "test_vit3")  # timm's smallest, of two kinds; the second one normalizes otherwise
 
 
@@ -57,6 +63,37 @@ def test_for_other_classes_the_last_layer_is_new_and_that_is_said_once(tmp_path,
     assert torch.equal(task.model.backbone.stages[0].conv1.weight, theirs.conv1.weight)
     build_task(compose("train", words[:2]), CLASSES)
     assert not capsys.readouterr().out  # random weights lose nothing
+
+
+@pytest.mark.parametrize(
+    "names", [["goldfish", "tench"], ["n01443537", "N01440764"], ["goldfish", "crane (n03126707)"]]
+)
+def test_classes_of_imagenet_keep_their_outputs_by_name(names):
+    torch.manual_seed(0)
+    backbone = timm_backbone("test_vit3", whole=True)
+    backbone.trained = True  # as if its weights came from a file
+    all_logits = TimmClassifier(backbone, 1000).eval()(images().repeat(1, 1, 2, 2)[..., :160, :160]).logits
+    model = TimmClassifier(backbone, 2, class_names=names).eval()
+    places = [ImageNetInfo("imagenet-1k").label_names().index(each) for each in IDS[names[1]]]
+    assert_close(model(images().repeat(1, 1, 2, 2)[..., :160, :160]).logits, all_logits[:, places])
+    assert not model.new_classifier
+    assert model.note == "of the 1000 classes that the weights know, the data's 2 are kept, by name"
+
+
+@pytest.mark.parametrize("names", [["goldfish", "crane"], ["goldfish", "my cat"]])
+def test_a_name_of_two_classes_or_of_none_keeps_no_output(names):
+    backbone = timm_backbone("test_vit3", whole=True)
+    backbone.trained = True
+    model = TimmClassifier(backbone, 2, class_names=names)
+    assert model.new_classifier
+    assert model.note == "the weights know 1000 classes; for 2 the last layer is new"
+
+
+def test_a_thousand_other_classes_are_not_those_of_imagenet():
+    backbone = timm_backbone("test_vit3", whole=True)
+    backbone.trained, before = True, backbone.classifiers[0].weight.clone()
+    model = TimmClassifier(backbone, 1000, class_names=[f"class {number}" for number in range(1000)])
+    assert model.new_classifier and not torch.equal(model.heads[0].weight, before)
 
 
 def test_what_does_not_fit_is_one_line(tmp_path):

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import timm
+import torch
 from jaxtyping import Float, UInt8
 from timm.models import FeatureListNet, group_parameters
 from torch import Tensor, nn
@@ -49,7 +50,8 @@ def timm_backbone(
         raise MismatchError(f"backbone.name={name} cannot be cut into stages; choose backbone.frozen_stages=0")
     common = {"mean": mean or config.mean, "std": std or config.std, "freeze_norm": freeze_norm}
     if whole:
-        return WholeNetwork(network, trained=weights != "none", **common)
+        side = (config.test_input_size or config.input_size)[-1]
+        return WholeNetwork(network, trained=weights != "none", made_for=side, **common)
     common |= {"channels": network.feature_info.channels(), "strides": network.feature_info.reduction()}
     return Backbone(stages, frozen_stages=frozen_stages, **common) if stages else WholeBackbone([network], **common)
 
@@ -98,12 +100,13 @@ class WholeBackbone(Backbone):
 class WholeNetwork(Backbone):
     """Images to scores of classes, by the network's own classifier. It has no maps for others to look at.
 
-    `trained` says whether its weights are more than random ones.
+    `trained` says whether its weights are more than random ones; `made_for` is the side of the images, in pixels, with
+    which timm scores its own.
     """
 
-    def __init__(self, network: nn.Module, trained: bool, **options):
+    def __init__(self, network: nn.Module, trained: bool, made_for: int, **options):
         super().__init__([network], channels=(), strides=(), **options)
-        self.trained = trained
+        self.trained, self.made_for = trained, made_for
 
     @property
     def num_classes(self) -> int:
@@ -118,6 +121,15 @@ class WholeNetwork(Backbone):
     def replace_classifier(self, num_classes: int) -> None:
         """By a new one, with random weights."""
         self.stages[0].reset_classifier(num_classes)
+
+    @torch.no_grad()
+    def keep_classes(self, outputs: Sequence[int]) -> None:
+        """Only these rows of the classifier, in this order."""
+        old = [(layer.weight[outputs], layer.bias[outputs]) for layer in self.classifiers]
+        self.replace_classifier(len(outputs))
+        for layer, (weight, bias) in zip(self.classifiers, old, strict=True):
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
         return self.stages[0](self.normalize(images))

@@ -14,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
+from torch import nn
 
 from tradeoffs.commands.report import Outcome, compare, report, report_points, show
 from tradeoffs.commands.trainer import build_trainer, quieten, require_devices
+from tradeoffs.errors import UserError
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
 from tradeoffs.runs.build import build_data, build_task
@@ -71,7 +73,9 @@ def train_in(folder: Path, config: DictConfig) -> float:
     with nothing_left(folder):
         checkpoint = checkpoint_to_resume(config, folder)
         data = build_data(config)
-        task = build_task(config, data.num_classes)
+        task = build_task(config, data.num_classes, data.class_names)
+        if not config.epochs and (said := about_weights_as_they_are(config, task.model, checkpoint)):
+            rank_zero_only(print)(said)
         if checkpoint is not None:
             require_fitting(checkpoint, task.model)
         elif config.get("weights"):
@@ -83,9 +87,12 @@ def train_in(folder: Path, config: DictConfig) -> float:
     prepare_folder(config, folder, old, data.hashes)
     trainer.loggers = loggers = build_loggers(config, folder, resumes)
     with ending_together(trainer, loggers):
-        trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        facts = training_facts(trainer)
+        if config.epochs:
+            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        facts = training_facts(trainer, data)
         score_best(trainer, task, data, folder)
+        if not config.epochs:
+            trainer.save_checkpoint(folder / "checkpoints" / BEST, weights_only=True)
         data.hashes, lines = unchanged(config, data.hashes)
         rank_zero_only(save_hashes)(folder, data.hashes)
         for line in lines:
@@ -101,6 +108,16 @@ def train_in(folder: Path, config: DictConfig) -> float:
         if not (stopped or config.keep_last):
             rank_zero_only(drop_training_state)(folder / "checkpoints")
         return score
+
+
+def about_weights_as_they_are(config: DictConfig, model: nn.Module, checkpoint: Path | None) -> str:
+    """What to know of a score without training. Raises UserError where it would say nothing, or of other weights."""
+    if checkpoint is not None:
+        raise UserError(f"epochs=0 trains nothing, so nothing goes on from {checkpoint}; leave it out, or give epochs=")
+    if getattr(model, "new_classifier", False) and model.note:
+        raise UserError(f"epochs=0 scores weights as they are, but {model.note}; give epochs=, or data of ImageNet")
+    side = getattr(model.backbone, "made_for", config.image_size)
+    return f"timm scores these weights at {side} px; image_size={side} does" if side != config.image_size else ""
 
 
 @rank_zero_only
@@ -186,13 +203,13 @@ def stopped_because(trainer: Trainer) -> str | None:
     return next((callback.reason for callback in trainer.callbacks if isinstance(callback, StopHopeless)), None)
 
 
-def training_facts(trainer: Trainer) -> Outcome:
+def training_facts(trainer: Trainer, data: LightningDataModule) -> Outcome:
     """Of a training that has just ended; Lightning forgets its metrics when it validates."""
     speed = trainer.callback_metrics.get("images_per_second")
     return {
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "batch_size": trainer.datamodule.batch_size,
+        "batch_size": data.batch_size,
         "seconds": callback_of(trainer, Throughput).seconds,
         "images_per_second": None if speed is None else float(speed),
         "processes": trainer.world_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -59,10 +60,13 @@ def of_pixels(settings: DictConfig) -> dict[str, object]:
     return {**crop, **({"changes": ImageChanges(**changes)} if changes else {})}
 
 
-def build_task(config: DictConfig, num_classes: int) -> LightningModule:
-    """The task with its model, on random weights that depend on the seed alone."""
+def build_task(config: DictConfig, num_classes: int, class_names: Sequence[str] = ()) -> LightningModule:
+    """The task with its model, on random weights that depend on the seed alone.
+
+    `class_names` are for weights whose own classes are to be kept, where the data have them.
+    """
     torch.manual_seed(config.seed)
-    model = build_model(config, num_classes)
+    model = build_model(config, num_classes, class_names)
     if note := getattr(model, "note", None):
         rank_zero_only(print)(note)
     if config.channels_last is True or (config.channels_last == "auto" and torch.cuda.is_available()):
@@ -71,8 +75,9 @@ def build_task(config: DictConfig, num_classes: int) -> LightningModule:
     return build(config, "task", model=model, optimizer=optimizer, schedule=schedule, seed=config.seed)
 
 
-def build_model(config: DictConfig, num_classes: int) -> nn.Module:
-    model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes)
+def build_model(config: DictConfig, num_classes: int, class_names: Sequence[str] = ()) -> nn.Module:
+    known = {"class_names": class_names} if config.model.get("whole") and class_names else {}
+    model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes, **known)
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}
     settings |= {key: config.model[key] for key in OF_ANCHORS if key in config.model}

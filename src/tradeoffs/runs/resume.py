@@ -22,7 +22,7 @@ from tradeoffs.training.loggers import WANDB_ID
 # What an earlier run may have left in the folder, besides what is written anew at once.
 LEFTOVERS = (
     *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
-    *("predictions.json", "matches.npz", "confusion.json", "result.json", "nonfinite_*.pt", WANDB_ID),
+    *("predictions.json", "matches.npz", "ratios.npz", "confusion.json", "result.json", "nonfinite_*.pt", WANDB_ID),
 )
 
 

@@ -15,6 +15,14 @@ from tradeoffs.files import write_whole
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 COCO = "coco"
+# What timm's classifiers are scored with as they are, where the command line does not say something else.
+TIMM = {
+    "task": "classification",
+    "model": "timm_classifier",
+    "backbone.weights": "pretrained",
+    "resize": "centre",
+    "epochs": "0",
+}
 
 
 def published_models(conf: Path = CONF) -> list[str]:
@@ -55,6 +63,8 @@ def as_run(overrides: Sequence[str]) -> list[str]:
     weights = given.get("weights")
     if weights is None:
         return list(overrides)
+    if weights == "timm":
+        raise UserError("weights=timm is for train.py, which scores it as it is and makes a run; give that as run=")
     if "run" in given:
         raise UserError(f"weights={weights} and run={given['run']} are two networks; leave one out")
     models = [name.strip() for name in given.get("model", "").strip("[]").split(",")]
@@ -69,10 +79,14 @@ def as_run(overrides: Sequence[str]) -> list[str]:
 
 
 def as_group(overrides: Sequence[str]) -> list[str]:
-    """For training: `weights=FILE` is `weights=coco weights.file=FILE`."""
+    """For training: `weights=FILE` is `weights=coco weights.file=FILE`, and `weights=timm` what `TIMM` says."""
+    given = {text.partition("=")[0] for text in overrides}
     words = []
     for text in overrides:
         key, _, value = text.partition("=")
         is_file = key == "weights" and not (CONF / "weights" / f"{value}.yaml").is_file() and Path(value).suffix
-        words += [f"weights={COCO}", f"weights.file={value}"] if is_file else [text]
+        if text == "weights=timm":
+            words += [f"{key}={value}" for key, value in TIMM.items() if key not in given]
+        else:
+            words += [f"weights={COCO}", f"weights.file={value}"] if is_file else [text]
     return words

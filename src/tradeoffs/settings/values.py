@@ -81,7 +81,7 @@ RULES = {
     "image_size": Number(32, 4096, whole=True),
     "resize": OneOf(("warp", "centre", "letterbox", "shorter_edge", "torchvision")),
     "batch_size": Number(1, whole=True, also=("auto",)),
-    "epochs": COUNT,
+    "epochs": Number(0, whole=True),
     "jobs": Number(1, whole=True, also=("auto",)),
     "trials": COUNT,
     "stop_hopeless": AUTO,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
+from tradeoffs.backbones.imagenet import knows_imagenet, outputs_of
 from tradeoffs.backbones.timm import WholeNetwork
 from tradeoffs.models.classification.image_classifier import ClassifierOutput, ImageClassifier
 
 
 class TimmClassifier(ImageClassifier):
-    """The network as it is where it knows as many classes, so that published weights can be scored without training.
+    """Where weights of ImageNet know all the `class_names`, the outputs of these are kept: it can be scored untrained.
 
-    Else its classifier begins anew, and `note` says what was lost by that.
+    Else the classifier begins anew (`new_classifier`), unless the network has as many outputs as there are classes,
+    whose they are then, in order. `note` says what became of the weights' own classes.
     """
 
     def __init__(
@@ -21,14 +25,26 @@ class TimmClassifier(ImageClassifier):
         num_classes: int,
         loss: str = "cross_entropy",
         label_smoothing: float = 0.0,
+        class_names: Sequence[str] = (),
     ):
         super().__init__(loss, label_smoothing)
         self.num_classes = num_classes
-        self.backbone, self.note = backbone, ""
-        if (known := backbone.num_classes) != num_classes:
-            backbone.replace_classifier(num_classes)
-            if backbone.trained:
-                self.note = f"the weights know {known} classes; for {num_classes} the last layer is new"
+        self.backbone, self.note, self.new_classifier = backbone, "", False
+        self._choose_outputs(class_names)
+
+    def _choose_outputs(self, class_names: Sequence[str]) -> None:
+        known, network = self.backbone.num_classes, self.backbone.stages[0]
+        if self.backbone.trained and class_names and knows_imagenet(network):
+            if outputs := outputs_of(network, class_names):
+                self.backbone.keep_classes(outputs)
+                self.note = f"of the {known} classes that the weights know, the data's {len(outputs)} are kept, by name"
+                return
+        elif known == self.num_classes:
+            return
+        self.backbone.replace_classifier(self.num_classes)
+        self.new_classifier = True
+        if self.backbone.trained:
+            self.note = f"the weights know {known} classes; for {self.num_classes} the last layer is new"
 
     @property
     def heads(self) -> nn.ModuleList:
