@@ -2,6 +2,8 @@
 
 import pytest
 
+from tradeoffs.commands.launch import check_single
+from tradeoffs.errors import UserError
 from tradeoffs.runs.build import build_task
 from tradeoffs.settings.compose import CONF, compose
 from tradeoffs.settings.rules import check
@@ -18,6 +20,15 @@ def test_experiments_compose_pass_the_check_and_build(name, tmp_path):
     config.backbone.weights = "none"  # nothing is downloaded here
     task = build_task(config, num_classes=2)
     assert task.model.num_classes == 2
+
+
+@pytest.mark.parametrize("name", ["localization", "backbones"])
+def test_a_job_of_an_experiment_is_a_single_run(name):
+    """As a sweep starts it: its command line has a value for each axis; one that lacks any is several runs."""
+    (job, *_) = plan_sweep("train", (f"experiment={name}",)).jobs
+    check_single("train", job.overrides, CONF, sweeps=True)
+    with pytest.raises(UserError, match=f"experiment={name} is several runs; add -m"):
+        check_single("train", [text for text in job.overrides if text != "seed=1"], CONF, sweeps=True)
 
 
 @pytest.mark.parametrize(("scale", "seeds"), [("laptop", 2), ("full", 1)])

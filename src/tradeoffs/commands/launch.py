@@ -125,7 +125,8 @@ def check_single(config_name: str, overrides: Sequence[str], conf: Path, sweeps:
             raise UserError(f"{text} holds several values; {remedy}{a_list}")
     config, axes = compose_with_axes(config_name, overrides, conf)
     experiment = next((text for text in overrides if text.startswith("experiment=")), None)
-    if experiment and axes:
+    given = {text.partition("=")[0] for text in overrides}
+    if experiment and ("experiment" in axes or not axes.keys() <= given):
         raise UserError(f"{experiment} is several runs; add -m")
     check(config, conf)
 
