@@ -128,6 +128,15 @@ def train(folder: Path, task: TinyTask | None = None, resume: bool = False, call
     return task
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Processes are forked here, which do not take along the threads of OpenMP that are at work in this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def tiny_train():
     return train
