@@ -76,6 +76,11 @@ def facts_of(task: str) -> TaskFacts:
     return all_tasks()[task]
 
 
+def labels_images(task: str | None) -> bool:
+    """Whether a task gives each image a class, instead of finding objects. A task of elsewhere is not known to."""
+    return task in all_tasks() and "label" in all_tasks()[task].annotations
+
+
 def scores_of(task: str) -> dict[str, Score]:
     """None for a task of elsewhere, whose records may be read all the same."""
     return all_tasks()[task].scores if task in all_tasks() else {}

@@ -15,7 +15,7 @@ from tradeoffs.results.columns import headline
 from tradeoffs.results.names import short_names
 
 SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
-PARTS = {"network_ms": "network", "postprocessing_ms": "decoding and suppression"}
+PARTS = {"network_ms": "network", "postprocessing_ms": "postprocessing"}
 MOST_BARS = 40
 
 

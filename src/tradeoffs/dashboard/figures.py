@@ -139,8 +139,8 @@ FIGURES = {
     ),
     "backbone": Figure(
         *("Accuracy by backbone", "3"),
-        "Does a backbone that classifies better detect better? Top-1 accuracies on ImageNet are those of table 2 of "
-        "the paper; other backbones are left out.",
+        "Does a backbone that is better on ImageNet do better here? Its top-1 accuracies are those of table 2 of the "
+        "paper; other backbones are left out.",
         *(scatter, {"x": "backbone_accuracy", "y": SCORE, **LOOKS, "size": "", "scale": "linear"}),
         largest="num_proposals",
     ),

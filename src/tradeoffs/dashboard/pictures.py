@@ -20,7 +20,7 @@ from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.metrics.evidence import KINDS, Evidence, load_evidence
 from tradeoffs.metrics.mistakes import Mistakes, mistakes
 from tradeoffs.results.record import Record
-from tradeoffs.task_facts import facts_of
+from tradeoffs.task_facts import labels_images
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
@@ -157,7 +157,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
     pixels, true = data.read_image(place), data.objects(place)
-    if "label" in facts_of(record.who.task).annotations:  # one class for each image, the best of those it was taken for
+    if labels_images(record.who.task):  # by the best of the classes that it was taken for
         found, main = found[:1], main_object(true)
         true = Objects(*(column[main : main + 1] for column in true))
     whole = [0, 0, pixels.shape[2], pixels.shape[1]]

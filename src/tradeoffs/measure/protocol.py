@@ -21,7 +21,7 @@ from tradeoffs.measure.turns import Timed, time_until_steady
 
 CLOCKS = {
     "network_ms": "normalization and network: uint8 images on the device to raw outputs on the device",
-    "postprocessing_ms": "decoding and suppression: raw outputs to detections, both on the device",
+    "postprocessing_ms": "raw outputs to predictions, both on the device; of detectors decoding and suppression",
     "total_ms": "both; decoding files, resizing and the copy to the device are outside",
 }
 

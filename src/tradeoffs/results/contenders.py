@@ -19,7 +19,7 @@ from tradeoffs.results.seeds import DATA
 
 MOST = 3  # of those that are too close to call, or near a limit
 DISTURBED, RANDOM = "disturbed", "random weights"
-OF_RANDOM = "With random weights only the network's time counts: that of decoding and suppression depends on training."
+OF_RANDOM = "With random weights only the network's time counts: that of postprocessing depends on training."
 OF_DISTURBED = "Disturbed times may be others on a quiet machine: take them again, by evaluate.py or benchmark.py."
 
 

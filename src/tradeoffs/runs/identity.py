@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from tradeoffs.files import CONF
 from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import Identity, config_hash, flat
 from tradeoffs.runs.data_hashes import Hashes
@@ -33,7 +34,7 @@ def identity(config: DictConfig, git_commit: str | None, hashes: Hashes | None =
     return Identity(
         name=config.name,
         task=config.task.name,
-        model=config.model._target_.rpartition(".")[2].lower(),
+        model=model_name(config.model._target_),
         backbone=backbone,
         data=data_name(config),
         image_size=config.image_size,
@@ -54,6 +55,12 @@ def without_neutral(config: DictConfig) -> dict[str, object]:
         settings |= {key: value for key in OF_TRAINING if (value := OmegaConf.select(trained, key)) is not None}
     counting = {key: value for key, value in settings.items() if matters(key) and key not in PLACES}
     return {key: value for key, value in counting.items() if (key, value) not in AS_TRAINED}
+
+
+def model_name(target: str) -> str:
+    """As conf/model has it: a class is called alike but for underscores."""
+    name = target.rpartition(".")[2].lower()
+    return next((file.stem for file in (CONF / "model").glob("*.yaml") if file.stem.replace("_", "") == name), name)
 
 
 def data_name(config: DictConfig) -> str:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.weights import Weights
-from tradeoffs.task_facts import all_tasks
+from tradeoffs.task_facts import labels_images
 from tradeoffs.training.checkpoint_files import BEST
 
 
@@ -28,7 +28,7 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
     """With `auto` that of the best F1 on the validation split, if these weights are the ones it was found with."""
     if min_score != "auto":
         return Threshold(min_score)
-    if has_labels(run):
+    if labels_images(task_of(run)):
         return Threshold(0.0)  # every image has a class
     best = best_f1_of(run, weights)
     if best is None:
@@ -36,11 +36,9 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
     return Threshold(best["threshold"], f"best F1 on validation, {best['f1']:.2f}")
 
 
-def has_labels(run: Path) -> bool:
-    """Whether its task gives each image a class, instead of finding objects."""
+def task_of(run: Path) -> str | None:
     settings = run / "config.yaml"
-    task = OmegaConf.select(OmegaConf.load(settings), "task.name") if settings.is_file() else None
-    return task in all_tasks() and "label" in all_tasks()[task].annotations
+    return OmegaConf.select(OmegaConf.load(settings), "task.name") if settings.is_file() else None
 
 
 def best_f1_of(run: Path, weights: Weights) -> dict[str, float] | None:

@@ -128,7 +128,9 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     both = sorted({*found[0].image_ids} & {*found[1].image_ids})
     most = sorted(both, key=lambda image: -abs(found[0].total(image) - found[1].total(image)))[:SHOWN]
     pairs = [pair(image, pictures.name_of(names, image), one, other, *found) for image in most]
-    note = f"{TRUTH} Solid lines: boxes from the score on at which the F1 of the run is highest."
+    note = TRUTH
+    if found[0].threshold is not None:
+        note = f"{TRUTH} Solid lines: boxes from the score on at which the F1 of the run is highest."
     yield section(
         "The images where they differ most", html.P(note, className="caption"), html.Div(pairs, className="pairs")
     )

@@ -144,7 +144,7 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
         if random := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
                 f"With random weights: {counted(random, 'model')} here. Only the network's time counts then; that of "
-                "decoding and suppression depends on training."
+                "postprocessing depends on training."
             )
         if disturbed := int((usable["disturbed"] == True).sum()):  # noqa: E712
             times = counted(disturbed, "disturbed time")

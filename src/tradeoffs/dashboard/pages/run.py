@@ -94,7 +94,7 @@ def tiles(row: pd.Series) -> Iterator[html.Div]:
 
 def doubts(record: Record) -> Iterator[str]:
     if record.cost.get("trained") is False:
-        yield "Random weights: the network's times count, those of decoding and suppression depend on training."
+        yield "Random weights: the network's times count, those of postprocessing depend on training."
     if doubt := doubt_about(record.cost):
         yield f"{doubt[0].upper()}{doubt[1:]}; evaluate.py with measure=true takes them again."
 
