@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from tradeoffs.settings.compose import compose
 from tradeoffs.settings.published import as_group, as_run
 from tradeoffs.settings.rules import check
 
+PROJECT = Path(__file__).resolve().parents[2]
 NETWORK, SIDE = "test_resnet", 64
 
 
@@ -58,7 +61,6 @@ def test_the_outputs_of_the_datas_classes_are_scored(tmp_path, weights, capsys):
     train(settings(data, weights, tmp_path / "run", "resize=warp"))
     said = capsys.readouterr().out
     assert "of the 1000 classes that the weights know, the data's 3 are kept, by name" in said
-    assert "timm scores these weights at 160 px; image_size=160 does" in said
     record = read_record(tmp_path / "run/result.json")
     assert (record.training["steps"], record.training["epochs"], record.status) == (0, 0, "finished")
 
@@ -94,8 +96,33 @@ def test_nothing_goes_on_without_training(tmp_path, weights):
     data = write_images(tmp_path / "images", ("tench", "goldfish"))
     train(settings(data, weights, tmp_path / "run"))
     checkpoint = tmp_path / "run/checkpoints/best.ckpt"
-    with pytest.raises(UserError, match=r"epochs=0 trains nothing, so nothing goes on from .*best.ckpt"):
-        train(settings(data, weights, tmp_path / "other", f"resume={checkpoint}"))
+    with pytest.raises(UserError, match=r"best.ckpt was scored without training \(epochs=0\)"):
+        train(settings(data, weights, tmp_path / "longer", "epochs=1", f"resume={checkpoint}"))
+
+
+@pytest.mark.parametrize("model", ["timm_classifier", "classifier"])
+def test_random_weights_are_no_result(tmp_path, model):
+    data = write_images(tmp_path / "images", ("tench", "goldfish"))
+    with pytest.raises(UserError, match="weights as they are, but these do not know the data's classes"):
+        train(settings(data, Path("none"), tmp_path / "run", f"model={model}"))
+
+
+def test_a_sweep_scores_several(tmp_path, weights, monkeypatch):
+    data = write_images(tmp_path / "images", ("tench", "goldfish"))
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "weights=timm",
+        "backbone=timm",
+        f"backbone.name={NETWORK}",
+        f"backbone.weights={weights}",
+        "measure=false",
+    ]
+    words += ["data=image_folder", f"data.root={data}", f"data_dir={tmp_path}", "image_size=64,96", "trainer=cpu"]
+    command = [sys.executable, str(PROJECT / "train.py"), "-m", *words, "workers=0", "name=sizes"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    records = [read_record(file) for file in (tmp_path / "runs/sizes").glob("*/result.json")]
+    assert sorted(record.who.image_size for record in records) == [64, 96]
 
 
 def test_the_word_stands_for_settings_that_can_be_given_anew():

@@ -8,8 +8,10 @@ from safetensors.torch import load_file, save_file
 from timm.data import ImageNetInfo
 from torch.testing import assert_close
 
+from tradeoffs.backbones.imagenet import outputs_of
 from tradeoffs.backbones.mobilenet import mobilenet
 from tradeoffs.backbones.timm import timm_backbone
+from tradeoffs.data.labels.class_names import readable
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.models.classification.timm_classifier import TimmClassifier
 from tradeoffs.runs.build import build_task
@@ -76,24 +78,44 @@ def test_classes_of_imagenet_keep_their_outputs_by_name(names):
     model = TimmClassifier(backbone, 2, class_names=names).eval()
     places = [ImageNetInfo("imagenet-1k").label_names().index(each) for each in IDS[names[1]]]
     assert_close(model(images().repeat(1, 1, 2, 2)[..., :160, :160]).logits, all_logits[:, places])
-    assert not model.new_classifier
+    assert model.knows_classes
     assert model.note == "of the 1000 classes that the weights know, the data's 2 are kept, by name"
 
 
-@pytest.mark.parametrize("names", [["goldfish", "crane"], ["goldfish", "my cat"]])
+@pytest.mark.parametrize("names", [["goldfish", "crane"], ["goldfish", "my cat"], ["tench", "n01440764"]])
 def test_a_name_of_two_classes_or_of_none_keeps_no_output(names):
+    """Nor do two names of one class."""
     backbone = timm_backbone("test_vit3", whole=True)
     backbone.trained = True
     model = TimmClassifier(backbone, 2, class_names=names)
-    assert model.new_classifier
-    assert model.note == "the weights know 1000 classes; for 2 the last layer is new"
+    assert not model.knows_classes
+    strange = names[0] if names[0] == "tench" else names[1]
+    assert model.note == f"the weights know 1000 classes; for 2 the last layer is new ({strange} is not known for sure)"
+
+
+def test_all_classes_as_a_word_list_calls_them(tmp_path):
+    """`Cardigan` is a dog and `cardigan` is none; two cranes have their ids beside them."""
+    info = ImageNetInfo("imagenet-1k")
+    lines = [f"{name} {info.index_to_description(place)}" for place, name in enumerate(info.label_names())]
+    (tmp_path / "LOC_synset_mapping.txt").write_text("\n".join(lines))
+    names = readable(tmp_path, info.label_names())
+    assert list(outputs_of(timm.create_model("test_vit3"), names).values()) == list(range(1000))
+
+
+@pytest.mark.parametrize("name", ["volo_d1_224", "levit_128s"])
+def test_networks_with_further_classifiers_keep_no_output(name):
+    backbone = timm_backbone(name, whole=True)
+    backbone.trained = True
+    model = TimmClassifier(backbone, 2, class_names=["goldfish", "tench"]).eval()
+    assert not model.knows_classes and "its outputs cannot be had one by one" in model.note
+    assert model.backbone.num_classes == 2
 
 
 def test_a_thousand_other_classes_are_not_those_of_imagenet():
     backbone = timm_backbone("test_vit3", whole=True)
     backbone.trained, before = True, backbone.classifiers[0].weight.clone()
     model = TimmClassifier(backbone, 1000, class_names=[f"class {number}" for number in range(1000)])
-    assert model.new_classifier and not torch.equal(model.heads[0].weight, before)
+    assert not model.knows_classes and not torch.equal(model.heads[0].weight, before)
 
 
 def test_what_does_not_fit_is_one_line(tmp_path):

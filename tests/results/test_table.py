@@ -153,6 +153,18 @@ def test_the_newest_of_several_scores_counts(tmp_path, own, again, score):
     assert (row.mAP, row.score, row.mAP_low, row.ms) == pytest.approx((score, score, score - 0.02, 20))
 
 
+def test_a_score_has_its_own_interval_or_none(tmp_path):
+    same = {"config_hash": "one", "recipe_hash": "one"}
+    write_run(tmp_path, "own", 0.4, time="2026-11-10", **same)
+    write_run(tmp_path, "own/evaluations/default", 0.5, time="2026-11-11", **same)
+    file = tmp_path / "own/evaluations/default/result.json"
+    record = json.loads(file.read_text())
+    record["accuracy"].pop("intervals")
+    file.write_text(json.dumps(record))
+    (row,) = over_seeds_table(read_table([tmp_path]).table).itertuples()
+    assert row.mAP == 0.5 and math.isnan(row.mAP_low)
+
+
 @pytest.mark.parametrize("order", [("own", "again"), ("again", "own")])
 def test_repeats_that_disagree_are_a_doubt_in_any_order(tmp_path, order):
     """The steadier one counts, and both may be the truth."""

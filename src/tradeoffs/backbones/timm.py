@@ -50,7 +50,7 @@ def timm_backbone(
         raise MismatchError(f"backbone.name={name} cannot be cut into stages; choose backbone.frozen_stages=0")
     common = {"mean": mean or config.mean, "std": std or config.std, "freeze_norm": freeze_norm}
     if whole:
-        side = (config.test_input_size or config.input_size)[-1]
+        side = (config.test_input_size or config.input_size)[-1] if weights == "pretrained" else None
         return WholeNetwork(network, trained=weights != "none", made_for=side, **common)
     common |= {"channels": network.feature_info.channels(), "strides": network.feature_info.reduction()}
     return Backbone(stages, frozen_stages=frozen_stages, **common) if stages else WholeBackbone([network], **common)
@@ -101,10 +101,10 @@ class WholeNetwork(Backbone):
     """Images to scores of classes, by the network's own classifier. It has no maps for others to look at.
 
     `trained` says whether its weights are more than random ones; `made_for` is the side of the images, in pixels, with
-    which timm scores its own.
+    which timm scores its own weights; None for others.
     """
 
-    def __init__(self, network: nn.Module, trained: bool, made_for: int, **options):
+    def __init__(self, network: nn.Module, trained: bool, made_for: int | None = None, **options):
         super().__init__([network], channels=(), strides=(), **options)
         self.trained, self.made_for = trained, made_for
 
@@ -123,13 +123,25 @@ class WholeNetwork(Backbone):
         self.stages[0].reset_classifier(num_classes)
 
     @torch.no_grad()
-    def keep_classes(self, outputs: Sequence[int]) -> None:
-        """Only these rows of the classifier, in this order."""
-        old = [(layer.weight[outputs], layer.bias[outputs]) for layer in self.classifiers]
+    def keep_classes(self, outputs: Sequence[int]) -> bool:
+        """Only these rows of the classifier, in this order; False where it is of a kind that has none.
+
+        Tried on an image: some networks have more layers that end in classes than they say.
+        """
+        layers, mode = list(self.classifiers), self.training
+        if not all(isinstance(layer, nn.Linear | nn.Conv2d) for layer in layers):
+            return False
+        side = self.stages[0].pretrained_cfg["input_size"][-1]
+        image = torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        expected = self.eval()(image)[:, outputs]
         self.replace_classifier(len(outputs))
-        for layer, (weight, bias) in zip(self.classifiers, old, strict=True):
-            layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
+        for new, old in zip(self.classifiers, layers, strict=True):
+            new.weight.copy_(old.weight[outputs])
+            if old.bias is not None:
+                new.bias.copy_(old.bias[outputs])
+        kept = torch.allclose(self(image), expected, atol=1e-4, rtol=1e-4)
+        self.train(mode)
+        return kept
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> Float[Tensor, "B K"]:
         return self.stages[0](self.normalize(images))

@@ -114,9 +114,10 @@ def about_weights_as_they_are(config: DictConfig, model: nn.Module, checkpoint: 
     """What to know of a score without training. Raises UserError where it would say nothing, or of other weights."""
     if checkpoint is not None:
         raise UserError(f"epochs=0 trains nothing, so nothing goes on from {checkpoint}; leave it out, or give epochs=")
-    if getattr(model, "new_classifier", False) and model.note:
-        raise UserError(f"epochs=0 scores weights as they are, but {model.note}; give epochs=, or data of ImageNet")
-    side = getattr(model.backbone, "made_for", config.image_size)
+    if not getattr(model, "knows_classes", False):
+        why = getattr(model, "note", "") or "these do not know the data's classes"
+        raise UserError(f"epochs=0 scores weights as they are, but {why}; give epochs=, or weights=timm")
+    side = model.backbone.made_for or config.image_size
     return f"timm scores these weights at {side} px; image_size={side} does" if side != config.image_size else ""
 
 

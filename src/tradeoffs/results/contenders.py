@@ -128,7 +128,9 @@ class Contenders:
             *self.perhaps_better(one),
             *self.perhaps_trained(one),
         ]
-        return str(one.name), sentence, doubts or list(self.surely_worse(one))
+        if not (doubts or any(self.weaknesses(one))):
+            doubts = list(self.surely_worse(one))
+        return str(one.name), sentence, doubts
 
     @property
     def one_count(self) -> bool:
@@ -188,7 +190,7 @@ class Contenders:
         """By how much the next one is, where nothing else is to be said."""
         for other in self.rows.index[self.within & (self.rows.index != one.name)][:1]:
             gap = Differences(self.rows, self.single, self.question.best, self.root).between(one.name, other)
-            yield f"Beyond doubt: the next one is {self.called(self.rows.loc[other])}; {self.described(gap)}."
+            yield f"The next one is {self.called(self.rows.loc[other])}; {self.described(gap)}."
 
     def described(self, difference: Difference) -> str:
         if not difference.ground:

@@ -70,8 +70,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     order = [*reversed(STATES), "spread", "ms"]
     best_last = records.assign(spread=spread).sort_values(order, ascending=False, na_position="first", kind="stable")
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
-    newest_last = records.sort_values("time", kind="stable")
-    known[SCORED] = newest_last.groupby(keys, sort=False)[SCORED].transform("last")
+    scored = records[records["score"].notna()].sort_values("time", kind="stable").drop_duplicates(keys, keep="last")
+    known[SCORED] = records[keys].merge(scored[[*keys, *SCORED]], "left", keys)[SCORED].set_axis(records.index)
     whole = records.assign(**{**known, **possible_times(records, keys)}, trained_here=records["minutes"].notna())
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")

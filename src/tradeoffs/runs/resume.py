@@ -46,6 +46,8 @@ def checkpoint_to_resume(config: DictConfig, folder: Path) -> Path | None:
 @rank_zero_only
 def say_if_inexact(path: Path) -> None:
     content = SafeCheckpointIO().load_checkpoint(path)
+    if isinstance(content, dict) and not content.get("lr_schedulers"):
+        raise UserError(f"{path} was scored without training (epochs=0), so none goes on from it; begin one anew")
     if isinstance(content, dict) and not has_training_state(content):
         print(f"{path} holds weights alone: training goes on from them with a new state of the optimizer")
 
@@ -53,7 +55,7 @@ def say_if_inexact(path: Path) -> None:
 def require_same_settings(config: DictConfig, folder: Path, which: str, remedy: str) -> None:
     before = OmegaConf.load(folder / "config.yaml")
     if changes := different_settings(before, config):
-        if config.epochs > before.epochs:
+        if config.epochs > before.epochs > 0:
             last = shlex.quote(f"resume={folder / 'checkpoints' / LAST}")
             changes += (f"to train it further give {last} with another name=",)
         raise UserError(f"{folder} holds {which} run with other settings; choose another name=, or {remedy}", changes)

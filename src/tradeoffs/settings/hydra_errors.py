@@ -37,6 +37,8 @@ def unreadable(override: str) -> UserError:
 
 
 def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> UserError:
+    if group == "weights":
+        choices = [*choices, "timm"]  # a word for several settings, see settings/published.py
     return UserError(f"{group}={choice} is unknown;{nearest(choice, choices)} choose: {', '.join(sorted(choices))}")
 
 

@@ -85,7 +85,7 @@ def as_group(overrides: Sequence[str]) -> list[str]:
     for text in overrides:
         key, _, value = text.partition("=")
         is_file = key == "weights" and not (CONF / "weights" / f"{value}.yaml").is_file() and Path(value).suffix
-        if text == "weights=timm":
+        if key.lstrip("+") == "weights" and value.strip("'\"") == "timm":
             words += [f"{key}={value}" for key, value in TIMM.items() if key not in given]
         else:
             words += [f"weights={COCO}", f"weights.file={value}"] if is_file else [text]

@@ -89,7 +89,7 @@ def expected(job: Job, known: Sequence[tuple[Job, float]]) -> float | None:
 
 def work(job: Job) -> float:
     """What the time of like models is proportional to, roughly."""
-    return job.config.epochs * job.config.image_size**2
+    return max(job.config.epochs, 1) * job.config.image_size**2
 
 
 def part_of(job: Job, group: str) -> str:

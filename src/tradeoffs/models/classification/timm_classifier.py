@@ -13,10 +13,11 @@ from tradeoffs.models.classification.image_classifier import ClassifierOutput, I
 
 
 class TimmClassifier(ImageClassifier):
-    """Where weights of ImageNet know all the `class_names`, the outputs of these are kept: it can be scored untrained.
+    """A network that can be scored without training where its weights know the data's classes (`knows_classes`).
 
-    Else the classifier begins anew (`new_classifier`), unless the network has as many outputs as there are classes,
-    whose they are then, in order. `note` says what became of the weights' own classes.
+    Of ImageNet's classes the outputs of the data's `class_names` are kept. Other weights that have as many outputs as
+    there are classes are taken to have them in this order. Else the classifier begins anew. `note` says what became of
+    the weights' own classes.
     """
 
     def __init__(
@@ -29,22 +30,25 @@ class TimmClassifier(ImageClassifier):
     ):
         super().__init__(loss, label_smoothing)
         self.num_classes = num_classes
-        self.backbone, self.note, self.new_classifier = backbone, "", False
+        self.backbone, self.note, self.knows_classes = backbone, "", False
         self._choose_outputs(class_names)
 
     def _choose_outputs(self, class_names: Sequence[str]) -> None:
-        known, network = self.backbone.num_classes, self.backbone.stages[0]
+        known, network, why = self.backbone.num_classes, self.backbone.stages[0], ""
         if self.backbone.trained and class_names and knows_imagenet(network):
-            if outputs := outputs_of(network, class_names):
-                self.backbone.keep_classes(outputs)
+            outputs = outputs_of(network, class_names)
+            strange = [name for name, output in outputs.items() if output is None]
+            if not strange and self.backbone.keep_classes(list(outputs.values())):
+                self.knows_classes = True
                 self.note = f"of the {known} classes that the weights know, the data's {len(outputs)} are kept, by name"
                 return
+            why = f" ({strange[0]} is not known for sure)" if strange else " (its outputs cannot be had one by one)"
         elif known == self.num_classes:
+            self.knows_classes = self.backbone.trained
             return
         self.backbone.replace_classifier(self.num_classes)
-        self.new_classifier = True
         if self.backbone.trained:
-            self.note = f"the weights know {known} classes; for {self.num_classes} the last layer is new"
+            self.note = f"the weights know {known} classes; for {self.num_classes} the last layer is new{why}"
 
     @property
     def heads(self) -> nn.ModuleList:
