@@ -100,11 +100,12 @@ def test_nothing_goes_on_without_training(tmp_path, weights):
         train(settings(data, weights, tmp_path / "longer", "epochs=1", f"resume={checkpoint}"))
 
 
-@pytest.mark.parametrize("model", ["timm_classifier", "classifier"])
-def test_random_weights_are_no_result(tmp_path, model):
+def test_random_weights_are_no_result(tmp_path):
     data = write_images(tmp_path / "images", ("tench", "goldfish"))
     with pytest.raises(UserError, match="weights as they are, but these do not know the data's classes"):
-        train(settings(data, Path("none"), tmp_path / "run", f"model={model}"))
+        train(settings(data, Path("none"), tmp_path / "run"))
+    with pytest.raises(UserError, match="epochs=0 scores a published classifier as it is; type weights=timm"):
+        settings(data, Path("none"), tmp_path / "run", "model=classifier")
 
 
 def test_a_sweep_scores_several(tmp_path, weights, monkeypatch):

@@ -225,7 +225,7 @@ def test_an_unknown_neck_is_refused():
 def test_a_pyramid_compiles_as_one_graph_and_exports(monkeypatch):
     """What the settings by default do is tested for all models; which map a region is cropped from depends on data."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks can be neither
-    model = make("fpn", num_proposals=20).eval()
+    model = make("fpn").eval()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     exported = torch.export.export(model, (images(),)).module()
     with torch.no_grad():

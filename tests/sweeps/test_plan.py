@@ -128,17 +128,17 @@ def test_only_what_some_choices_may_lack_is_hidden_from_hydra(conf, words, axes)
 @pytest.mark.parametrize(
     ("words", "lines"),
     [
-        (["seed=1,2", "epochs=0"], ["epochs=0 is impossible; epochs is a whole number, 1 or more"]),
+        (["seed=1,2", "epochs=-1"], ["epochs=-1 is impossible; epochs is a whole number, 0 or more"]),
         (["model=fcn", "seed=1,2"], ["model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"]),
         (["model=ssd,sdd"], ["1 of 2 jobs cannot run, so none was started: model=sdd is unknown; did you mean ssd? "]),
         (["epochs=interval(1,2)"], ["epochs=interval(1,2) is no list of values, as a grid needs it; to search add "]),
         (["zzz=1,2"], ["zzz is not a setting; --help lists them"]),
         (
-            ["epochs=0,1", "seed=-1,1"],
+            ["epochs=-1,1", "seed=-1,1"],
             [
                 "3 of 4 jobs cannot run, so none was started:",
-                "epochs=0 seed=-1: epochs=0 is impossible; epochs is a whole number, 1 or more",
-                "epochs=0 seed=1: epochs=0 is impossible; epochs is a whole number, 1 or more",
+                "epochs=-1 seed=-1: epochs=-1 is impossible; epochs is a whole number, 0 or more",
+                "epochs=-1 seed=1: epochs=-1 is impossible; epochs is a whole number, 0 or more",
                 "epochs=1 seed=-1: seed=-1 is impossible; seed is a whole number from 0 to 4294967295",
             ],
         ),

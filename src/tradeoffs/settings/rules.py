@@ -43,6 +43,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_views(config)
     check_neck(config, conf)
     check_weights(config)
+    check_epochs(config)
     check_proposals(config, conf)
     check_paths(config)
     check_places(config)
@@ -154,6 +155,12 @@ def check_neck(config: DictConfig, conf: Path) -> None:
         }
         if config.model._target_ not in fitting.values():
             raise MismatchError(f"model.neck={neck} is for model={' or '.join(fitting)}, and this one is another model")
+
+
+def check_epochs(config: DictConfig) -> None:
+    """Without training there is something to score where the whole network was published."""
+    if config.get("epochs") == 0 and "run" not in config and not config.model.get("whole"):
+        raise UserError("epochs=0 scores a published classifier as it is; type weights=timm, or give epochs=1 or more")
 
 
 def check_proposals(config: DictConfig, conf: Path) -> None:
