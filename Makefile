@@ -12,7 +12,7 @@ help: ## Show this list
 	@echo "make TARGET, on a machine with Python 3.11 or newer, git and make:"
 	@awk -F ':.*## ' '/^[a-z]*:.*## / {printf "  %-10s%s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## Train SSD-MobileNet on drawn shapes (4 minutes on two cores), print scores and speed
+demo: $(READY) ## Train SSD-MobileNet on drawn shapes (4 to 8 minutes on two cores), print scores and speed
 	@$(BIN)/python train.py experiment=demo
 
 test: $(READY) ## Run all tests
