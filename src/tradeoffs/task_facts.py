@@ -76,9 +76,14 @@ def facts_of(task: str) -> TaskFacts:
     return all_tasks()[task]
 
 
+def annotations_of(task: str | None) -> tuple[str, ...]:
+    """None for a task of elsewhere."""
+    return all_tasks()[task].annotations if task in all_tasks() else ()
+
+
 def labels_images(task: str | None) -> bool:
     """Whether a task gives each image a class, instead of finding objects. A task of elsewhere is not known to."""
-    return task in all_tasks() and "label" in all_tasks()[task].annotations
+    return "label" in annotations_of(task)
 
 
 def scores_of(task: str) -> dict[str, Score]:

@@ -16,7 +16,7 @@ from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.published import published_models
 from tradeoffs.settings.saved_runs import run_or_none
 from tradeoffs.settings.values import check_values
-from tradeoffs.task_facts import all_tasks, scores_of
+from tradeoffs.task_facts import annotations_of, scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
@@ -104,9 +104,7 @@ def check_headline(config: DictConfig) -> None:
 
 def check_views(config: DictConfig) -> None:
     """Boxes follow what is done to images, and what is cut away of them is never found."""
-    annotations = (
-        all_tasks()[task].annotations if (task := OmegaConf.select(config, "task.name")) in all_tasks() else ()
-    )
+    annotations = annotations_of(task := OmegaConf.select(config, "task.name"))
     views = config.get("augmentation") or {}
     if not {"boxes", "main_box"} & {*annotations}:
         return
