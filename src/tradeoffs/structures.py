@@ -12,6 +12,8 @@ from torch import Tensor
 
 Fields = TypeVar("Fields", bound="TensorFields")
 
+IGNORED = 255  # in a label map: no class, neither learned nor scored
+
 
 class TensorFields:
     """Moves all tensors of a dataclass at once: to a device, to pinned memory, to some rows of the batch."""
@@ -44,6 +46,7 @@ class Targets(TensorFields):
     keypoints: Float[Tensor, "B N J 3"] | None = None  # x, y, visibility (0 unlabelled, 1 hidden, 2 visible)
     label: Int64[Tensor, " B"] | None = None  # of the whole image, or of its main object
     label_weights: Float[Tensor, "B K"] | None = None  # of mixed images: how much of each class; rows sum to 1
+    label_map: UInt8[Tensor, "B H W"] | None = None  # the class of each pixel, IGNORED where nothing is to be learned
 
 
 @dataclass
@@ -94,6 +97,13 @@ class LabelledBoxes(TensorFields):
         first = self.labels[:, :1]
         boxes = originals(self.boxes[:, :1], batch)
         return Detections(boxes, self.scores[:, :1].float(), first, torch.ones_like(first, dtype=torch.bool))
+
+
+@dataclass
+class LabelMaps(TensorFields):
+    """What each pixel of images is taken for."""
+
+    labels: UInt8[Tensor, "B H W"]  # 0..K-1, in pixels of the network input
 
 
 @dataclass
