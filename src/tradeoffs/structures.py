@@ -105,6 +105,20 @@ class LabelMaps(TensorFields):
 
     labels: UInt8[Tensor, "B H W"]  # 0..K-1, in pixels of the network input
 
+    def originals(self, batch: Batch) -> list[UInt8[Tensor, "_h _w"]]:
+        """At the size of the original images: a pixel's class is that of the input's pixel in which its centre lies."""
+        geometry, sizes, maps = batch.geometry.tolist(), batch.original_sizes.tolist(), []
+        for labels, (scale_x, scale_y, left, top), (height, width) in zip(self.labels, geometry, sizes, strict=True):
+            rows = _places(height, scale_y, top, labels.shape[0]).to(labels.device)
+            columns = _places(width, scale_x, left, labels.shape[1]).to(labels.device)
+            maps.append(labels[rows][:, columns])
+        return maps
+
+    def objects_in(self, batch: Batch) -> Detections:
+        """None: what is to be seen are the pixels' classes."""
+        none = self.labels.new_zeros(len(self.labels), 0)
+        return Detections(none[..., None].expand(-1, -1, 4).float(), none.float(), none.long(), none.bool())
+
 
 @dataclass
 class Batch(TensorFields):
@@ -119,6 +133,11 @@ class Batch(TensorFields):
 
     def __len__(self) -> int:
         return len(self.images)
+
+
+def _places(length: int, scale: float, offset: float, limit: int) -> Int64[Tensor, " N"]:
+    """Of the pixels of an original image's row, or column, in the network input."""
+    return ((torch.arange(length) + 0.5) * scale + offset).floor().long().clamp(0, limit - 1)
 
 
 def to_original(detections: Detections, batch: Batch) -> Detections:

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from tradeoffs.data.archives import Split
-from tradeoffs.data.module import CocoDataModule, suggested_batch, suggested_workers
+from tradeoffs.data.module import CocoDataModule
 from tradeoffs.data.sources import SplitName, coco_folder
+from tradeoffs.data.suggestions import suggested_batch, suggested_workers
 from tradeoffs.errors import UserError
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tradeoffs.commands.prediction_folder import CONTENT, PICTURES
+from tradeoffs.commands.prediction_folder import CONTENT, LABEL_MAPS, PICTURES
 from tradeoffs.inference.found import Found
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.runs.score_threshold import Threshold
@@ -52,6 +52,8 @@ def coco_content(
 
 
 def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
+    if found.regions is not None:
+        return found.regions.as_annotations(category_ids)
     if found.caption is not None:
         return [{"caption": found.caption, "score": 1.0}]
     top_left, bottom_right = found.boxes.double().split(2, dim=1)
@@ -73,7 +75,9 @@ def show(output: Path, found: list[Found], threshold: Threshold, faults: list[st
     total = len(found) + len(faults)
     print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
     print(f"objects                  {objects(found, threshold)}")
-    print(f"pictures with boxes      {output / PICTURES}")
+    print(f"pictures                 {output / PICTURES}")
+    if found and found[0].regions is not None:
+        print(f"classes of pixels        {output / LABEL_MAPS}")
     print(f"all predictions          {output / CONTENT}", flush=True)
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
@@ -88,14 +92,14 @@ def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds
     """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
     print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
     print(f"objects                  {objects(found, threshold)}")
-    print(f"video with boxes         {picture}")
+    print(f"video                    {picture}")
     print(f"all predictions          {picture.parents[1] / CONTENT}", flush=True)
     for fault in faults:
         print(fault, file=sys.stderr)
 
 
 def objects(found: list[Found], threshold: Threshold) -> str:
-    if found and found[0].caption is not None:
+    if found and (found[0].caption is not None or found[0].regions is not None):
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""

@@ -16,8 +16,10 @@ from tqdm import tqdm
 from tradeoffs.commands.detections_file import coco_content, show, show_frames
 from tradeoffs.commands.prediction_folder import (
     CONTENT,
+    LABEL_MAPS,
     PICTURES,
     earlier_pictures,
+    label_map_of,
     picture_names,
     replacing,
     require_free,
@@ -69,6 +71,9 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
 
         def draw(found: Found) -> Found:
             save_picture(found.drawn(), place / PICTURES / pictures[found.name])
+            if found.regions is not None:
+                values = label_map_of(pictures[found.name])
+                found.regions.save(place / LABEL_MAPS / values, predictor.category_ids)
             return found.light()
 
         with ThreadPoolExecutor(THREADS) as pool:

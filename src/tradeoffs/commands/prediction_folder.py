@@ -18,6 +18,7 @@ from tradeoffs.data.names import alike
 from tradeoffs.errors import UserError
 
 PICTURES, CONTENT = "pictures", "predictions.json"
+LABEL_MAPS = "label_maps"  # of networks that give each pixel a class: a PNG for each picture
 LONGEST_NAME = 255  # bytes
 UNFINISHED = "predictions.partial"  # in the folder, while a prediction is at work
 
@@ -91,6 +92,17 @@ def earlier_pictures(folder: Path) -> list[Path]:
     return [path for name in inside if (path := folder / PICTURES / name).is_file()]
 
 
+def label_map_of(picture: Path) -> Path:
+    """Below `LABEL_MAPS`. Pictures have names of their own, so that these have, too."""
+    return picture.with_name(f"{picture.name}.png")
+
+
+def earlier_label_maps(folder: Path, pictures: Collection[Path]) -> list[Path]:
+    """Those of the last prediction, by its `pictures`."""
+    names = (path.relative_to(folder / PICTURES) for path in pictures)
+    return [path for name in names if (path := folder / LABEL_MAPS / label_map_of(name)).is_file()]
+
+
 def require_free(folder: Path, pictures: Iterable[Path], earlier: Collection[Path]) -> None:
     """Raises UserError where one of `pictures` would overwrite a file that is not one of `earlier`."""
     replaced = set(earlier)
@@ -108,6 +120,7 @@ def replacing(folder: Path, earlier: Collection[Path]) -> Iterator[Path]:
     try:
         shutil.rmtree(place, ignore_errors=True)  # of a prediction that was killed
         yield place
+        remove(earlier_label_maps(folder, earlier), folder / LABEL_MAPS)
         remove(earlier, folder / PICTURES)
         files = [path for path in place.rglob("*") if path.is_file()]
         for path in sorted(files, key=lambda path: path != place / CONTENT):  # first what says whose the pictures are

@@ -187,6 +187,7 @@ CONTENTS = {
     "predictions.json": "all predictions",
     "matches.npz": "which of them found an object",
     "ratios.npz": "how right each image is",
+    "pixels.npz": "how many pixels of each class are right",
     "confusion.json": "which class was taken for which",
     "pictures/precision_recall.svg": "precision, recall and F1",
     "pictures/confusion.svg": "the confusion matrix",

@@ -20,7 +20,7 @@ CURVES = {
     "Accuracy on the validation split": LOGGED,
     "Learning rate": ("learning_rate",),
 }
-NO_SCORES = ("id", "name", "instances")  # of what is known of a class
+NO_SCORES = ("id", "name", "instances", "pixels")  # of what is known of a class
 SIZES = ("small", "medium", "large")
 DASHES = ("solid", "dash", "dot", "dashdot")
 ERRORS = {
@@ -63,7 +63,7 @@ def class_bars(per_class: list[Mapping[str, Any]]) -> go.Figure:
     """The best class first, by the first of its scores; those of which nothing is known are left out."""
     keys = [key for key in per_class[0] if key not in NO_SCORES]
     known = sorted((each for each in per_class if each.get(keys[0]) is not None), key=lambda each: -each[keys[0]])
-    names = [f"{html.escape(str(each['name']))} ({each.get('instances', '?')})" for each in known]
+    names = [f"{html.escape(str(each['name']))} ({_count(each)})" for each in known]
     figure = go.Figure(layout=LAYOUT)
     for key, colour in zip(keys, (COLOURS[0], COLOURS[4]), strict=False):
         title = AXES[key].title if key in AXES else key
@@ -71,6 +71,10 @@ def class_bars(per_class: list[Mapping[str, Any]]) -> go.Figure:
     figure.update_layout(barmode="group", height=140 + 34 * len(known), xaxis_rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    return f"{row['pixels']:,} pixels" if "pixels" in row else str(row.get("instances", "?"))
 
 
 def size_bars(summary: Mapping[str, float | None]) -> go.Figure:

@@ -123,6 +123,16 @@ def voc_split(root: Path, split: str) -> Split:
     return Split(root / "VOCdevkit", root / "annotations" / f"{split}.json")
 
 
+def ensure_voc_segmentation(root: Path, host: str = VOC_HOST) -> Path:
+    """The folder of VOC 2012, which is fetched, 2 GB, where it is not there."""
+    _ensure(VOC[2], host, root, VOC[2:])
+    return voc_segmentation_folder(root)
+
+
+def voc_segmentation_folder(root: Path) -> Path:
+    return root / "VOCdevkit" / "VOC2012"
+
+
 def ensure_tiny_imagenet(root: Path, host: str = TINY_IMAGENET_HOST) -> Path:
     """The folder of Tiny ImageNet: `root` itself, or one in it that is fetched, 0.25 GB, where neither is there."""
     if tiny_imagenet_folder(root) != root:

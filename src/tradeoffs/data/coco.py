@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64, UInt8
-from pycocotools import mask as rle
 from torch import Tensor
 
 from tradeoffs.data.annotation_file import (
@@ -23,6 +21,8 @@ from tradeoffs.data.annotation_file import (
     without_copies,
 )
 from tradeoffs.data.image_file import read_image
+from tradeoffs.data.packed_list import PackedList
+from tradeoffs.data.segmentation import decode, label_of_unmarked, paint, run_lengths
 from tradeoffs.errors import UserError
 
 
@@ -33,26 +33,6 @@ class Objects(NamedTuple):
     labels: Int64[Tensor, " n"]  # 0..K-1
     crowd: Bool[Tensor, " n"]  # a region of many objects: neither to be found nor a mistake
     areas: Float[Tensor, " n"]  # of the mask, in square pixels; of the box where the file has no area
-
-
-class PackedList:
-    """A list of Python values, kept as bytes in one array.
-
-    Workers forked from this process share the array's memory. A list of Python objects they would copy page by
-    page, merely by counting references.
-    """
-
-    def __init__(self, values: Iterable[Any]):
-        chunks = [pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL) for value in values]
-        self.ends = np.cumsum([len(chunk) for chunk in chunks], dtype=np.int64)
-        self.bytes = np.frombuffer(b"".join(chunks), dtype=np.uint8)
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, index: int) -> Any:
-        start = self.ends[index - 1] if index else 0
-        return pickle.loads(self.bytes[start : self.ends[index]].data)
 
 
 class CocoDataset:
@@ -137,13 +117,21 @@ class CocoDataset:
     def masks(self, index: int) -> UInt8[Tensor, "n H W"]:
         """0 or 1, one mask per object. Raises UserError where an object has no segmentation."""
         height, width = map(int, self.sizes[index])
+        return decode(self._encoded_masks(index), height, width)
+
+    def label_map(self, index: int) -> UInt8[Tensor, "H W"]:
+        """The label of each pixel, by the masks of all objects, crowds too; see `segmentation.paint`."""
+        height, width = map(int, self.sizes[index])
+        rows = self._rows(index)
+        return paint(self._encoded_masks(index), self._labels[rows], self._areas[rows], self.unmarked, height, width)
+
+    def _encoded_masks(self, index: int) -> list[dict]:
+        height, width = map(int, self.sizes[index])
         rows = range(*self._rows(index).indices(len(self._labels)))
-        encoded = [_encode(self._segmentations[row], height, width) for row in rows]
+        encoded = [run_lengths(self._segmentations[row], height, width) for row in rows]
         if None in encoded:
             raise UserError(f"{self.annotations_path}: image {self.image_ids[index]} has objects without segmentation")
-        if not encoded:
-            return torch.zeros(0, height, width, dtype=torch.uint8)
-        return torch.from_numpy(np.ascontiguousarray(rle.decode(encoded).transpose(2, 0, 1)))
+        return encoded
 
     def keypoints(self, index: int) -> Float[Tensor, "n J 3"]:
         """x, y, visibility (0 unlabelled, 1 hidden, 2 visible) in pixels of the image file; all 0 where unlabelled."""
@@ -173,6 +161,7 @@ class CocoDataset:
         categories = sorted(categories, key=lambda category: category["id"])
         self.category_ids: list[int] = [category["id"] for category in categories]
         self.class_names: list[str] = [category["name"] for category in categories]
+        self.unmarked = label_of_unmarked(categories)
         self.keypoint_names: list[str] = next(filter(None, map(keypoint_names, categories)), [])
         self.keypoint_flip_pairs: list[tuple[int, int]] = flip_pairs(self.keypoint_names)
 
@@ -215,16 +204,6 @@ def flip_pairs(names: list[str]) -> list[tuple[int, int]]:
     """Positions of the keypoints that a mirror swaps: `left_x` and `right_x`."""
     partners = ((number, name.replace("left", "right")) for number, name in enumerate(names) if "left" in name)
     return [(number, names.index(partner)) for number, partner in partners if partner in names]
-
-
-def _encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
-    """Polygons or runs as one compressed run-length code, None where there is nothing."""
-    if isinstance(segmentation, list):
-        polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
-        return rle.merge(rle.frPyObjects(polygons, height, width)) if polygons else None
-    if segmentation and isinstance(segmentation["counts"], list):
-        return rle.frPyObjects(segmentation, height, width)
-    return segmentation
 
 
 def _keypoints(annotations: list[dict], joints: int) -> np.ndarray:

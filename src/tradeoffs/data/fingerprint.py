@@ -96,7 +96,7 @@ def _digest(images: list[dict], annotations: list[dict], categories: list[dict])
     codes = [shape for shape, found in zip(shapes, polygons, strict=True) if shape and not found]
     return _hashed(
         _as_json([[image.get(key) for key in ("id", "file_name", "width", "height")] for image in images]),
-        _as_json([[each.get(key) for key in ("id", "name", "keypoints")] for each in categories]),
+        _as_json([[each.get(key) for key in ("id", "name", "keypoints")] + _kind(each) for each in categories]),
         _as_json(_column(annotations, "image_id")),
         _as_json(_column(annotations, "category_id")),
         *map(_numbers, (boxes, areas, crowd, _column(annotations, "keypoints", []))),
@@ -104,6 +104,11 @@ def _digest(images: list[dict], annotations: list[dict], categories: list[dict])
         _numbers(list(chain.from_iterable(polygons))),
         _as_json(codes),
     )
+
+
+def _kind(category: dict) -> list:
+    """Of a class that is said to be stuff, or things; the others keep the hash that they had before this counted."""
+    return [category["isthing"]] if "isthing" in category else []
 
 
 def _column(entries: list[dict], key: str, default: Any = None) -> list:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, get_args
 
@@ -24,15 +23,13 @@ from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.resize import Resize, ResizeMode, Window
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
+from tradeoffs.data.segmentation import BACKGROUND, MOST_CLASSES
 from tradeoffs.data.sources import MissingSplitError, SplitName
+from tradeoffs.data.suggestions import LARGEST_BATCH, suggested_batch, suggested_workers
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
 
 log = logging.getLogger(__name__)
-
-SMALLEST_BATCH, LARGEST_BATCH = 8, 32  # images
-LEAST_STEPS = 20  # of an epoch, where the batch need not be smaller than the smallest for it
-MOST_WORKERS = 8  # per process; more only wait for memory
 
 
 class CocoDataModule(LightningDataModule):
@@ -103,28 +100,34 @@ class CocoDataModule(LightningDataModule):
         wanted: list[SplitName] = ["val"] if stage == "validate" else ["train", "val"]
         for name, dataset in self._read([name for name in wanted if not hasattr(self, name)]).items():
             setattr(self, name, dataset)
-            self._warn_of_small_objects(dataset)
+            if "boxes" in self.annotations:
+                self._warn_of_small_objects(dataset)
         if hasattr(self, "train"):
             self._require_objects()
             self._require_equal_categories()
+            self._require_few_classes()
             self._warn_of_equal_photos()
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
         splits = self._places(names)
-        asked = {f"with_{what}": what in self.annotations for what in ("masks", "keypoints")}
+        asked = {"with_masks": self._with_masks, "with_keypoints": "keypoints" in self.annotations}
         faults = {split.annotations: check_dataset(*split, **asked) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
         return {name: self._dataset(split, *left_out[split.annotations]) for name, split in splits.items()}
 
     def _dataset(self, split: Split, images: Collection[int], annotations: Collection[int]) -> CocoDataset:
-        dataset = CocoDataset(*split, images, annotations, "masks" in self.annotations)
+        dataset = CocoDataset(*split, images, annotations, self._with_masks)
         if "label" not in self.annotations or not (empty := dataset.without_objects()):
             return dataset
         log.warning(
             f"{split.annotations.name}: {len(empty)} of {len(dataset)} images have no object; they are left out"
         )
-        return CocoDataset(*split, {*images, *empty}, annotations, "masks" in self.annotations)
+        return CocoDataset(*split, {*images, *empty}, annotations, self._with_masks)
+
+    @property
+    def _with_masks(self) -> bool:
+        return bool({"masks", "label_map"} & self.annotations)
 
     def _places(self, names: Sequence[SplitName]) -> dict[SplitName, Split]:
         splits, missing = {}, []
@@ -153,9 +156,14 @@ class CocoDataModule(LightningDataModule):
             raise UserError(f"{self.train.annotations_path} has no objects that a model could learn to find")
 
     def _require_equal_categories(self) -> None:
-        if (self.train.category_ids, self.train.class_names) != (self.val.category_ids, self.val.class_names):
+        train, val = ((each.category_ids, each.class_names, each.unmarked) for each in (self.train, self.val))
+        if train != val:
             files = f"{self.train.annotations_path} and {self.val.annotations_path}"
             raise UserError(f"{files} have different categories; both splits need the same ids and names")
+
+    def _require_few_classes(self) -> None:
+        if "label_map" in self.annotations and self.num_classes > MOST_CLASSES:
+            raise UserError(f"{self.num_classes} classes are too many for label maps, which tell {MOST_CLASSES} apart")
 
     def _warn_of_equal_photos(self) -> None:
         if both := self.train.photos() & self.val.photos():
@@ -166,16 +174,22 @@ class CocoDataModule(LightningDataModule):
 
     @property
     def num_classes(self) -> int:
-        return len(self.val.category_ids)
+        return len(self.category_ids)
 
     @property
     def class_names(self) -> list[str]:
-        return self.val.class_names
+        return [*self.val.class_names, *([BACKGROUND] if self._adds_background else [])]
 
     @property
     def category_ids(self) -> list[int]:
-        """COCO's id of each label."""
-        return self.val.category_ids
+        """COCO's id of each label. Background, if it is none of the file's classes, gets one that is free."""
+        ids = self.val.category_ids
+        return [*ids, *([0 if 0 not in ids else max(ids) + 1] if self._adds_background else [])]
+
+    @property
+    def _adds_background(self) -> bool:
+        """Where every pixel is to have a class, those of no object need one, too."""
+        return "label_map" in self.annotations and self.val.unmarked == len(self.val.category_ids)
 
     @property
     def batch_size(self) -> int:
@@ -216,26 +230,6 @@ def input_scales(resize: Resize, sizes: Int64[ndarray, "N 2"]) -> Float64[ndarra
     different, which = np.unique(sizes, axis=0, return_inverse=True)
     placed = [resize.place(Window(0, 0, width, height), height, width).geometry for height, width in different.tolist()]
     return torch.stack(placed)[:, [1, 0]].double().numpy()[which.reshape(-1)]
-
-
-def suggested_batch(num_images: int) -> int:
-    """Images of one step for a training split of `num_images`: a power of two from 8 to 32.
-
-    A network learns by steps as much as by images, and in large batches few photos are few steps.
-    """
-    fitting = 2 ** int(math.log2(max(num_images // LEAST_STEPS, 1)))
-    return min(max(fitting, SMALLEST_BATCH), LARGEST_BATCH)
-
-
-def suggested_workers(processes: int = 1) -> int:
-    """How many workers each of `processes` training processes of this machine should have.
-
-    Enough to feed a GPU. On a CPU loading takes a few percent of a step, so workers would only compete for its cores
-    unless there are many.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = cores // processes
-    return max(1, min(MOST_WORKERS, share - 1)) if torch.cuda.is_available() else min(2, share // 8)
 
 
 def _require(option: str, value: str, choices: tuple[str, ...]) -> None:

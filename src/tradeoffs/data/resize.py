@@ -11,6 +11,8 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from tradeoffs.structures import IGNORED
+
 ResizeMode = Literal["warp", "centre", "letterbox", "shorter_edge", "torchvision"]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -81,6 +83,12 @@ class Placement:
         canvas = masks.new_zeros(len(masks), *self.size)
         _cut(canvas, self.target).copy_(seen)
         return canvas
+
+    def label_map(self, labels: UInt8[Tensor, "height width"]) -> UInt8[Tensor, "H W"]:
+        """Ignored where there is no photo."""
+        canvas = labels.new_full((1, *self.size), IGNORED)
+        _cut(canvas, self.target).copy_(self._interpolate(labels[None], InterpolationMode.NEAREST_EXACT))
+        return canvas[0]
 
     def boxes(self, boxes: Float[Tensor, "N 4"]) -> Float[Tensor, "N 4"]:
         """Moved along with the image and cut at the borders of what is seen."""

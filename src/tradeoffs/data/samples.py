@@ -17,7 +17,7 @@ from tradeoffs.data.coco import CocoDataset, Objects
 from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.resize import BLACK, Placement, Resize, Window
 from tradeoffs.ops.masks import pack
-from tradeoffs.structures import Batch, Targets
+from tradeoffs.structures import IGNORED, Batch, Targets
 
 Address = tuple[int, int]  # epoch, index in the data set
 
@@ -40,13 +40,15 @@ class Sample:
     masks: UInt8[Tensor, "N H W8"] | None = None  # packed, see ops/masks.py
     keypoints: Float[Tensor, "N J 3"] | None = None
     label: Int64[Tensor, ""] | None = None
+    label_map: UInt8[Tensor, "H W"] | None = None
 
 
 class Samples(Dataset[Sample]):
     """Reads, augments and resizes. What a sample looks like depends on (seed, epoch, index) and nothing else.
 
     It has what `annotations` name: `boxes` (with their labels), their `masks`, their `keypoints`; `label`, the class of
-    the main object, which is the largest one; `main_box`, that object alone, of which there is one in every image.
+    the main object, which is the largest one; `main_box`, that object alone, of which there is one in every image;
+    `label_map`, the class of every pixel.
     """
 
     def __init__(
@@ -79,12 +81,14 @@ class Samples(Dataset[Sample]):
         wanted = objects.boxes[~objects.crowd].numpy()
         window = draw_window(self.augmentation, wanted, height, width, rng, self.smallest_crop)
         placement = self.resize.place(window, height, width)
+        label_map = placement.label_map(self.dataset.label_map(index)) if "label_map" in self.annotations else None
         return Sample(
             image=self.changes(placement.image(image), rng),
             geometry=placement.geometry,
             original_size=torch.tensor([height, width]),
             image_id=torch.tensor(self.dataset.image_ids[index]),
             address=torch.tensor([self.seed, epoch, index]),
+            label_map=label_map,
             **(self._objects(index, objects, window, placement) if "boxes" in self.annotations else {}),
             **(self._main_object(objects, placement) if "label" in self.annotations else {}),
         )
@@ -143,9 +147,11 @@ def collate(samples: Sequence[Sample], multiple: int = 1, padding: tuple[int, ..
 def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
     """What the samples have; rows of objects are padded to one number."""
     label = torch.stack([sample.label for sample in samples]) if samples[0].label is not None else None
+    maps = [sample.label_map for sample in samples if sample.label_map is not None]
+    of_images = {"label": label, "label_map": _stack_label_maps(maps, multiple) if maps else None}
     if samples[0].labels is None:
         boxes = torch.stack([sample.boxes for sample in samples]) if samples[0].boxes is not None else None
-        return Targets(boxes, label=label)
+        return Targets(boxes, **of_images)
     counts = torch.tensor([len(sample.labels) for sample in samples])
     rows = _round_up(max(1, int(counts.max())), OBJECTS_MULTIPLE)
     masks = [_pad_rows(sample.masks, rows) for sample in samples if sample.masks is not None]
@@ -156,8 +162,13 @@ def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
         valid=torch.arange(rows) < counts[:, None],
         masks=_stack_masks(masks, multiple) if masks else None,
         keypoints=torch.stack(keypoints) if keypoints else None,
-        label=label,
+        **of_images,
     )
+
+
+def _stack_label_maps(maps: Sequence[UInt8[Tensor, "_ _"]], multiple: int) -> UInt8[Tensor, "B H W"]:
+    """Where an image is padded nothing is to be learnt."""
+    return _stack_images([each[None] for each in maps], multiple, (IGNORED,))[:, 0]
 
 
 def _stack_masks(masks: Sequence[UInt8[Tensor, "N _ _"]], multiple: int) -> UInt8[Tensor, "B N H W8"]:

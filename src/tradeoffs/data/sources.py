@@ -192,6 +192,10 @@ def existing_split(source: Mapping[str, Any], split: SplitName, renew: bool = Fa
                 from tradeoffs.data.labels.sources import existing
 
                 found = existing(kind, split, root, options, renew)
+            case "tradeoffs.data.pixel_labels.sources":
+                from tradeoffs.data.pixel_labels.sources import existing
+
+                found = existing(kind, split, root, options, renew)
             case _:
                 return None
     except (UserError, TypeError):  # incomplete, or settings of another version

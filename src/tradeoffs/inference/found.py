@@ -13,6 +13,7 @@ from torch import Tensor
 
 from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
+from tradeoffs.inference.regions import Regions
 from tradeoffs.pictures import draw_boxes
 
 SMALLEST_PICTURE = 480  # pixels of the longer side; smaller images are enlarged, so that names can be read
@@ -33,11 +34,14 @@ class Found:
     seconds: float | None = None  # of a frame, since the beginning
     pixels: UInt8[Tensor, "3 H W"] | None = field(default=None, repr=False)
     caption: str | None = None  # what is said of the image, where that is no class and has no score
+    regions: Regions | None = None  # where each pixel has a class
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def __str__(self) -> str:
+        if self.regions is not None:
+            return f"{self.name}: {self.regions}"
         counts = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
         return f"{self.name}: {self.caption or counts or 'nothing'}"
 
@@ -57,6 +61,8 @@ class Found:
     def drawn(self, longest: int | None = None) -> UInt8[Tensor, "3 H2 W2"]:
         scale = max(1.0, SMALLEST_PICTURE / max(self.size))
         scale = scale if longest is None else min(scale, longest / max(self.size))
+        if self.regions is not None:
+            return self.regions.drawn(self.image, scale)
         scores = self.scores if self.caption is None else None
         return draw_boxes(self.image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
 

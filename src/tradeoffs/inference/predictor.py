@@ -20,8 +20,10 @@ from tradeoffs.inference.found import Found
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
+from tradeoffs.inference.regions import Regions
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
+from tradeoffs.structures import LabelMaps
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
 
@@ -129,6 +131,7 @@ class Predictor:
         with torch.inference_mode():
             predictions = self.network.predict(batch.images)
             detections = predictions.objects_in(batch).to("cpu")
+            maps = predictions.originals(batch) if isinstance(predictions, LabelMaps) else None
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
         for row, picture in enumerate(pictures):
             caption = predictions.captions()[row] if hasattr(predictions, "captions") else None
@@ -146,6 +149,7 @@ class Predictor:
                 file=picture.item.file,
                 seconds=picture.item.seconds,
                 pixels=picture.pixels,
+                regions=Regions.of(maps[row], self.class_names) if maps else None,
             )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from tradeoffs.metrics.class_pixels import ClassPixels
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.metrics.ratios import Ratios
 
@@ -30,7 +31,11 @@ class Evidence(Protocol):
     def save(self, path: Path) -> None: ...
 
 
-KINDS: dict[str, type[Evidence]] = {"matches.npz": Matches, "ratios.npz": Ratios}  # by the file in a run's folder
+KINDS: dict[str, type[Evidence]] = {  # by the file in a run's folder
+    "matches.npz": Matches,
+    "ratios.npz": Ratios,
+    "pixels.npz": ClassPixels,
+}
 
 
 def save_evidence(evidence: Evidence, folder: Path) -> None:

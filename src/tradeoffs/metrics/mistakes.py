@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
+from tradeoffs.metrics.class_pixels import ClassPixels
 from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
 from tradeoffs.metrics.evidence import Evidence
 from tradeoffs.metrics.matches import LOOSE, Matches
@@ -66,6 +67,11 @@ def _(evidence: Matches, threshold: float | None = None) -> Mistakes:
 @mistakes.register
 def _(evidence: Ratios, threshold: float | None = None) -> Mistakes:
     return Mistakes({evidence.mistake: by_image(evidence, evidence.mistakes)})
+
+
+@mistakes.register
+def _(evidence: ClassPixels, threshold: float | None = None) -> Mistakes:
+    return Mistakes({"% of pixels wrong": by_image(evidence, evidence.mistakes)})
 
 
 def per_image(matches: Matches, which: ndarray) -> Int64[ndarray, " M"]:

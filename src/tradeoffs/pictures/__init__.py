@@ -1,7 +1,8 @@
-"""Boxes with names and scores, drawn onto images, and many images on one sheet. Pure functions, and one that saves."""
+"""Boxes with names and scores, or classes of pixels, drawn onto images; many images on one sheet; and saving them."""
 
 from tradeoffs.pictures.draw import draw_boxes
 from tradeoffs.pictures.label import draw_label
+from tradeoffs.pictures.label_maps import draw_label_map
 from tradeoffs.pictures.sheet import contact_sheet, save_picture
 
-__all__ = ["contact_sheet", "draw_boxes", "draw_label", "save_picture"]
+__all__ = ["contact_sheet", "draw_boxes", "draw_label", "draw_label_map", "save_picture"]

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from tradeoffs.errors import UserError
+from tradeoffs.metrics.evidence import KINDS
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.data_hashes import Hashes, require_same_data, save_hashes
 from tradeoffs.runs.folder import save_config
@@ -22,7 +23,7 @@ from tradeoffs.training.loggers import WANDB_ID
 # What an earlier run may have left in the folder, besides what is written anew at once.
 LEFTOVERS = (
     *("checkpoints", "pictures", "tensorboard", "evaluations", "predictions"),
-    *("predictions.json", "matches.npz", "ratios.npz", "confusion.json", "result.json", "nonfinite_*.pt", WANDB_ID),
+    *("predictions.json", *KINDS, "confusion.json", "result.json", "nonfinite_*.pt", WANDB_ID),
 )
 
 

@@ -103,16 +103,17 @@ def check_headline(config: DictConfig) -> None:
 
 
 def check_views(config: DictConfig) -> None:
-    """Boxes follow what is done to images, and what is cut away of them is never found."""
+    """Boxes and label maps follow what is done to images, and what is cut away of them is never found."""
     annotations = annotations_of(task := OmegaConf.select(config, "task.name"))
     views = config.get("augmentation") or {}
-    if not {"boxes", "main_box"} & {*annotations}:
+    if not {"boxes", "main_box", "label_map"} & {*annotations}:
         return
     if config.get("resize") == "centre":
         raise MismatchError(f"resize=centre cuts objects away; it is for task=classification, not for task={task}")
     if views.get("strength"):
         raise MismatchError(
-            f"augmentation.strength={views.strength} moves pixels, not boxes; leave it 0 for task={task}"
+            f"augmentation.strength={views.strength} moves pixels alone, not what is known of them; leave it 0 for "
+            f"task={task}"
         )
     if "main_box" in annotations and views.get("geometry") not in (None, "none", "flip"):
         raise MismatchError(

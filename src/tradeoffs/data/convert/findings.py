@@ -22,6 +22,10 @@ class Findings:
     def fault(self, line: str) -> None:
         self._faults.append(line)
 
+    @property
+    def faults(self) -> list[str]:
+        return list(self._faults)
+
     def lines(self) -> list[str]:
         return [f"{what}: {count} (first: {first})" if first else what for what, (count, first) in self._notes.items()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,23 +36,29 @@ def index_folder(root: Path, cache: Path, val: float, seed: int) -> Path:
     `val` and `seed` are for a folder that is not split, see `read_labels`, which says what is raised as well.
     """
     folder = index_place(root, cache, val, seed)
+    bring_up_to_date(root, folder, lambda images: _write(root, images, folder, val, seed))
+    return folder
+
+
+def bring_up_to_date(root: Path, folder: Path, write: Callable[[list[str]], None]) -> None:
+    """Calls `write` with the names of all images below `root`, unless it has written `folder` for just these files."""
     names = listing(root)
     state = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape"))
     state.update(file_stamps(root, names).tobytes())
     kept = folder / LISTING
-    if not kept.is_file() or kept.read_text() != state.hexdigest():
-        kept.unlink(missing_ok=True)
-        with no_garbage_collection():
-            _write(root, [name for name in names if _suffix(name) in IMAGE_SUFFIXES], folder, val, seed)
-        write_whole(kept, state.hexdigest())
-    return folder
+    if kept.is_file() and kept.read_text() == state.hexdigest():
+        return
+    kept.unlink(missing_ok=True)
+    with no_garbage_collection():
+        write([name for name in names if _suffix(name) in IMAGE_SUFFIXES])
+    write_whole(kept, state.hexdigest())
 
 
-def index_place(root: Path, cache: Path, val: float, seed: int) -> Path:
+def index_place(root: Path, cache: Path, *settings: object, kind: str = "labels") -> Path:
     """A folder below `cache` for `train.json` and `val.json`; another for each `root` and for other settings."""
     root = root.resolve()
-    settings = hashlib.sha256(f"{VERSION}\n{root}\n{val}\n{seed}".encode("utf-8", "surrogateescape")).hexdigest()
-    return cache / f"{root.name}-labels-{settings[:8]}"
+    told = "\n".join(map(str, (VERSION, root, *settings)))
+    return cache / f"{root.name}-{kind}-{hashlib.sha256(told.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def listing(root: Path) -> list[str]:
