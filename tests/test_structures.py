@@ -1,6 +1,6 @@
 import torch
 
-from tradeoffs.structures import Batch, Detections, Targets, to_original
+from tradeoffs.structures import Batch, Detections, LabelMaps, Targets, to_original
 
 
 def make_batch() -> Batch:
@@ -30,3 +30,17 @@ def test_rows_and_moves_apply_to_all_tensors():
     part = batch[1:]
     assert len(part) == 1 and part.image_ids.tolist() == [9] and part.targets.masks is None
     assert part.to("cpu").targets.boxes.shape == (1, 1, 4)
+
+
+def test_label_maps_at_the_size_of_the_original_images():
+    """Each pixel has the class of the input's pixel in which its centre lies; mirrored, cropped and padded inputs too."""
+    labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4).expand(3, 3, 4)
+    geometry = torch.tensor([[2.0, 1.5, 0.0, 0.0], [-2.0, 1.5, 4.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    none = torch.zeros(3, 0, dtype=torch.int64)
+    batch = Batch(torch.zeros(3, 3, 3, 4, dtype=torch.uint8), Targets(), geometry, torch.tensor([[2, 2]] * 3), none, none)
+    assert [each.tolist() for each in LabelMaps(labels).originals(batch)] == [
+        [[1, 3], [9, 11]],
+        [[3, 1], [11, 9]],
+        [[5, 6], [9, 10]],
+    ]
+    assert LabelMaps(labels).objects_in(batch).valid.shape == (3, 0)

@@ -6,7 +6,7 @@ import io
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from flask import Flask, Response, request
@@ -20,7 +20,12 @@ from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.metrics.evidence import KINDS, Evidence, load_evidence
 from tradeoffs.metrics.mistakes import Mistakes, mistakes
 from tradeoffs.results.record import Record
-from tradeoffs.task_facts import labels_images
+from tradeoffs.task_facts import annotations_of, labels_images
+
+if TYPE_CHECKING:  # torch takes seconds
+    from torch import Tensor
+
+    from tradeoffs.data.coco import CocoDataset
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
@@ -110,11 +115,11 @@ def mistakes_of(store: Store, run: str, threshold: float | None = None) -> Mista
 
 
 @lru_cache(maxsize=4)
-def read_data(images: Path, annotations: Path, written: int) -> tuple:
+def read_data(images: Path, annotations: Path, written: int, with_masks: bool = False) -> tuple:
     """The data set, and where in it the image of an id is."""
     from tradeoffs.data.coco import CocoDataset  # torch takes seconds, and only pictures need it
 
-    data = CocoDataset(images, annotations, with_masks=False)
+    data = CocoDataset(images, annotations, with_masks=with_masks)
     return data, {image_id: place for place, image_id in enumerate(data.image_ids)}
 
 
@@ -138,7 +143,6 @@ def threshold_of(store: Store, run: str) -> float:
 def draw(store: Store, run: str, image_id: int, score: float | None = None) -> bytes:
     """With boxes from this score on, by default the run's best. Raises UserError where image or data are not there."""
     import torch
-    from PIL import Image
 
     from tradeoffs.data.coco import Objects
     from tradeoffs.data.samples import main_object
@@ -146,7 +150,8 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
 
     record, _ = store.record_and_row(run)
     images, annotations = place_of_data(store, run)
-    data, places = read_data(images, annotations, annotations.stat().st_mtime_ns)
+    in_pixels = "label_map" in annotations_of(record.who.task)
+    data, places = read_data(images, annotations, annotations.stat().st_mtime_ns, in_pixels)
     if image_id not in places:
         raise UserError(f"the data of {run} has no image {image_id}")
     place = places[image_id]
@@ -154,6 +159,8 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         raise UserError(f"image {image_id} lies outside the folder of its data set")
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
+    if in_pixels:
+        return as_jpeg(pixel_classes(data, place, found))
     threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
     pixels, true = data.read_image(place), data.objects(place)
@@ -176,6 +183,26 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         truth_labels=[data.class_names[label] for label in true.labels.tolist()],
         truth_classes=true.labels.tolist(),
     )
+    return as_jpeg(drawn)
+
+
+def pixel_classes(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
+    """What the pixels of an image were taken for, and their true classes beside."""
+    from torchvision.transforms.v2.functional import resize
+
+    from tradeoffs.data.segmentation import background_of, label_map_of
+    from tradeoffs.pictures import draw_label_map
+
+    photo, names = data.read_image(place), data.pixel_class_names
+    size = [max(1, round(side * SIDE / max(photo.shape[1:]))) for side in photo.shape[1:]]
+    predicted = label_map_of(found, data.pixel_category_ids, data.unmarked, *photo.shape[1:])
+    maps = [predicted, data.label_map(place)]
+    return draw_label_map(resize(photo, size, antialias=True), maps, names, background_of(names))
+
+
+def as_jpeg(picture: Tensor) -> bytes:
+    from PIL import Image
+
     buffer = io.BytesIO()
-    Image.fromarray(drawn.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=88)
+    Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

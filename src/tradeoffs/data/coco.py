@@ -22,7 +22,7 @@ from tradeoffs.data.annotation_file import (
 )
 from tradeoffs.data.image_file import read_image
 from tradeoffs.data.packed_list import PackedList
-from tradeoffs.data.segmentation import decode, label_of_unmarked, paint, run_lengths
+from tradeoffs.data.segmentation import BACKGROUND, decode, label_of_unmarked, paint, run_lengths
 from tradeoffs.errors import UserError
 
 
@@ -88,6 +88,17 @@ class CocoDataset:
     def _image_of_each(self) -> Int64[np.ndarray, " N"]:
         """The index of each annotation's image."""
         return np.repeat(np.arange(len(self)), np.diff(self._starts))
+
+    @property
+    def pixel_class_names(self) -> list[str]:
+        """By label, where every pixel is to have a class: those of no object may need one more."""
+        return [*self.class_names, *([BACKGROUND] if self.unmarked == len(self.class_names) else [])]
+
+    @property
+    def pixel_category_ids(self) -> list[int]:
+        """The same; the id of background is one that is free."""
+        ids = self.category_ids
+        return [*ids, *([0 if 0 not in ids else max(ids) + 1] if self.unmarked == len(ids) else [])]
 
     def photos(self) -> set[str]:
         """The paths of all files."""

@@ -23,7 +23,7 @@ from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.resize import Resize, ResizeMode, Window
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
-from tradeoffs.data.segmentation import BACKGROUND, MOST_CLASSES
+from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.data.suggestions import LARGEST_BATCH, suggested_batch, suggested_workers
 from tradeoffs.errors import UserError
@@ -178,18 +178,12 @@ class CocoDataModule(LightningDataModule):
 
     @property
     def class_names(self) -> list[str]:
-        return [*self.val.class_names, *([BACKGROUND] if self._adds_background else [])]
+        return self.val.pixel_class_names if "label_map" in self.annotations else self.val.class_names
 
     @property
     def category_ids(self) -> list[int]:
-        """COCO's id of each label. Background, if it is none of the file's classes, gets one that is free."""
-        ids = self.val.category_ids
-        return [*ids, *([0 if 0 not in ids else max(ids) + 1] if self._adds_background else [])]
-
-    @property
-    def _adds_background(self) -> bool:
-        """Where every pixel is to have a class, those of no object need one, too."""
-        return "label_map" in self.annotations and self.val.unmarked == len(self.val.category_ids)
+        """COCO's id of each label."""
+        return self.val.pixel_category_ids if "label_map" in self.annotations else self.val.category_ids
 
     @property
     def batch_size(self) -> int:

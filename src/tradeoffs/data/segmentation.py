@@ -30,6 +30,15 @@ def label_of_unmarked(categories: Sequence[dict]) -> int:
     return names.index(BACKGROUND) if BACKGROUND in names else len(names)
 
 
+def label_map_of(
+    found: Sequence[dict], category_ids: Sequence[int], unmarked: int, height: int, width: int
+) -> UInt8[Tensor, "H W"]:
+    """What an image's predictions say of its pixels, each the mask of a class."""
+    labels = np.array([category_ids.index(each["category_id"]) for each in found], np.int64)
+    none = np.zeros(len(found), np.float32)
+    return paint([each["segmentation"] for each in found], labels, none, unmarked, height, width)
+
+
 def background_of(names: Sequence[str]) -> int | None:
     """Its label, where one of the classes is called so."""
     return next((label for label, name in enumerate(names) if name.casefold() == BACKGROUND), None)
