@@ -116,7 +116,8 @@ class SegmentationMetric:
     def _gathered(self) -> dict[int, tuple[ndarray, ndarray]] | None:
         """By image, ordered by id."""
         found = gather_lists(self._matrices)
-        return None if found is None else {image: matrix for image, *matrix in sorted(found, key=lambda each: each[0])}
+        ordered = None if found is None else sorted(found, key=lambda each: each[0])
+        return None if ordered is None else {image: (cells, counts) for image, cells, counts in ordered}
 
     def _score(self, evidence: ClassPixels) -> SegmentationScores:
         if not evidence.true.any():
@@ -132,7 +133,7 @@ class SegmentationMetric:
         return SegmentationScores(evidence.score(), rows, len(evidence.image_ids))
 
 
-def confusion_of(truth: LabelMap, found: LabelMap, num_classes: int) -> Int64[ndarray, " K*K"]:
+def confusion_of(truth: LabelMap, found: LabelMap, num_classes: int) -> Int64[ndarray, " C"]:
     """Pixels by true class (slow) and found class (fast), of one image. Raises ValueError where their sizes differ."""
     if truth.shape != found.shape:
         raise ValueError(f"the label map is {found.shape}, its truth {truth.shape}")

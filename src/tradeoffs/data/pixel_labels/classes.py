@@ -34,9 +34,10 @@ class Classes(NamedTuple):
     def values_of(self, colours: UInt8[ndarray, "H W 3"]) -> Int64[ndarray, "H W"]:
         """By the palette; `UNKNOWN` for other colours."""
         keys = _key(colours.astype(np.int64))
-        known = np.array(sorted((_key(np.array(colour)), value) for colour, value in self.colours.items()))
-        places = np.searchsorted(known[:, 0], keys).clip(max=len(known) - 1)
-        return np.where(known[places, 0] == keys, known[places, 1], UNKNOWN)
+        known = _key(np.array(list(self.colours), np.int64))
+        order, values = np.argsort(known), np.array(list(self.colours.values()), np.int64)
+        places = order[np.searchsorted(known, keys, sorter=order).clip(max=len(known) - 1)]
+        return np.where(known[places] == keys, values[places], UNKNOWN)
 
 
 def classes_of(root: Path, given: str | Path | Sequence[str] | Mapping | None, ignored: Sequence[int]) -> Classes:
