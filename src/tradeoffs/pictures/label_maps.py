@@ -11,11 +11,14 @@ from jaxtyping import UInt8
 from numpy import ndarray
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torchvision.transforms.v2.functional import rgb_to_grayscale
 
-from tradeoffs.pictures.style import BLACK, PALETTE, WHITE, Colour, font_of, letter_size
+from tradeoffs.pictures.style import BLACK, PALETTE, WHITE, Colour, font_of
 from tradeoffs.structures import IGNORED
 
-OPACITY = 0.55  # of the colours: what lies below is still seen
+OPACITY = 0.6  # of the colours: what lies below is still seen, in grey, or its own colours would be mixed in
+GAP = 6  # pixels between two maps
+SMALLEST_LETTERS, LETTERS_ON_A_LINE = 14, 50
 DARKER = 0.6  # each further time that the colours are used
 SMALLEST_PART = 0.001  # of the pixels, from which on a class stands in the legend
 
@@ -26,14 +29,16 @@ def draw_label_map(
     names: Sequence[str],
     background: int | None = None,
 ) -> UInt8[Tensor, "3 H2 W2"]:
-    """The image once for each label map, side by side, with its classes in colours, and a legend below.
+    """The image in grey once for each label map, side by side, with its classes in colours, and a legend below.
 
-    Label maps may be of another size than the image. `background` and ignored pixels stay as they are.
+    Label maps may be of another size than the image. `background` and ignored pixels have no colour.
     """
     height, width = image.shape[1:]
     maps = [_resized(each, width, height) for each in labels]
-    photo = image.permute(1, 2, 0).numpy()
-    laid = np.concatenate([_blended(photo, each, background, len(names)) for each in maps], axis=1)
+    photo = rgb_to_grayscale(image, num_output_channels=3).permute(1, 2, 0).numpy()
+    painted = [_blended(photo, each, background, len(names)) for each in maps]
+    gap = np.full((height, GAP, 3), 255, np.uint8)
+    laid = np.concatenate([part for each in painted for part in (gap, each)][1:], axis=1)
     shown = _in_legend(maps, background)
     legend = _legend([names[label] for label in shown], [colour_of(label) for label in shown], laid.shape[1])
     return torch.from_numpy(np.concatenate([laid, legend])).permute(2, 0, 1).contiguous()
@@ -79,7 +84,7 @@ def _in_legend(maps: Sequence[ndarray], background: int | None) -> list[int]:
 
 def _legend(names: Sequence[str], colours: Sequence[Colour], width: int) -> UInt8[ndarray, "_h _w 3"]:
     """In as many lines as it needs."""
-    font = font_of(letter_size((width, width)))
+    font = font_of(max(SMALLEST_LETTERS, width // LETTERS_ON_A_LINE))
     side, gap = font.size, max(4, font.size // 2)
     line = side + gap
     lengths = [side + gap // 2 + round(font.getlength(name)) + gap for name in names]
