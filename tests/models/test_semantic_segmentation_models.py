@@ -1,16 +1,31 @@
 """Each architecture by its paper: maps, sizes, initial weights, and what it cannot be built on."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
-from model_contracts import images, make
+from model_contracts import images
 from torch import nn
 from torch.testing import assert_close
 
 from tradeoffs.backbones.backbone import Backbone
+from tradeoffs.backbones.convnet import convnet
+from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.errors import MismatchError
+from tradeoffs.models.semantic_segmentation import deconvnet
+from tradeoffs.models.semantic_segmentation.deconvnet import DeconvNet
 from tradeoffs.models.semantic_segmentation.fcn import FCN
-from tradeoffs.ops.upsampling import LearnedBilinear
+from tradeoffs.models.semantic_segmentation.full_resolution import FullResolution
+from tradeoffs.models.semantic_segmentation.unet import UNet
+from tradeoffs.ops.upsampling import (
+    BedOfNails,
+    Bilinear,
+    LearnedBilinear,
+    MaxUnpool,
+    Nearest,
+    TransposedConvolution,
+)
 from tradeoffs.runs.build import build_model
 from tradeoffs.settings.compose import compose
 
@@ -60,33 +75,29 @@ def test_fcn_adds_scores_from_coarse_to_fine(stride, cells):
 
 
 def test_fcn_on_dilated_maps_has_fewer_to_add():
-    model = make("fcn", "resnet18", "backbone.output_stride=8")
+    model = FCN(timm_backbone("resnet18", output_stride=8), 3, LearnedBilinear)
     assert len(model.heads) == 1 and model(images()).logits.shape[-1] == 12
     with pytest.raises(MismatchError, match="no features of stride 32; choose: "):
-        make("fcn", "resnet18", "backbone.output_stride=8", "model.stride=32")
+        FCN(model.backbone, 3, LearnedBilinear, stride=32)
 
 
-@pytest.mark.parametrize("model", ["unet", "deconvnet"])
-@pytest.mark.parametrize("backbone", ["convnet"])
+def pooled() -> Backbone:
+    """Max pooling alone makes its maps coarser."""
+    return convnet(channels=(4, 8, 8), kernel_size=3, padding=1)
+
+
+@pytest.mark.parametrize("model", [partial(UNet, channels=4, most_channels=8), partial(DeconvNet, depth=1)])
 def test_maxima_return_to_their_places(model):
     """The finest unpooled map has one of each four pixels, where the backbone's pooling found the largest."""
-    model = make(model, "vgg16", "upsampling=max_unpool", *WIDE_ENOUGH.get(model, [])).eval()
-    seen = {}
+    torch.manual_seed(0)
+    model, seen = model(pooled(), 3, MaxUnpool), {}
     model.upsamplings[0].register_forward_hook(lambda layer, inputs, output: seen.update(output=output))
-    with torch.no_grad():
-        finest = model.backbone(images())[0]
-        model(images())
+    finest = model.backbone(images())[0]
+    assert model(images()).logits.shape == (2, 3, 96, 96)
     largest = F.max_pool2d(finest, 2).repeat_interleave(2, 2).repeat_interleave(2, 3)
     blocks = seen["output"].unfold(2, 2, 2).unfold(3, 2, 2).flatten(-2)
     assert ((blocks != 0).sum(dim=-1) <= 1).all() and (blocks != 0).any()
     assert (finest == largest)[seen["output"] != 0].all()
-
-
-# Positions belong to channels; the layers between the two halves of DeconvNet are not needed here.
-WIDE_ENOUGH = {
-    "unet": ["model.channels=64", "model.most_channels=512"],
-    "deconvnet": ["model.fully_connected=false", "model.depth=1"],
-}
 
 
 def test_deconvnet_on_vgg_has_its_switches_by_default():
@@ -96,48 +107,58 @@ def test_deconvnet_on_vgg_has_its_switches_by_default():
     assert other.upsampling._target_.endswith(".Nearest")
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "bed_of_nails", "transposed_conv", "learned_bilinear"])
-@pytest.mark.parametrize("model", ["unet", "deconvnet", "fcn"])
-def test_ways_of_upsampling_are_interchangeable(model, upsampling):
-    small = make(model, "mobilenet", "backbone.width=0.25", f"upsampling={upsampling}")
-    kinds = {type(layer).__name__ for layer in small.upsamplings}
-    assert kinds == {type(small.upsamplings[0]).__name__}
-    small(images()).logits.square().sum().backward()
-    assert all(p.grad is None or p.grad.isfinite().all() for p in small.parameters())
+@pytest.mark.parametrize("upsampling", [Nearest, Bilinear, BedOfNails, TransposedConvolution, LearnedBilinear])
+def test_ways_of_upsampling_are_interchangeable(upsampling):
+    for model in (
+        UNet(pooled(), 3, upsampling, channels=2),
+        DeconvNet(pooled(), 3, upsampling),
+        FCN(pyramid(), 3, upsampling),
+    ):
+        assert {type(layer) for layer in model.upsamplings} == {upsampling}
+        model(images()).logits.square().sum().backward()
+        assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_full_resolution_loses_none():
-    for backbone, side in (("resnet18", 32), ("vgg16", 32), ("mobilenet", 32)):
-        model = make("full_resolution", backbone, "model.stages=3").eval()
-        with torch.no_grad():
-            assert model(images()[..., :side, :side]).logits.shape == (2, 3, side, side)
+def test_deconvnet_with_fully_connected_layers_takes_small_maps(monkeypatch):
+    """Of 3 x 3 pixels here, where these layers look at 7 x 7."""
+    monkeypatch.setattr(deconvnet, "VGG_WIDTHS", (8, 8))
+    model = DeconvNet(pyramid(), 3, Nearest, fully_connected=True)
+    assert model.middle(torch.randn(2, 4, 3, 3)).shape == (2, 4, 3, 3)
+    assert model.middle.layers[0](torch.randn(2, 4, 7, 7)).shape == (2, 8, 1, 1)
+    assert model(images()).logits.shape == (2, 3, 12, 12)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vgg"])
+def test_full_resolution_loses_none(name):
+    backbone = convnet(channels=(4, 8, 8), kernel_size=3, padding=1) if name == "test_vgg" else timm_backbone(name)
+    model = FullResolution(backbone, 3, stages=3).eval()
+    assert model(images()[..., :24, :32]).logits.shape == (2, 3, 24, 32)
 
 
 def test_full_resolution_uses_the_weights_of_the_backbone():
-    """Where nothing was strided, nothing changes: VGG's first stage."""
-    model = make("full_resolution", "vgg16", "model.stages=1").eval()
-    expected = make("fcn", "vgg16").backbone.stages[0]
-    model.backbone.stages[0].load_state_dict(expected.state_dict())
-    x = model.backbone.normalize(images())
-    with torch.no_grad():
-        assert_close(model.backbone.stages[0](x), expected(x))
+    """Every other pixel of what has no second stride, and no pooling before it, is what the backbone computes."""
+    backbone = Backbone([nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1))], channels=[4], strides=[2])
+    expected = backbone(images())[0]
+    model = FullResolution(backbone, 3, stages=1)
+    assert_close(model.backbone(images())[0][..., ::2, ::2], expected)
 
 
 @pytest.mark.parametrize(
-    ("model", "words", "line"),
+    ("build", "line"),
     [
-        ("unet", ["resnet18", "upsampling=max_unpool"], "max_unpool needs a backbone that halves its maps by max"),
-        ("deconvnet", ["mobilenet", "upsampling=max_unpool"], "max pooling alone, such as vgg16"),
         (
-            "unet",
-            ["vgg16", "upsampling=max_unpool", "model.channels=32"],
-            "the decoder has .*; choose other model.chan",
+            lambda: UNet(pyramid(), 3, MaxUnpool),
+            "max_unpool needs a backbone that halves its maps by max pooling",
         ),
-        ("fcn", ["vgg16", "upsampling=max_unpool"], "max_unpool is not for model=fcn"),
-        ("deconvnet", ["resnet18", "model.depth=[1,2]"], "model.depth has 2 numbers; give one, or 4"),
-        ("full_resolution", ["resnet18", "model.stages=9"], "model.stages=9; this backbone has 5"),
+        (lambda: UNet(pooled(), 3, MaxUnpool), r"maps of \[4, 8\] channels.*the decoder has \[64, 128\]; choose"),
+        (lambda: FCN(pyramid(), 3, MaxUnpool), "max_unpool is not for model=fcn"),
+        (lambda: FCN(pooled(), 3, Nearest), "no features of stride 8; choose: "),
+        (lambda: DeconvNet(pyramid(), 3, Nearest, depth=[1]), "model.depth has 1 numbers; give one, or 2"),
+        (lambda: FullResolution(pyramid(), 3, stages=9), "model.stages=9; this backbone has 3"),
+        (lambda: FullResolution(timm_backbone("test_vit3"), 3), "needs a backbone that is a sequence of stages"),
+        (lambda: UNet(timm_backbone("test_vit3"), 3, Nearest), "a decoder needs maps of which each halves the one bef"),
     ],
 )
-def test_what_cannot_be_is_said(model, words, line):
+def test_what_cannot_be_is_said(build, line):
     with pytest.raises(MismatchError, match=line):
-        make(model, *words)
+        build()
