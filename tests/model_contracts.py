@@ -17,6 +17,11 @@ NARROW = {
     "retinanet": ["neck.channels=64"],
     "yolo": ["channels=[128,128,128,128]", "hidden=256"],
     "yolov2": ["width=256"],
+    "unet": ["channels=8", "most_channels=64"],
+    "deconvnet": ["depth=1"],
+    "deeplabv3": ["channels=32"],
+    "sliding_window": ["shared=true"],
+    "full_resolution": ["stages=2"],
 }
 
 

@@ -10,7 +10,8 @@ from tradeoffs.settings.compose import CONF
 from tradeoffs.structures import Targets
 
 MODELS = models_of("detection")
-BACKBONES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+# The maps of `convnet` are too fine for most detectors, which say so.
+BACKBONES = sorted({path.stem for path in (CONF / "backbone").glob("*.yaml")} - {"convnet"})
 
 
 def targets() -> Targets:

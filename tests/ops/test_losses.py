@@ -1,10 +1,12 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch.testing import assert_close
 from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
-from tradeoffs.ops.losses import focal_loss, giou_loss
+from tradeoffs.ops.losses import dice_loss, focal_loss, giou_loss, pixel_cross_entropy
+from tradeoffs.structures import IGNORED
 
 
 def test_focal_loss_by_hand():
@@ -59,3 +61,29 @@ def test_the_gradient_of_giou_looks_at_no_value():
     boxes = torch.zeros(2, 3, 4, device="meta", requires_grad=True)
     giou_loss(boxes, torch.zeros(2, 3, 4, device="meta")).sum().backward()
     assert boxes.grad.shape == boxes.shape
+
+
+def test_pixel_cross_entropy_is_torchs_mean_over_what_is_not_ignored():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 3, 4, 5), torch.randint(0, 3, (2, 4, 5))
+    labels[0, :2] = IGNORED
+    for weights in (None, torch.tensor([1.0, 0.5, 2.0])):
+        expected = F.cross_entropy(logits, labels, weight=weights, ignore_index=IGNORED)
+        assert_close(pixel_cross_entropy(logits, labels, weights), expected)
+
+
+def test_dice_by_hand():
+    """Four pixels, one ignored. Class 0: 2 * 1.0 / (1.4 + 2); class 1: 2 * 0.6 / (1.2 + 1); class 2 is not there."""
+    said = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.4, 0.6, 0.0], [1.0, 0.0, 0.0]]).T.view(1, 3, 2, 2)
+    labels = torch.tensor([[[0, 0], [1, IGNORED]]])
+    expected = 1 - (2 * 1.0 / 3.4 + 2 * 0.6 / 2.2) / 2
+    assert_close(dice_loss(said, labels), torch.tensor(expected))
+
+
+def test_dice_of_certainty():
+    """0 where all is right, 1 where nothing is, whatever absent classes get; 0 where nothing is there."""
+    labels = torch.tensor([[[0, 1], [1, 0]]])
+    right = F.one_hot(labels, 3).movedim(-1, 1).float()
+    assert dice_loss(right, labels) == 0
+    assert dice_loss(right, 1 - labels) == 1
+    assert dice_loss(right, torch.full_like(labels, IGNORED)) == 0

@@ -76,7 +76,7 @@ class Backbone(nn.Module):
 
     def trunk(self, stride: int) -> Backbone:
         """The stages up to the last one of `stride` (the same modules, not copies), for models that need no more."""
-        return self._first(self.stage_of(stride) + 1)
+        return self.first(self.stage_of(stride) + 1)
 
     def split(self, stride: int) -> tuple[Backbone, nn.Sequential]:
         """The trunk of `stride`, and the stages after it.
@@ -86,9 +86,9 @@ class Backbone(nn.Module):
         """
         last = self.stage_of(min(stride, max(self.strides)))
         end = min(last + 1, len(self.stages) - 1)
-        return self._first(end), LastStages(list(self.stages[end:]), self.frozen_stages - end)
+        return self.first(end), LastStages(list(self.stages[end:]), self.frozen_stages - end)
 
-    def _first(self, count: int) -> Backbone:
+    def first(self, count: int) -> Backbone:
         stages, frozen = list(self.stages[:count]), min(self.frozen_stages, count)
         first = Backbone(stages, self.channels[:count], self.strides[:count], frozen_stages=frozen)
         first.scale, first.shift = self.scale, self.shift

@@ -1,4 +1,7 @@
-"""Losses of detectors, element by element: how they are summed and normalized is the model's affair; and of classes."""
+"""Losses of detectors, element by element: how they are summed and normalized is the model's affair.
+
+Those of classes, of images and of pixels, are means.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tradeoffs.ops.boxes import area
+from tradeoffs.structures import IGNORED
 
 
 def focal_loss(
@@ -48,6 +52,35 @@ def binary_cross_entropy(
     there = F.one_hot(truth, num_classes) if truth.ndim == 1 else (truth > 0)
     wanted = there * (1 - label_smoothing) + label_smoothing / num_classes
     return F.binary_cross_entropy_with_logits(logits, wanted.to(logits.dtype))
+
+
+def pixel_cross_entropy(
+    logits: Float[Tensor, "B K H W"], labels: Int64[Tensor, "B H W"], class_weights: Float[Tensor, " K"] | None = None
+) -> Float[Tensor, ""]:
+    """The mean over pixels, each weighed by its class; 0 where all are IGNORED."""
+    loss = F.cross_entropy(logits, labels, weight=class_weights, ignore_index=IGNORED, reduction="sum")
+    valid = labels != IGNORED
+    if class_weights is None:
+        return loss / valid.sum().clamp(min=1)
+    weight = (class_weights[labels.masked_fill(~valid, 0)] * valid).sum()
+    return loss / weight.clamp(min=torch.finfo(weight.dtype).tiny)  # all classes that are there may weigh nothing
+
+
+def dice_loss(probabilities: Float[Tensor, "B K H W"], labels: Int64[Tensor, "B H W"]) -> Float[Tensor, ""]:
+    """One minus the Dice coefficient 2 |P and T| / (|P| + |T|) of each class, over all pixels of the batch.
+
+    Sums of probabilities take the place of counts (Drozdzal et al. 2016, section 3; Milletari et al. 2016 have squares
+    in the denominator). The mean is over classes that are there: of an absent one the coefficient is 0 whatever is
+    said. IGNORED pixels are left out.
+    """
+    classes = torch.arange(probabilities.shape[1], device=labels.device)
+    there = labels[:, None] == classes.view(1, -1, 1, 1)
+    both = (probabilities * there).sum(dim=(0, 2, 3))
+    said = (probabilities * (labels != IGNORED)[:, None]).sum(dim=(0, 2, 3))
+    count = there.sum(dim=(0, 2, 3))
+    present = count > 0
+    dice = 2 * both / (said + count).clamp(min=1)  # a class that is there counts one or more
+    return ((1 - dice) * present).sum() / present.sum().clamp(min=1)
 
 
 def _surprise(logits: Tensor, gamma: float) -> Tensor:

@@ -19,7 +19,7 @@ from tradeoffs.settings.values import check_values
 from tradeoffs.task_facts import annotations_of, scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
-SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
+SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75, "convnet": 46}
 
 PARTS = ("task", "model", "backbone", "data")
 
@@ -42,6 +42,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_headline(config)
     check_views(config)
     check_neck(config, conf)
+    check_upsampling(config, conf)
     check_weights(config)
     check_epochs(config)
     check_proposals(config, conf)
@@ -154,6 +155,14 @@ def check_neck(config: DictConfig, conf: Path) -> None:
         }
         if config.model._target_ not in fitting.values():
             raise MismatchError(f"model.neck={neck} is for model={' or '.join(fitting)}, and this one is another model")
+
+
+def check_upsampling(config: DictConfig, conf: Path) -> None:
+    """It is chosen for a model that has one: `upsampling` stands in its YAML."""
+    if OmegaConf.select(config, "model.upsampling") is not None:
+        fitting = {name: model._target_ for name, model in all_models(conf).items() if "upsampling" in model}
+        if config.model.get("_target_") not in fitting.values():
+            raise MismatchError(f"upsampling= is for models that upsample: {', '.join(fitting)}; leave it out here")
 
 
 def check_epochs(config: DictConfig) -> None:

@@ -176,10 +176,30 @@ RULES = {
     "trainer.limit_val_batches": Number(above=0, also=(None,)),
 }
 
+# Of models of one task, whose names others give to something else.
+OF_TASK = {
+    "semantic_segmentation": {
+        "model.loss": OneOf(("cross_entropy", "dice", "cross_entropy_dice")),
+        "model.class_weights": ListOf(Number(0), also=(None,)),
+        "model.window": Number(16, whole=True, also=(None,)),
+        "model.overlap": Number(0, 0.9),
+        "model.stride": OneOf((8, 16, 32)),
+        "model.step": Number(1, whole=True, also=(None,)),
+        "model.fully_connected": AUTO,
+        "model.channels": COUNT,
+        "model.most_channels": COUNT,
+        "model.depth": ListOf(COUNT),
+        "model.rates": ListOf(COUNT, also=(None,)),
+        "model.shared": SWITCH,
+        "model.chunk": COUNT,
+        "model.stages": COUNT,
+    }
+}
+
 
 def check_values(config: DictConfig) -> None:
     values = dict(leaves(OmegaConf.create(OmegaConf.to_container(config, resolve=True))))
-    for key, rule in RULES.items():
+    for key, rule in {**RULES, **OF_TASK.get(values.get("model.task"), {})}.items():
         if key in values and not rule.allows(values[key]):
             raise UserError(f"{key}={shown(values[key])} is impossible; {key} is {rule}")
 

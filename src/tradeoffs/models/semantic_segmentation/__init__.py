@@ -1,0 +1,1 @@
+"""Semantic segmentation: images to a class for each pixel."""
