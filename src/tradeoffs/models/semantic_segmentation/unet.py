@@ -32,8 +32,8 @@ class UNet(Segmenter):
         backbone: Backbone,
         num_classes: int,
         upsampling: BuildUpsampling,
-        channels: int = 64,
-        most_channels: int = 512,
+        channels: int = 16,
+        most_channels: int = 256,
         **options: Any,
     ):
         super().__init__(num_classes, **options)
