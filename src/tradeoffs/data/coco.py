@@ -138,7 +138,7 @@ class CocoDataset:
         """0 or 1, one mask per object. Raises UserError where an object has no segmentation."""
         height, width = map(int, self.sizes[index])
         rows = range(*self._rows(index).indices(len(self._labels)))
-        encoded = [_encode(self._segmentations[row], height, width) for row in rows]
+        encoded = [encode(self._segmentations[row], height, width) for row in rows]
         if None in encoded:
             raise UserError(f"{self.annotations_path}: image {self.image_ids[index]} has objects without segmentation")
         if not encoded:
@@ -217,7 +217,7 @@ def flip_pairs(names: list[str]) -> list[tuple[int, int]]:
     return [(number, names.index(partner)) for number, partner in partners if partner in names]
 
 
-def _encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
+def encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
     """Polygons or runs as one compressed run-length code, None where there is nothing."""
     if isinstance(segmentation, list):
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6]

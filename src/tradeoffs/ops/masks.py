@@ -23,6 +23,11 @@ def pack(masks: UInt8[Tensor, "*N W"] | Bool[Tensor, "*N W"]) -> UInt8[Tensor, "
     """Of masks of 0 and 1; a last byte that is not full ends in zeros."""
     if masks.device.type == "cpu":
         return torch.from_numpy(np.packbits(masks.numpy(), axis=-1))
+    return bytes_of(masks)
+
+
+def bytes_of(masks: UInt8[Tensor, "*N W"] | Bool[Tensor, "*N W"]) -> UInt8[Tensor, "*N W8"]:
+    """The same on any device; numpy is faster on the CPU."""
     bits = F.pad(masks.to(torch.uint8), (0, -masks.shape[-1] % 8)).unflatten(-1, (-1, 8))
     shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=masks.device)
     return bits.bitwise_left_shift(shifts).sum(dim=-1, dtype=torch.uint8)

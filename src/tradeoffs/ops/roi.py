@@ -87,7 +87,7 @@ def roi_pool(
     rows = torch.arange(len(boxes), device=boxes.device)[:, None, None].expand(-1, boxes.shape[1], 1)
     regions = torch.cat([rows, corners.flatten(-2)], dim=-1).flatten(0, 1).float()
     bins = pool_of_one_map(canvas.float().contiguous(), regions, size)
-    return bins.masked_fill(bins == -torch.inf, 0).to(canvas.dtype)
+    return bins.masked_fill(bins <= torch.finfo(bins.dtype).min, 0).to(canvas.dtype)
 
 
 def half_up(values: Float[Tensor, "*N"]) -> Float[Tensor, "*N"]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from pycocotools import mask as rle
 from torch import Tensor
 
@@ -41,3 +42,8 @@ def run_lengths(
         for code in rle.encode(part.to(torch.uint8).cpu().numpy().transpose(2, 1, 0))
     ]
     return [{"size": list(code["size"]), "counts": code["counts"].decode()} for code in codes]
+
+
+def decoded(codes: Iterable[RunLengths]) -> Iterator[UInt8[Tensor, "H W"]]:
+    """One mask of 0 and 1 after the other."""
+    return (torch.from_numpy(rle.decode(code)) for code in codes)

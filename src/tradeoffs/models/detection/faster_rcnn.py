@@ -120,8 +120,13 @@ class FasterRCNN(TwoStageDetector):
         return second_stage_losses(logits.float(), offsets.float(), samples, targets, beta=self.beta)
 
     def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
-        weights = {"localization": self.localization_weight, "rpn_localization": self.localization_weight}
-        return {name: weights.get(name, self.classification_weight) * loss for name, loss in losses.items()}
+        return {name: self.weights[name] * loss for name, loss in losses.items()}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the losses."""
+        localization = dict.fromkeys(("localization", "rpn_localization"), self.localization_weight)
+        return localization | dict.fromkeys(("classification", "rpn_objectness"), self.classification_weight)
 
     def _initialize(self) -> None:
         """Objects are rare at the start: training is calm, and NMS is not flooded."""

@@ -60,6 +60,10 @@ class MaskRCNN(FasterRCNN):
     def heads(self) -> nn.ModuleList:
         return nn.ModuleList([*super().heads, self.mask_head])
 
+    @property
+    def weights(self) -> dict[str, float]:
+        return super().weights | {"mask": self.mask_weight}
+
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> MaskRCNNOutput:
         maps, image_size = self.maps(images), (images.shape[-2], images.shape[-1])
         return MaskRCNNOutput(self.find(maps, image_size), maps, image_size)
@@ -84,7 +88,7 @@ class MaskRCNN(FasterRCNN):
         samples = label_proposals(Proposals(output.detected.proposals, output.detected.valid), targets)
         index, real = self._positives(samples)
         logits = self.mask_logits(output.maps, gather_rows(samples.boxes, index), output.image_size)
-        return losses | self._masks(logits, index, real, samples, targets, output.image_size)
+        return losses | self._weighted(self._masks(logits, index, real, samples, targets, output.image_size))
 
     def postprocess(self, output: MaskRCNNOutput, image_size: tuple[int, int], pasted: bool = True) -> Instances:
         """Detections and their masks, which are pasted into images of `image_size` if they are to be."""
@@ -118,7 +122,7 @@ class MaskRCNN(FasterRCNN):
 
     def _masks(
         self,
-        logits: Float[Tensor, "B*R _ M M"],
+        logits: Float[Tensor, "Q _ M M"],
         index: Int64[Tensor, "B R"],
         real: Bool[Tensor, "B R"],
         samples: Samples,
@@ -129,12 +133,7 @@ class MaskRCNN(FasterRCNN):
         wanted = cut_out(targets.masks, objects, boxes, image_size[1], logits.shape[-1])
         labels = gather_rows(targets.labels, objects).flatten()
         losses = mask_losses(logits.float(), labels, wanted, self.masks) * real.flatten()
-        return {"mask": self.mask_weight * losses.sum() / real.sum().clamp(min=1)}
-
-    def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
-        return super()._weighted({name: loss for name, loss in losses.items() if name != "mask"}) | {
-            name: loss for name, loss in losses.items() if name == "mask"
-        }
+        return {"mask": losses.sum() / real.sum().clamp(min=1)}
 
 
 def mask_rcnn(
