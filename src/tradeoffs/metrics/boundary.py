@@ -32,7 +32,7 @@ def boundary_library() -> tuple[type, type]:
     from pycocotools.cocoeval import COCOeval
 
     class BoundaryEval(COCOeval):
-        def computeIoU(self, imgId: int, catId: int) -> Any:
+        def computeIoU(self, imgId: Any, catId: Any) -> Any:
             masks = super().computeIoU(imgId, catId)
             if len(masks) == 0:
                 return masks
