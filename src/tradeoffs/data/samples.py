@@ -97,7 +97,7 @@ class Samples(Dataset[Sample]):
         found = {}
         if "masks" in self.annotations:  # an object of which no pixel is seen is not there, whatever its box
             masks = placement.masks(self.dataset.masks(index))
-            kept &= masks.flatten(1).any(dim=1)
+            kept &= masks.flatten(1).any(dim=1).bool()
             found["masks"] = pack(masks[kept])
         found |= {"boxes": boxes[kept], "labels": objects.labels[kept]}
         if "keypoints" in self.annotations:

@@ -76,7 +76,8 @@ class MaskMetric(CocoMetric):
             library = self.max_detections, self.shape, boundary_library()
             found = official.evaluate(self.ground_truth, self._results(seen), images, classes, *library)
             borders = official.summary(found)["mAP"]
-        kinds = {"mask": scores.summary, "box": official.summary(boxes), "boundary": {"mAP": borders}}
+        precision = {name: value for name, value in official.summary(boxes).items() if name.startswith(("mAP", "AP"))}
+        kinds = {"mask": scores.summary, "box": precision, "boundary": {"mAP": borders}}
         summary = {f"{kind}_{name}": value for kind, values in kinds.items() for name, value in values.items()}
         of_boxes = [row["AP"] for row in official.per_class(boxes, self.ground_truth)]
         rows = [{**row, "box_AP": ap} for row, ap in zip(scores.per_class, of_boxes, strict=True)]
