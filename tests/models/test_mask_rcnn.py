@@ -44,7 +44,8 @@ def test_every_choice_learns_and_finds_masks(choices, side):
     assert found.masks.shape == (*found.labels.shape, side, side)
     assert (found.masks >= 0).all() and (found.masks <= 1).all()
     whole = torch.cat(list(paste(found.masks[1], found.boxes[1], (SIZE, wide.shape[-1]))))
-    assert torch.equal(unpack(found.pasted[1], wide.shape[-1]).bool(), whole) and whole.any()
+    assert torch.equal(unpack(found.pasted[1], wide.shape[-1]).bool(), whole)
+    assert whole.any() or model.masks == "softmax"  # of four untrained outputs hardly one is above a half
 
 
 def test_without_objects_masks_have_no_loss():
