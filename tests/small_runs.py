@@ -45,12 +45,11 @@ def write_split(root: Path, split: str, num_images: int, seed: int, categories: 
             category = int(rng.choice([3, 10]))
             top, box_width, box_height = rng.integers([2, 20, 20], [34, 30, 30]).tolist()
             pixels[top : top + box_height, left : left + box_width] = SHADES[category]
-            right, bottom = left + box_width, top + box_height
-            corners = [left, top, right, top, right, bottom, left, bottom]
             place = {"bbox": [left, top, box_width, box_height], "area": box_width * box_height, "iscrowd": 0}
-            place["segmentation"] = [corners]
             ids = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": category}
-            annotations.append({**ids, **place})
+            right, bottom = left + box_width, top + box_height
+            outline = [left, top, right, top, right, bottom, left, bottom]
+            annotations.append({**ids, **place, "segmentation": [outline]})
         Image.fromarray(pixels).save(root / split / f"{number}.png")
         images.append({"id": 10 * number, "file_name": f"{number}.png", "width": width, "height": height})
     file = annotation_file(root, split)

@@ -3,9 +3,11 @@
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
+from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.ops import box_iou
 
-from tradeoffs.structures import Targets
+from tradeoffs.ops.masks import unpack
+from tradeoffs.structures import Detections, Targets
 
 
 def random_images(batch: int, size: int) -> Tensor:
@@ -22,11 +24,30 @@ def mixed_targets() -> Targets:
     return Targets(boxes, labels, valid)
 
 
+def first_of(positive: torch.Tensor, negative: torch.Tensor, count: int, fraction: float) -> torch.Tensor:
+    """The first of each kind in place of any, as `balanced`."""
+    positive = positive & (positive.cumsum(dim=1) <= int(count * fraction))
+    return positive | negative & (negative.cumsum(dim=1) <= count - positive.sum(dim=1, keepdim=True))
+
+
+def first_of_theirs(sampler: BalancedPositiveNegativeSampler, matched: list[torch.Tensor]):
+    chosen = [
+        first_of(image[None] >= 1, image[None] == 0, sampler.batch_size_per_image, sampler.positive_fraction)[0]
+        for image in matched
+    ]
+    pairs = zip(chosen, matched, strict=True)
+    positives, negatives = zip(*[(c & (m >= 1), c & (m == 0)) for c, m in pairs], strict=True)
+    return list(positives), list(negatives)
+
+
 @torch.no_grad()
 def their_losses(theirs: nn.Module, images: Tensor, targets: Targets, first_label: int = 0) -> dict[str, Tensor]:
     """torchvision's losses, with the fixed statistics of batch norm."""
     rows = zip(targets.boxes, targets.labels, targets.valid, strict=True)
     objects = [{"boxes": boxes[valid], "labels": labels[valid] + first_label} for boxes, labels, valid in rows]
+    if targets.masks is not None:
+        for each, packed, valid in zip(objects, targets.masks, targets.valid, strict=True):
+            each["masks"] = unpack(packed[valid], images.shape[-1])
     theirs.train()
     theirs.backbone.eval()
     losses = theirs(list(images / 255), objects)
@@ -44,6 +65,18 @@ def check_detections(theirs: nn.Module, ours: nn.Module, images: Tensor, first_l
         theirs_here = expected | {"labels": expected["labels"] - first_label}
         assert len(theirs_here["scores"]) > 0
         assert_same_detections(mine, theirs_here, ours.score_threshold, ours.nms_threshold)
+
+
+def same_detections(
+    found: Detections, row: int, expected: dict[str, Tensor], first_label: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Rows of ours and of torchvision's that have the same label, box and score, pairwise."""
+    mine = {"boxes": found.boxes[row], "scores": found.scores[row], "labels": found.labels[row]}
+    other = expected | {"labels": expected["labels"] - first_label}
+    alike = same_label(mine, other) & close(mine["scores"], other["scores"]) & close_boxes(mine, other)
+    rows, columns = map(torch.from_numpy, linear_sum_assignment(~(alike & found.valid[row][:, None])))
+    paired = (alike & found.valid[row][:, None])[rows, columns]
+    return rows[paired], columns[paired]
 
 
 def assert_same_detections(

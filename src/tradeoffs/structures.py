@@ -64,6 +64,14 @@ class Detections(TensorFields):
 
 
 @dataclass
+class Instances(Detections):
+    """Detections with their masks: few numbers each, which are spread over the box in whatever image they are drawn."""
+
+    masks: Float[Tensor, "B D M M"]  # probabilities
+    pasted: UInt8[Tensor, "B D H W8"] | None = None  # in pixels of the network input, eight of a row a byte
+
+
+@dataclass
 class Labels(TensorFields):
     """What images are taken for, the most probable class first."""
 
@@ -145,9 +153,11 @@ def to_original(detections: Detections, batch: Batch) -> Detections:
     return Detections(originals(detections.boxes, batch), detections.scores, detections.labels, detections.valid)
 
 
-def originals(boxes: Float[Tensor, "B N 4"], batch: Batch) -> Float[Tensor, "B N 4"]:
-    """The same for boxes alone."""
+def originals(boxes: Float[Tensor, "B N 4"], batch: Batch, cut: bool = True) -> Float[Tensor, "B N 4"]:
+    """The same for boxes alone, cut or not."""
     scale, offset = batch.geometry.to(boxes.dtype)[:, None].split(2, dim=-1)
     corners = (boxes.unflatten(-1, (2, 2)) - offset[:, :, None]) / scale[:, :, None]
+    if not cut:
+        return corners.flatten(-2)
     limits = batch.original_sizes.flip(-1)[:, None, None].to(corners.dtype)
     return corners.clamp(min=0).minimum(limits).flatten(-2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import small_runs
 from killed_runs import run_until_killed
+from model_contracts import NARROW
 from omegaconf import OmegaConf
 
 from tradeoffs.commands.evaluate import evaluate
@@ -29,7 +30,9 @@ from tradeoffs.task_facts import all_tasks, scores_of
 def choices(task: str) -> tuple[str, ...]:
     """What makes a small run one of this task."""
     usual = all_tasks()[task].usual
-    return (f"task={task}", *(f"{key}={usual[key]}" for key in ("model", "augmentation") if key in usual))
+    narrow = [f"model.{text}" for text in NARROW.get(usual.get("model"), [])]
+    narrow += ["model.score_threshold=0"] if narrow else []  # untrained scores are low
+    return (f"task={task}", *(f"{key}={usual[key]}" for key in ("model", "augmentation") if key in usual), *narrow)
 
 
 @pytest.fixture(scope="module", params=sorted(all_tasks()))

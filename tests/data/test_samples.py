@@ -60,6 +60,16 @@ def test_masks_lie_on_the_pixels_of_their_object(tiny_coco: CocoDataset):
         assert (found - sample.boxes[0]).abs().max() <= 2.5  # a mask's pixel of the original is up to 2.3 pixels here
 
 
+def test_an_object_of_which_no_pixel_is_seen_is_not_there(tiny_coco: CocoDataset, monkeypatch):
+    """Its mask was cut away, or vanished between the pixels of a smaller image; its box alone would be learnt."""
+    read = CocoDataset.masks
+    assert len(Samples(tiny_coco, SQUARE, annotations=("boxes", "masks"))[0, 1].boxes) == 1
+    monkeypatch.setattr(CocoDataset, "masks", lambda self, index: torch.zeros_like(read(self, index)))
+    sample = Samples(tiny_coco, SQUARE, annotations=("boxes", "masks"))[0, 1]
+    assert len(sample.boxes) == len(sample.labels) == len(sample.masks) == 0
+    assert collate([sample]).targets.masks.shape == (1, 8, 64, 8)
+
+
 def test_a_sample_depends_on_its_address_alone(tiny_coco: CocoDataset):
     samples = Samples(tiny_coco, SQUARE, "ssd", seed=1)
     first = samples[0, 5]

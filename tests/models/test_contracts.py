@@ -6,17 +6,21 @@ import torch
 from model_contracts import CLASSES, SIZE, check_exports, check_round_trip, compare, images, make, models_of
 
 from tradeoffs.ops.boxes import iou
+from tradeoffs.ops.masks import pack, unpack
 from tradeoffs.settings.compose import CONF
 from tradeoffs.structures import Targets
 
-MODELS = models_of("detection")
+MODELS = [*models_of("detection"), *models_of("instance_segmentation")]
 # The maps of `convnet` are too fine for most detectors, which say so.
 BACKBONES = sorted({path.stem for path in (CONF / "backbone").glob("*.yaml")} - {"convnet"})
 
 
 def targets() -> Targets:
-    """Two objects in the first image, none in the second."""
+    """Two objects in the first image, none in the second. Of the first one the upper half is missing."""
+    masks = torch.zeros(2, 2, SIZE, SIZE, dtype=torch.uint8)
+    masks[0, 0, 39:70, 8:60] = masks[0, 1, 20:50, 50:90] = 1
     return Targets(
+        masks=pack(masks),
         boxes=torch.tensor([[[8.0, 8, 60, 70], [50, 20, 90, 50]], [[0, 0, 0, 0], [0, 0, 0, 0]]]),
         labels=torch.tensor([[0, 2], [0, 0]]),
         valid=torch.tensor([[True, True], [False, False]]),
@@ -130,6 +134,7 @@ def test_forward_exports(model, monkeypatch):
 # all scores of RetinaNet are 1 by then, and anchors whose boxes no loss has reached (IoU 0.4 to 0.5) may come first.
 LIGHT = {
     "faster_rcnn": ["backbone.width=1.0"],
+    "mask_rcnn": ["backbone.width=1.0", "model.sampled=64"],
     "retinanet": ["model.tower_norm=false"],
     "yolo": ["model.dropout=0"],
 }
@@ -154,3 +159,6 @@ def test_one_batch_can_be_overfit(name):
     torch.testing.assert_close(boxes[best], targets().boxes[0], atol=4.0, rtol=0)
     overlaps = iou(boxes[None], targets().boxes[:1])[0]
     assert ((overlaps > 0.4) & of_object).any(dim=1).all()  # a second box of an object may be left, a third object not
+    if name in models_of("instance_segmentation"):
+        mine, true = unpack(found.pasted[0][valid][best], SIZE), unpack(targets().masks[0], SIZE)
+        assert ((mine & true).sum(dim=(1, 2)) / (mine | true).sum(dim=(1, 2)) > 0.6).all()

@@ -148,7 +148,7 @@ def test_layers_after_the_last_stage_see_where_things_are():
 
     def same(*widths: int) -> bool:
         head = last_stages(nn.AvgPool2d(2), 6, (16, 32), 14, fully_connected=widths, dropout=0.5).eval()
-        ours, mirrored = (head.linear(head.stages(x)) for x in (crop, crop.flip(-1)))
+        ours, mirrored = (head.describe(head.stages(x)) for x in (crop, crop.flip(-1)))
         return torch.allclose(ours, mirrored, atol=1e-5)
 
     assert same() and not same(8, 8)

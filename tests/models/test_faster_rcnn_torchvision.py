@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
-from torchvision_checks import check_detections, mixed_targets, random_images, their_losses
+from torchvision_checks import (
+    check_detections,
+    first_of,
+    first_of_theirs,
+    mixed_targets,
+    random_images,
+    their_losses,
+)
 from torchvision_faster_rcnn import build_pair
 
 from tradeoffs.models.detection import rpn, two_stage
@@ -69,22 +76,6 @@ def test_second_stage_is_equal(raw):
     logits, offsets = seen["predictor"]
     assert_close(output.logits.flatten(0, 1).roll(1, dims=-1), logits, atol=1e-4, rtol=1e-4)
     assert_close(output.offsets.flatten(0, 1), offsets.unflatten(1, (-1, 4))[:, 1:], atol=1e-4, rtol=1e-4)
-
-
-def first_of(positive: torch.Tensor, negative: torch.Tensor, count: int, fraction: float) -> torch.Tensor:
-    """The first of each kind in place of any."""
-    positive = positive & (positive.cumsum(dim=1) <= int(count * fraction))
-    return positive | negative & (negative.cumsum(dim=1) <= count - positive.sum(dim=1, keepdim=True))
-
-
-def first_of_theirs(sampler: BalancedPositiveNegativeSampler, matched: list[torch.Tensor]):
-    chosen = [
-        first_of(image[None] >= 1, image[None] == 0, sampler.batch_size_per_image, sampler.positive_fraction)[0]
-        for image in matched
-    ]
-    pairs = zip(chosen, matched, strict=True)
-    positives, negatives = zip(*[(c & (m >= 1), c & (m == 0)) for c, m in pairs], strict=True)
-    return list(positives), list(negatives)
 
 
 def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):

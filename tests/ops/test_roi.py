@@ -3,8 +3,9 @@ import torch
 from torch.testing import assert_close
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops import roi_align as torchvision_roi_align
+from torchvision.ops import roi_pool as torchvision_roi_pool
 
-from tradeoffs.ops.roi import pyramid_levels, roi_align
+from tradeoffs.ops.roi import pyramid_levels, roi_align, roi_pool
 
 SIZE = 64
 BOXES = torch.tensor(
@@ -55,6 +56,32 @@ def test_equals_torchvision_on_a_pyramid_with_gradients():
         strict=True,
     ):
         assert_close(mine, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "samples"), [(14, 1), (7, 2)])
+def test_half_a_pixel_further_equals_torchvision_aligned(size, samples):
+    (features,) = random_maps(8)
+    levels = torch.zeros(2, 3, dtype=torch.int64)
+    ours = roi_align([features], BOXES, levels, (SIZE, SIZE), size, samples, half_pixel=True)
+    theirs = torchvision_roi_align(features, list(BOXES), size, 1 / 8, sampling_ratio=samples, aligned=True)
+    assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_the_highest_of_whole_pixels_equals_torchvision_on_a_pyramid_with_gradients():
+    maps = random_maps(16, 8, 4)
+    boxes, levels = BOXES.repeat(1, 3, 1), torch.arange(3).repeat_interleave(3).expand(2, 9)
+    ours = roi_pool(maps, boxes, levels, (SIZE, SIZE), 3)
+    of_all = [torchvision_roi_pool(x, list(boxes), 3, x.shape[-1] / SIZE) for x in maps]
+    theirs = torch.stack(of_all)[levels.flatten(), torch.arange(levels.numel())]
+    assert_close(ours, theirs)
+    assert (theirs == 0).any()  # bins beyond the map
+    weights = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1))
+    for mine, expected in zip(
+        torch.autograd.grad((ours * weights).sum(), maps),
+        torch.autograd.grad((theirs * weights).sum(), maps),
+        strict=True,
+    ):
+        assert_close(mine, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_crops_are_channels_last():

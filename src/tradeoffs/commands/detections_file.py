@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pycocotools import mask as rle
 
 from tradeoffs.commands.prediction_folder import CONTENT, LABEL_MAPS, PICTURES
 from tradeoffs.inference.found import Found
@@ -58,15 +59,12 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
         return [{"caption": found.caption, "score": 1.0}]
     top_left, bottom_right = found.boxes.double().split(2, dim=1)
     boxes = torch.cat([top_left, bottom_right - top_left], dim=1).round(decimals=3).tolist()
+    shapes = [{"area": round(box[2] * box[3], 3)} for box in boxes]
+    if found.segments is not None:
+        shapes = [{"area": int(rle.area(code)), "segmentation": dict(code)} for code in found.segments]
     return [
-        {
-            "category_id": category_ids[label],
-            "bbox": box,
-            "area": round(box[2] * box[3], 3),
-            "iscrowd": 0,
-            "score": score,
-        }
-        for box, label, score in zip(boxes, found.labels.tolist(), found.scores.tolist(), strict=True)
+        {"category_id": category_ids[label], "bbox": box, **shape, "iscrowd": 0, "score": score}
+        for box, label, score, shape in zip(boxes, found.labels.tolist(), found.scores.tolist(), shapes, strict=True)
     ]
 
 

@@ -146,7 +146,8 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
 
     from tradeoffs.data.coco import Objects
     from tradeoffs.data.samples import main_object
-    from tradeoffs.pictures import draw_boxes
+    from tradeoffs.ops.run_lengths import decoded
+    from tradeoffs.pictures import draw_boxes, draw_masks
 
     record, _ = store.record_and_row(run)
     images, annotations = place_of_data(store, run)
@@ -172,6 +173,10 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     boxes[:, 2:] += boxes[:, :2]
     labels = [data.category_ids.index(each["category_id"]) if "category_id" in each else 0 for each in found]
     names = [each.get("caption", data.class_names[label]) for each, label in zip(found, labels, strict=True)]
+    masked = [
+        (label, each["segmentation"]) for label, each in zip(labels, found, strict=True) if "segmentation" in each
+    ]
+    pixels = draw_masks(pixels, decoded(code for _, code in masked), [label for label, _ in masked])
     drawn = draw_boxes(
         pixels,
         boxes,

@@ -32,7 +32,10 @@ def annotation_findings(
         yield Finding("warning", f"its area is {fault}; that of its box is taken", "area")
     if not is_flag(crowd := annotation.get("iscrowd")):
         yield Finding("error", f"its iscrowd is {short(crowd)} instead of 0 or 1", "iscrowd")
-    yield from _segmentation_findings(annotation.get("segmentation"), width, height, _severity(with_masks))
+    segmentation = annotation.get("segmentation")
+    if with_masks and not segmentation:
+        yield Finding("error", "has no mask (segmentation), and the task needs one of each object", "no mask")
+    yield from _segmentation_findings(segmentation, width, height, _severity(with_masks))
     yield from _keypoint_findings(annotation.get("keypoints"), joints, _severity(with_keypoints))
 
 
@@ -70,6 +73,8 @@ def _segmentation_findings(segmentation: object, width: int, height: int, severi
         case [*polygons] if all(isinstance(polygon, list) for polygon in polygons):
             if not all(len(polygon) % 2 == 0 and are_numbers(polygon) for polygon in polygons):
                 yield Finding(severity, "a polygon of its segmentation is no list of x, y, x, y, ...", "polygon")
+            elif max(map(len, polygons)) < 6:
+                yield Finding(severity, "no polygon of its segmentation has three points", "small polygons")
             elif min(map(len, polygons)) < 6:
                 yield Finding("warning", "a polygon with fewer than three points is left out", "small polygon")
         case _:

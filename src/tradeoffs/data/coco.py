@@ -22,7 +22,7 @@ from tradeoffs.data.annotation_file import (
 )
 from tradeoffs.data.image_file import read_image
 from tradeoffs.data.packed_list import PackedList
-from tradeoffs.data.segmentation import BACKGROUND, decode, label_of_unmarked, paint, run_lengths
+from tradeoffs.data.segmentation import BACKGROUND, decode, encode, label_of_unmarked, paint
 from tradeoffs.errors import UserError
 
 
@@ -139,7 +139,7 @@ class CocoDataset:
     def _encoded_masks(self, index: int) -> list[dict]:
         height, width = map(int, self.sizes[index])
         rows = range(*self._rows(index).indices(len(self._labels)))
-        encoded = [run_lengths(self._segmentations[row], height, width) for row in rows]
+        encoded = [encode(self._segmentations[row], height, width) for row in rows]
         if None in encoded:
             raise UserError(f"{self.annotations_path}: image {self.image_ids[index]} has objects without segmentation")
         return encoded

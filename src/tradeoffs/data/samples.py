@@ -98,9 +98,12 @@ class Samples(Dataset[Sample]):
         boxes = placement.boxes(objects.boxes)
         large = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
         kept = ~objects.crowd & window.contains_centres(objects.boxes) & large
-        found = {"boxes": boxes[kept], "labels": objects.labels[kept]}
-        if "masks" in self.annotations:
-            found["masks"] = pack(placement.masks(self.dataset.masks(index)[kept]))
+        found = {}
+        if "masks" in self.annotations:  # an object of which no pixel is seen is not there, whatever its box
+            masks = placement.masks(self.dataset.masks(index))
+            kept &= masks.flatten(1).any(dim=1).bool()
+            found["masks"] = pack(masks[kept])
+        found |= {"boxes": boxes[kept], "labels": objects.labels[kept]}
         if "keypoints" in self.annotations:
             keypoints = placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
             found["keypoints"] = keypoints[kept]

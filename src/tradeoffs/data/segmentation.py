@@ -44,7 +44,7 @@ def background_of(names: Sequence[str]) -> int | None:
     return next((label for label, name in enumerate(names) if name.casefold() == BACKGROUND), None)
 
 
-def run_lengths(segmentation: list | dict | None, height: int, width: int) -> dict | None:
+def encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
     """Polygons or runs as one compressed run-length code, None where there is nothing."""
     if isinstance(segmentation, list):
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6]

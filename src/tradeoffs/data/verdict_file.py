@@ -9,7 +9,7 @@ from pathlib import Path
 from tradeoffs.data.faults import Fault
 from tradeoffs.data.kept_files import file_stamps, keep, kept
 
-VERSION = 3  # raised when the check says something else
+VERSION = 4  # raised when the check says something else
 
 State = list[str | int | bool]
 

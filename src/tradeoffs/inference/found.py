@@ -14,7 +14,8 @@ from torch import Tensor
 from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
 from tradeoffs.inference.regions import Regions
-from tradeoffs.pictures import draw_boxes
+from tradeoffs.ops.run_lengths import RunLengths, decoded
+from tradeoffs.pictures import draw_boxes, draw_masks
 
 SMALLEST_PICTURE = 480  # pixels of the longer side; smaller images are enlarged, so that names can be read
 NOTEBOOK_PICTURE = 1024  # pixels of the longer side, at most
@@ -33,6 +34,7 @@ class Found:
     file: Path | None = None  # where the image can be read again
     seconds: float | None = None  # of a frame, since the beginning
     pixels: UInt8[Tensor, "3 H W"] | None = field(default=None, repr=False)
+    segments: list[RunLengths] | None = None  # the masks of all boxes in the upright image, where there are such
     caption: str | None = None  # what is said of the image, where that is no class and has no score
     regions: Regions | None = None  # where each pixel has a class
 
@@ -64,7 +66,10 @@ class Found:
         if self.regions is not None:
             return self.regions.drawn(self.image, scale)
         scores = self.scores if self.caption is None else None
-        return draw_boxes(self.image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
+        image = self.image
+        if self.segments is not None:  # the best lies above others
+            image = draw_masks(image, decoded(reversed(self.segments)), reversed(self.labels.tolist()))
+        return draw_boxes(image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
 
     def light(self) -> Found:
         """Without the pixels, so that many fit into memory."""

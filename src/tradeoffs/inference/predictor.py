@@ -23,7 +23,8 @@ from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.inference.regions import Regions
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
-from tradeoffs.structures import LabelMaps
+from tradeoffs.ops.run_lengths import segments
+from tradeoffs.structures import Instances, LabelMaps
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
 
@@ -133,6 +134,7 @@ class Predictor:
             detections = predictions.objects_in(batch).to("cpu")
             maps = predictions.originals(batch) if isinstance(predictions, LabelMaps) else None
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
+        masks = segments(predictions, batch, sure) if isinstance(predictions, Instances) else None
         for row, picture in enumerate(pictures):
             caption = predictions.captions()[row] if hasattr(predictions, "captions") else None
             boxes, labels, scores = (
@@ -144,6 +146,7 @@ class Predictor:
                 scores=scores,
                 names=[self.class_names[label] if caption is None else caption for label in labels.tolist()],
                 caption=caption,
+                segments=masks and masks[row],
                 name=picture.item.name,
                 size=tuple(picture.pixels.shape[1:]),
                 file=picture.item.file,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,20 +46,15 @@ class CocoMetric:
     64 bits. Of the detections in an image the best `max_detections` count, 100 in COCO's protocol.
     """
 
-    def __init__(
-        self,
-        ground_truth: dict,
-        category_ids: list[int],
-        iou_type: str = "bbox",
-        max_detections: int = official.MOST_DETECTIONS,
-    ):
-        if iou_type != "bbox":
-            raise UserError(f"iou_type={iou_type} is not offered; detections consist of boxes, choose iou_type=bbox")
+    shape = "bbox"  # what of objects is compared, as the libraries call it
+    needed = staticmethod(official.boxes_only)  # of the ground truth
+
+    def __init__(self, ground_truth: dict, category_ids: list[int], max_detections: int = official.MOST_DETECTIONS):
         self._image_ids = np.array(sorted({image["id"] for image in ground_truth["images"]}), dtype=np.int64)
         self._category_ids = np.array(sorted(category_ids), dtype=np.int64)
         self._classes = torch.from_numpy(np.searchsorted(self._category_ids, category_ids))  # of each label
         ids = self._image_ids.tolist(), self._category_ids.tolist()
-        self.ground_truth = official.numbered(official.boxes_only(ground_truth), *ids)
+        self.ground_truth = official.numbered(self.needed(ground_truth), *ids)
         self.max_detections = max_detections
         self.reset()
 
@@ -66,10 +62,13 @@ class CocoMetric:
         self._parts: list[Seen] = []
         self._evaluation: Any = None  # what `compute` scored last, if it is small
 
-    def update(self, image_ids: Int64[Tensor, " B"], detections: Detections) -> None:
-        """Add a batch, its boxes in pixels of the original images; raises UserError where it cannot be scored."""
+    def update(self, image_ids: Int64[Tensor, " B"], detections: Detections, codes: Sequence[str] = ()) -> None:
+        """Add a batch, its boxes in pixels of the original images; raises UserError where it cannot be scored.
+
+        `codes` are of the masks of the valid detections, image by image, where masks are scored.
+        """
         images = self._numbers(image_ids.cpu().numpy())
-        part = _to_rows(images, detections, self._classes)
+        part = _to_rows(images, detections, self._classes, codes)
         finite = np.isfinite(part.rows).all(axis=1)
         if not finite.all():
             image_id = self._image_ids[int(part.rows[~finite, 0][0])]
@@ -100,8 +99,9 @@ class CocoMetric:
         Boxes are rounded to a thousandth of a pixel. Scores are not: a tie would change the ranking.
         """
         seen = gather_on_first(join(self._parts))
-        if seen is None:
-            return []
+        return [] if seen is None else self._written(seen)
+
+    def _written(self, seen: Seen) -> list[dict]:
         images, classes = seen.rows[:, [0, 6]].astype(np.int64).T
         image_ids, category_ids = self._image_ids[images].tolist(), self._category_ids[classes].tolist()
         boxes, scores = seen.rows[:, 1:5].round(3).tolist(), seen.rows[:, 5].tolist()
@@ -143,7 +143,12 @@ class CocoMetric:
 
     def _evaluate(self, seen: Seen, images: Int64[np.ndarray, " M"]) -> Any:
         classes = list(range(len(self._category_ids)))
-        return official.evaluate(self.ground_truth, seen.rows, images, classes, self.max_detections)
+        found = self._results(seen)
+        return official.evaluate(self.ground_truth, found, images, classes, self.max_detections, self.shape)
+
+    def _results(self, seen: Seen) -> Any:
+        """What was found, as the libraries take it."""
+        return seen.rows
 
     def _score(self, seen: Seen, only_seen: bool, errors: bool) -> CocoScores:
         images = self._images(seen, only_seen)
@@ -162,7 +167,9 @@ class CocoMetric:
         )
 
 
-def _to_rows(images: Int64[np.ndarray, " B"], detections: Detections, classes: Int64[Tensor, " K"]) -> Seen:
+def _to_rows(
+    images: Int64[np.ndarray, " B"], detections: Detections, classes: Int64[Tensor, " K"], codes: Sequence[str]
+) -> Seen:
     """`classes[label]` is the number of a label's class."""
     detections = detections.map(lambda tensor: tensor.detach().cpu())
     valid = detections.valid
@@ -178,7 +185,9 @@ def _to_rows(images: Int64[np.ndarray, " B"], detections: Detections, classes: I
         classes.index_select(0, labels)[:, None],  # unlike [labels], refuses negative labels
     ]
     rows = torch.cat([column.double() for column in columns], dim=1)
-    return Seen(images, counts.numpy(), rows.numpy())
+    texts = np.full(len(rows), "", object)
+    texts[: len(codes)] = codes
+    return Seen(images, counts.numpy(), rows.numpy(), texts)
 
 
 def _without_nan(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch.distributed as dist
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 from numpy import ndarray
 
 COLUMNS = 7  # image, x, y, width, height, score, class: the array form of COCO's results format, without its ids
@@ -18,10 +18,11 @@ class Seen(NamedTuple):
     images: Int64[ndarray, " M"]  # numbers from 0; float64, as rows have it, does not hold every id of 64 bits
     counts: Int64[ndarray, " M"]  # detections of each image
     rows: Float64[ndarray, "N 7"]
+    codes: Shaped[ndarray, " N"]  # texts: the run-length codes of their masks; empty where there are none
 
 
 def join(parts: list[Seen]) -> Seen:
-    nothing = Seen(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, COLUMNS)))
+    nothing = Seen(np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, COLUMNS)), np.empty(0, object))
     return Seen(*map(np.concatenate, zip(nothing, *parts, strict=True)))
 
 
@@ -33,8 +34,9 @@ def each_image_once(seen: Seen) -> Seen:
     images, first = np.unique(seen.images, return_index=True)
     is_first = np.zeros(len(seen.images), dtype=bool)
     is_first[first] = True
-    rows = seen.rows[np.repeat(is_first, seen.counts)]
-    return Seen(images, seen.counts[first], rows[np.argsort(rows[:, 0], kind="stable")])
+    kept = np.flatnonzero(np.repeat(is_first, seen.counts))
+    kept = kept[np.argsort(seen.rows[kept, 0], kind="stable")]
+    return Seen(images, seen.counts[first], seen.rows[kept], seen.codes[kept])
 
 
 def gather_on_first(seen: Seen) -> Seen | None:

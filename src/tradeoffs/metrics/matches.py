@@ -36,6 +36,7 @@ class Matches:
     scores: Float32[ndarray, " N"]
     true: Bool[ndarray, "10 N"]
     ignored: Bool[ndarray, "10 N"]
+    prefix: str = ""  # of the names of the scores
 
     def average_precision(self, weights: Float64[ndarray, " M"] | None = None) -> Float64[ndarray, "10 C"]:
         """By IoU threshold and class, each image counted `weights` times; nan for a class without objects."""
@@ -45,7 +46,7 @@ class Matches:
         """mAP, AP50 and AP75, each image counted `weights` times; nan for images without objects."""
         precision = self.average_precision(weights)
         parts = {"mAP": precision, "AP50": precision[LOOSE], "AP75": precision[STRICT]}
-        return {name: mean_known(part) for name, part in parts.items()}
+        return {self.prefix + name: mean_known(part) for name, part in parts.items()}
 
     def has_truth_of(self, other: Matches) -> bool:
         return all(
@@ -88,13 +89,13 @@ class Matches:
         """Raises UserError if the file is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as file:
-                content = {field.name: file[field.name] for field in fields(cls)}
+                content = {field.name: file[field.name] for field in fields(cls) if field.name in file}
             count = len(content["scores"])
             for name in ("true", "ignored"):
                 content[name] = np.unpackbits(content[name], axis=1, count=count).astype(bool)
+            return cls(**content | {"prefix": str(content.get("prefix", ""))})
         except Exception as error:  # zipfile, numpy and the system each have their own
             raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
-        return cls(**content)
 
 
 def mean_known(values: Float64[ndarray, "*N"]) -> float:

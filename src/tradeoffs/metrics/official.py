@@ -65,8 +65,9 @@ def boxes_only(ground_truth: dict) -> dict:
 def numbered(ground_truth: dict, image_ids: list[int], category_ids: list[int]) -> dict:
     """With the place in these lists instead of each id, and without what has another: any id becomes a small number."""
     images, categories = ({id: place for place, id in enumerate(ids)} for ids in (image_ids, category_ids))
+    known = {image["id"]: image for image in ground_truth["images"]}
     return {
-        "images": [{"id": place} for place in images.values()],
+        "images": [{**known[id], "id": place} for id, place in images.items()],
         "annotations": [
             {**each, "image_id": images[each["image_id"]], "category_id": categories[each["category_id"]]}
             for each in ground_truth["annotations"]
@@ -80,18 +81,24 @@ def numbered(ground_truth: dict, image_ids: list[int], category_ids: list[int]) 
 
 def evaluate(
     ground_truth: dict,
-    rows: Float64[ndarray, "N 7"],
+    results: Float64[ndarray, "N 7"] | list[dict],
     image_ids: Int64[ndarray, " M"],
     category_ids: list[int],
     max_detections: int = MOST_DETECTIONS,
+    shape: str = "bbox",
+    library: tuple[type, type] | None = None,
 ) -> Any:
-    """Match `rows` (image id, x, y, width, height, score, category id) and return the COCOeval that has accumulated."""
-    _, evaluator = load_library()
+    """Match `results` and return the COCOeval that has accumulated.
+
+    Results are rows (image id, x, y, width, height, score, category id), or dictionaries as COCO has them. `shape` is
+    `bbox` or `segm`; `library` has the classes of `load_library`.
+    """
+    index, evaluator = library or load_library()
     with contextlib.redirect_stdout(io.StringIO()):  # both libraries print as they go
-        truth = _index(ground_truth)
+        truth = _indexed(index, ground_truth)
         # pycocotools cannot load an empty list of results.
-        found = truth.loadRes(rows) if len(rows) else _index({**ground_truth, "annotations": []})
-        evaluation = evaluator(truth, found, "bbox")
+        found = truth.loadRes(results) if len(results) else _indexed(index, {**ground_truth, "annotations": []})
+        evaluation = evaluator(truth, found, shape)
         evaluation.params.imgIds = image_ids.tolist()
         evaluation.params.catIds = sorted(category_ids)
         evaluation.params.maxDets = [1, 10, max_detections]
@@ -100,11 +107,11 @@ def evaluate(
     return evaluation
 
 
-def _index(ground_truth: dict) -> Any:
-    index = load_library()[0]()
-    index.dataset = ground_truth
-    index.createIndex()
-    return index
+def _indexed(index: type, ground_truth: dict) -> Any:
+    made = index()
+    made.dataset = ground_truth
+    made.createIndex()
+    return made
 
 
 def summary(evaluation: Any) -> dict[str, float]:

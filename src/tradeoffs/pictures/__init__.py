@@ -3,6 +3,7 @@
 from tradeoffs.pictures.draw import draw_boxes
 from tradeoffs.pictures.label import draw_label
 from tradeoffs.pictures.label_maps import draw_label_map
+from tradeoffs.pictures.masks import draw_masks
 from tradeoffs.pictures.sheet import contact_sheet, save_picture
 
-__all__ = ["contact_sheet", "draw_boxes", "draw_label", "draw_label_map", "save_picture"]
+__all__ = ["contact_sheet", "draw_boxes", "draw_label", "draw_label_map", "draw_masks", "save_picture"]

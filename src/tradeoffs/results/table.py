@@ -44,7 +44,7 @@ def read_table(places: Iterable[Path]) -> Found:
 def table_of(rows: dict[str, list]) -> pd.DataFrame:
     """Of `row_of` by folder."""
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(READERS))
-    table[NUMBERS] = table[NUMBERS].astype(float)  # nan, not None, where there is none
+    table = table.astype(dict.fromkeys(NUMBERS, float)).copy()  # nan, not None, where there is none
     table["recipe"] = table["recipe"].fillna(pd.Series(table.index, table.index))  # of an older schema: its own
     trained = [name.partition("/evaluations/")[0] for name in table.index]
     for name in OF_TRAINING:

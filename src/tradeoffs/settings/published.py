@@ -45,7 +45,9 @@ def make_published_run(name: str, runs: Path) -> Path:
     from tradeoffs.settings.compose import compose  # which finds runs itself
 
     weights, _, model = name.partition("/")
-    config = compose("train", [f"model={model}", f"weights={weights}", f"data={weights}", f"name={name}"])
+    task = OmegaConf.load(CONF / "model" / f"{model}.yaml").task
+    words = [f"task={task}", f"model={model}", f"weights={weights}", f"data={weights}", f"name={name}"]
+    config = compose("train", words)
     with open_dict(config):
         config.weights.as_published = True
     folder = runs / name

@@ -15,8 +15,9 @@ from tradeoffs.metrics.coco_charts import draw_scores
 from tradeoffs.metrics.curves import USUAL_SCORE, best_f1
 from tradeoffs.metrics.matches import Matches
 from tradeoffs.metrics.official import MOST_DETECTIONS
-from tradeoffs.pictures import draw_boxes
-from tradeoffs.structures import Batch, Detections, Targets, originals, to_original
+from tradeoffs.ops.masks import paste
+from tradeoffs.pictures import draw_boxes, draw_masks
+from tradeoffs.structures import Batch, Detections, Instances, Targets, originals, to_original
 from tradeoffs.tasks.by_name import LabelsByName
 from tradeoffs.tasks.task import Task
 from tradeoffs.training.pictures import photo_of
@@ -64,8 +65,12 @@ class DetectionTask(Task):
 
     def postprocess(self, output: Any, image_size: tuple[int, int]) -> Detections:
         """The model's detections, with the labels of the data."""
-        detections = self.model.postprocess(output, image_size)
+        detections = self.detect(output, image_size)
         return self.by_name.detections(detections) if self.by_name else detections
+
+    def detect(self, output: Any, image_size: tuple[int, int]) -> Detections:
+        """With those of the model."""
+        return self.model.postprocess(output, image_size)
 
     def show(self, metric: CocoMetric, batch: Batch, predictions: Detections) -> None:
         metric.update(batch.image_ids, to_original(predictions, batch))
@@ -96,11 +101,16 @@ def draw_detections(
     `detections` are in pixels of the network input, as the truth is.
     """
     found, true = to_original(detections, batch), originals(batch.targets.boxes, batch)
+    uncut = originals(detections.boxes, batch, cut=False)
     pictures = []
     for i in range(len(batch)):
         shown, real = detections.valid[i] & (detections.scores[i] >= min_score), batch.targets.valid[i]
         classes, true_classes = detections.labels[i][shown].tolist(), batch.targets.labels[i][real].tolist()
         photo, scale = photo_of(batch, i, side)
+        if isinstance(detections, Instances):
+            best_last = detections.masks[i][shown].flip(0), (uncut[i][shown] * scale).flip(0)
+            masks = (mask for part in paste(*best_last, (photo.shape[1], photo.shape[2])) for mask in part)
+            photo = draw_masks(photo, masks, classes[::-1])
         pictures.append(
             draw_boxes(
                 photo,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -72,7 +72,10 @@ class FasterRCNN(TwoStageDetector):
         return nn.ModuleList([self.rpn, self.head.linear, self.classes, self.boxes])
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> TwoStageOutput:
-        maps, image_size = self.maps(images), (images.shape[-2], images.shape[-1])
+        return self.find(self.maps(images), (images.shape[-2], images.shape[-1]))
+
+    def find(self, maps: list[Float[Tensor, "B _ _ _"]], image_size: tuple[int, int]) -> TwoStageOutput:
+        """Both stages on maps of images of `image_size`."""
         anchors = self.rpn(maps, image_size)
         proposals = self.rpn.propose(anchors, self.rpn.anchors_of(maps), image_size, self.num_proposals)
         return TwoStageOutput(*anchors, *proposals, *self.second_stage(maps, proposals.boxes, image_size))
@@ -83,8 +86,14 @@ class FasterRCNN(TwoStageDetector):
         anchors = self.rpn(maps, image_size)
         proposals = self.rpn.propose(anchors, self.rpn.anchors_of(maps), image_size, self.train_proposals)
         samples = sample(label_proposals(with_truth(proposals, targets), targets), self.sampled, POSITIVES)
-        logits, offsets = self.second_stage(maps, samples.boxes, image_size)
-        return self._weighted(self.rpn.losses(anchors, targets) | self._second(logits, offsets, samples, targets))
+        second = self.losses_of(samples, maps, targets, image_size)
+        return self._weighted(self.rpn.losses(anchors, targets) | second)
+
+    def losses_of(
+        self, samples: Samples, maps: list[Float[Tensor, "B _ _ _"]], targets: Targets, image_size: tuple[int, int]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The second stage's."""
+        return self._second(*self.second_stage(maps, samples.boxes, image_size), samples, targets)
 
     def criterion(self, output: TwoStageOutput, targets: Targets) -> dict[str, Float[Tensor, ""]]:
         """The same losses of an output that is there already: the second stage's on all its regions."""
@@ -100,7 +109,9 @@ class FasterRCNN(TwoStageDetector):
         self, maps: list[Float[Tensor, "B _ _ _"]], boxes: Float[Tensor, "B P 4"], image_size: tuple[int, int]
     ) -> tuple[Float[Tensor, "B P _"], Float[Tensor, "B P _ 4"]]:
         """Logits of each region's classes, and offsets for each class."""
-        regions = self.head(maps, boxes, image_size)
+        return self.say(self.head(maps, boxes, image_size))
+
+    def say(self, regions: Float[Tensor, "B P _"]) -> tuple[Float[Tensor, "B P _"], Float[Tensor, "B P _ 4"]]:
         return self.classes(regions), self.boxes(regions).unflatten(-1, (-1, 4))
 
     def _second(
@@ -109,8 +120,13 @@ class FasterRCNN(TwoStageDetector):
         return second_stage_losses(logits.float(), offsets.float(), samples, targets, beta=self.beta)
 
     def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
-        weights = {"localization": self.localization_weight, "rpn_localization": self.localization_weight}
-        return {name: weights.get(name, self.classification_weight) * loss for name, loss in losses.items()}
+        return {name: self.weights[name] * loss for name, loss in losses.items()}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the losses."""
+        localization = dict.fromkeys(("localization", "rpn_localization"), self.localization_weight)
+        return localization | dict.fromkeys(("classification", "rpn_objectness"), self.classification_weight)
 
     def _initialize(self) -> None:
         """Objects are rare at the start: training is calm, and NMS is not flooded."""
@@ -160,6 +176,8 @@ def c4(
     localization_weight: float = 2.0,
     nms_threshold: float = 0.6,
     sampled: int = 64,
+    pooling: str = "roi_align",
+    network: Callable[..., FasterRCNN] = FasterRCNN,
     **settings: Any,
 ) -> FasterRCNN:
     """One map of stride 16; the backbone's last stage looks at crops of it (Huang et al. 2017, section 3 and table 2).
@@ -170,9 +188,9 @@ def c4(
     strides = trunk.strides[-1], backbone.strides[-1]
     shapes = [anchor_shapes(geometric_sizes(smallest_anchor, largest_anchor, 4))]
     rpn = RPN(trunk.channels[-1], shapes, rpn_channels, sampled=rpn_sampled, max_per_map=MAX_OF_SINGLE_MAP)
-    head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout)
+    head = last_stages(rest, backbone.channels[-1], strides, crop_size, fully_connected, dropout, pooling)
     settings |= {"localization_weight": localization_weight, "nms_threshold": nms_threshold, "sampled": sampled}
-    return FasterRCNN(trunk, None, rpn, head, num_classes, **settings)
+    return network(trunk, None, rpn, head, num_classes, **settings)
 
 
 def fpn(
@@ -187,6 +205,8 @@ def fpn(
     largest_anchor: float = 512 / 800,
     rpn_sampled: int = 256,
     beta: float = 1 / 9,
+    pooling: str = "roi_align",
+    network: Callable[..., FasterRCNN] = FasterRCNN,
     **settings: Any,
 ) -> FasterRCNN:
     """Maps of several strides, linear layers look at crops of them (Lin et al. 2017; torchvision's numbers).
@@ -198,5 +218,5 @@ def fpn(
     sizes = geometric_sizes(smallest_anchor, largest_anchor, len(neck.channels) * sizes_per_map)
     shapes = [anchor_shapes(sizes[first : first + sizes_per_map]) for first in range(0, len(sizes), sizes_per_map)]
     rpn = RPN(channels, shapes, hidden=channels, box_weights=(1.0, 1.0), beta=beta, sampled=rpn_sampled)
-    head = pyramid_head(channels, neck.strides, widths)
-    return FasterRCNN(backbone.trunk(neck.last_stride), neck, rpn, head, num_classes, beta=beta, **settings)
+    head = pyramid_head(channels, neck.strides, widths, pooling=pooling)
+    return network(backbone.trunk(neck.last_stride), neck, rpn, head, num_classes, beta=beta, **settings)

@@ -46,6 +46,8 @@ FASTER_RCNN = (
     (r"rpn\.head\.conv\.0\.0\.", "rpn.conv."),
     (r"roi_heads\.box_head\.fc6\.", "head.linear.1."),
     (r"roi_heads\.box_head\.fc7\.", "head.linear.4."),
+    *((rf"roi_heads\.mask_head\.{layer}\.0\.", f"mask_head.{2 * layer}.") for layer in range(4)),
+    (r"roi_heads\.mask_predictor\.conv5_mask\.", "mask_head.8."),
 )
 # torchvision counts all layers of VGG16, and its last stage is the first of the extra ones.
 VGG16_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
@@ -88,6 +90,14 @@ def faster_rcnn(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
     return tensors
 
 
+def mask_rcnn(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
+    """The same, and a mask for each class; background has none."""
+    tensors = faster_rcnn(state, classes)
+    for kind in ("weight", "bias"):
+        tensors[f"mask_head.10.{kind}"] = state[f"roi_heads.mask_predictor.mask_fcn_logits.{kind}"][list(classes)]
+    return tensors
+
+
 def retinanet(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
     """A sigmoid for each class, for one anchor after the other."""
     tensors, anchors = renamed(state, RETINANET), len(state["head.regression_head.bbox_reg.bias"]) // 4
@@ -110,10 +120,15 @@ def fcos(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
 
 # By the names that the models have in conf/model.
 MAPPINGS: Mapping[str, Callable[[State, Sequence[int]], dict[str, Tensor]]] = MappingProxyType(
-    {"ssd": ssd, "faster_rcnn": faster_rcnn, "retinanet": retinanet, "fcos": fcos}
+    {"ssd": ssd, "faster_rcnn": faster_rcnn, "mask_rcnn": mask_rcnn, "retinanet": retinanet, "fcos": fcos}
 )
 # What depends on the classes, in tensors of ours. Of SSD's heads it is a part.
-CLASS_LAYERS = {"faster_rcnn": ("classes.", "boxes."), "retinanet": ("heads.0.",), "fcos": ("heads.0.",)}
+CLASS_LAYERS = {
+    "faster_rcnn": ("classes.", "boxes."),
+    "mask_rcnn": ("classes.", "boxes.", "mask_head.10."),
+    "retinanet": ("heads.0.",),
+    "fcos": ("heads.0.",),
+}
 
 
 def put(model: str, network: nn.Module, state: State, classes: Sequence[int]) -> None:

@@ -1,0 +1,1 @@
+"""Detectors that say which pixels of a box belong to its object, too."""
