@@ -114,7 +114,7 @@ def test_one_batch_can_be_overfit(model):
     assert right > 0.9
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "inception_v2", "inception_v3", "timm"])
+@pytest.mark.parametrize("backbone", ["resnet18", "vgg16", "inception_v3"])
 @pytest.mark.parametrize("name", sorted(set(MODELS) - OTHER_BACKBONE.keys()))
 def test_backbones_of_every_kind_fit(name, backbone):
     """Shapes alone, which cost little."""

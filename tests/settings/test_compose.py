@@ -370,7 +370,8 @@ def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
     root = [f"data.root={tmp_path}"]
     needed = {"timm": ["backbone.name=resnet18"], "coco_folder": root, "image_folder": root, "imagenet": root}
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
-    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *needed.get(choice, [])]
+    upsamples = ["task=semantic_segmentation", "model=unet"] if group == "upsampling" else []
+    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *upsamples, *needed.get(choice, [])]
     check(compose("train", overrides))
 
 
