@@ -19,6 +19,7 @@ from torch import nn
 from tradeoffs.commands.report import Outcome, compare, report, report_points, show
 from tradeoffs.commands.trainer import build_trainer, quieten, require_devices
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_point_of
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
 from tradeoffs.runs.build import build_data, build_task
@@ -148,7 +149,7 @@ def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Ca
         Progress(monitor, final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
-        OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),
+        OperatingPoints(rising(config.operating_points) if operating_point_of(config.model) else []),
         *([StopHopeless(ComparableRuns(config, hashes).curves, checkpoints)] if config.stop_hopeless is True else []),
         checkpoints,
     ]

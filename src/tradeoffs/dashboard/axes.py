@@ -13,14 +13,14 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.results.columns import COLUMNS, TIMES, Column
+from tradeoffs.results.columns import COLUMNS, POINTS, TIMES, Column
 from tradeoffs.results.record import Record
 
 DIGITS = 8  # of a setting, which nobody types more of
 BACKBONES = Path(__file__).with_name("backbones.csv")
 # What another device, or other company on it, changes.
 TIMED = (*TIMES, "images_per_second", "memory", "minutes")
-GROUPING = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep", "seed", "precision")
+GROUPING = ("backbone", "model", "image_size", *POINTS, "data", "device", "sweep", "seed", "precision")
 
 
 def kind(record: Record) -> str:
@@ -48,7 +48,7 @@ EXTRA = {
 # What no record tells: its folder, and how many were averaged.
 ASIDE = {name: Column(name, "", None, lambda record: None) for name in ("sweep", "seeds")}
 AXES = COLUMNS | EXTRA | ASIDE
-NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", "num_proposals", "epochs"]
+NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", *POINTS, "epochs"]
 CHOICES = {
     "x": NUMBERS,
     "y": NUMBERS,

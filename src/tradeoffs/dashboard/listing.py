@@ -10,7 +10,7 @@ import pandas as pd
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, plain, written
 from tradeoffs.results.bounds import bounds, doubtful, untrained
-from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER, headline
+from tradeoffs.results.columns import ACCURACY, HEADS, POINTS, TOGETHER, headline
 from tradeoffs.results.names import short_names
 from tradeoffs.task_facts import first_two
 
@@ -18,11 +18,11 @@ STAR, CLOSE = "★", "☆"
 
 # What is asked for first stands where a narrow window shows it.
 USUAL = (
-    *("model", "backbone", "image_size", "num_proposals", "seed", "seeds"),
+    *("model", "backbone", "image_size", *POINTS, "seed", "seeds"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
 SHORT = {"model": "model", **{name: name for name in ACCURACY}}  # heads, beside those of the results
-IDENTITY = ("model", "backbone", "image_size", "num_proposals", "seed")
+IDENTITY = ("model", "backbone", "image_size", *POINTS, "seed")
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
 

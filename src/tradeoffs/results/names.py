@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tradeoffs.model_facts import operating_points
 from tradeoffs.results.seeds import SEED
 
 # Settings of a name that have columns of their own.
@@ -20,8 +21,7 @@ IN_COLUMNS = (
     "backbone.name",
     "data",
     "image_size",
-    "model.num_proposals",
-    "num_proposals",
+    *(key for name in operating_points() for key in (f"model.{name}", name)),
 )
 NEXT = re.compile(r",(?=[+~]*[\w.@/]+=)")  # a value may hold commas itself, where a folder is named by a whole grid
 EVALUATED = "evaluations/default"  # with the settings of the run
@@ -56,7 +56,11 @@ def beyond_columns(setting: str) -> str:
     return mark[1] if mark else ""
 
 
-UNITS = {"image_size": "{} px", "num_proposals": "{} proposals", "seed": "seed {}"}
+UNITS = {
+    "image_size": "{} px",
+    **{point.name: f"{{}} {point.title}" for point in operating_points().values()},
+    "seed": "seed {}",
+}
 
 
 def short_names(rows: pd.DataFrame, units: bool = False) -> list[str]:

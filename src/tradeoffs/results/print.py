@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
-from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER, headline
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, POINTS, TOGETHER, headline
 from tradeoffs.results.data_marks import data_marks, data_note
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import short_names, told_apart
@@ -20,7 +20,7 @@ from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
 from tradeoffs.task_facts import first_two
 
-SHOWN = ("model", "backbone", "image_size", "num_proposals")
+SHOWN = ("model", "backbone", "image_size", *POINTS)
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 MARKS = {"*": "* no other run is as good in both and better in one", "~": "~ no other run beats it for sure"}

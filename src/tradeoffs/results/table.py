@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tradeoffs.errors import UserError
-from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS
+from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS, POINTS
 from tradeoffs.results.doubt import LITTLE
 from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = ["score", *BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
-NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs", "images_seen", "large_batch"}
+NUMERIC = {*NUMBERS, "image_size", *POINTS, "epochs", "images_seen", "large_batch"}
 OF_TRAINING = ("epochs", "images_seen", "hardly_trained")  # which hold for the evaluations of a run, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
