@@ -20,6 +20,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 from tradeoffs.model_facts import KEY as OPERATING_POINT
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
+from tradeoffs.settings.overrides import with_choices
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_settings import SAVED_RUN, offer_saved_run
 from tradeoffs.settings.usual import with_usual
@@ -136,6 +137,7 @@ def compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) -
     overrides = with_usual(overrides)
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         offer_saved_run({override.key_or_group: override.value() for _, override in parse(overrides)}, conf)
+        with_choices.cache_clear()  # of another run
     try:
         with hydra_for(config_name, conf):
             return hydra.compose(config_name, list(overrides), return_hydra_config=True)
