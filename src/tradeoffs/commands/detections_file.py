@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from tradeoffs.commands.prediction_folder import CONTENT, PICTURES
-from tradeoffs.inference.found import Found
+from tradeoffs.inference.prediction import Prediction
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.runs.score_threshold import Threshold
 
@@ -20,7 +20,7 @@ FEW = 5  # images whose captions are printed
 
 
 def coco_content(
-    found: list[Found], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
+    found: list[Prediction], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
 ) -> dict[str, Any]:
     """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
 
@@ -51,7 +51,7 @@ def coco_content(
     }
 
 
-def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
+def annotations(found: Prediction, category_ids: list[int]) -> list[dict[str, Any]]:
     if found.caption is not None:
         return [{"caption": found.caption, "score": 1.0}]
     top_left, bottom_right = found.boxes.double().split(2, dim=1)
@@ -68,7 +68,7 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def show(output: Path, found: list[Found], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
+def show(output: Path, found: list[Prediction], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
     """Prints what was found, where it is, and which files could not be read or were not looked at."""
     total = len(found) + len(faults)
     print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
@@ -84,7 +84,9 @@ def show(output: Path, found: list[Found], threshold: Threshold, faults: list[st
         print(f"{count} left out; give one at a time: source={videos[0]}", file=sys.stderr)
 
 
-def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds: float, faults: list[str]) -> None:
+def show_frames(
+    picture: Path, found: list[Prediction], threshold: Threshold, seconds: float, faults: list[str]
+) -> None:
     """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
     print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
     print(f"objects                  {objects(found, threshold)}")
@@ -94,7 +96,7 @@ def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds
         print(fault, file=sys.stderr)
 
 
-def objects(found: list[Found], threshold: Threshold) -> str:
+def objects(found: list[Prediction], threshold: Threshold) -> str:
     if found and found[0].caption is not None:
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)

@@ -39,7 +39,7 @@ from tradeoffs.runs.weights import require_fitting, start_from_published
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO, drop_training_state
 from tradeoffs.training.checkpoints import Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.last_ones import LastOnes
+from tradeoffs.training.last_step_and_epoch import LastStepAndEpoch
 from tradeoffs.training.loggers import finish, log_summary, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
@@ -144,7 +144,7 @@ def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Ca
     checkpoints = Checkpoints(folder / "checkpoints", monitor, every_n_minutes=config.checkpoint_minutes)
     return [
         NonFiniteLoss(folder),
-        LastOnes(),
+        LastStepAndEpoch(),
         Throughput(),
         Progress(monitor, final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),

@@ -64,7 +64,7 @@ def sweep_of(run: str) -> str:
     return run.partition("/evaluations/")[0].rpartition("/")[0]
 
 
-def written(value: object) -> str:
+def formatted(value: object) -> str:
     """A value as people write it, in three or four digits; a dash where there is none."""
     if value is None or value != value or value == "":
         return "-"
@@ -88,7 +88,7 @@ def setting(value: object) -> str:
 
 def plain(value: object) -> str:
     """A value as it stands in an address: whole numbers without a point."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else formatted(value)
 
 
 def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
@@ -120,5 +120,5 @@ def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def texts_of(values: pd.Series) -> list[str]:
-    texts = map(written, values)
+    texts = map(formatted, values)
     return list(texts if is_numeric_dtype(values) else map(html.escape, texts))

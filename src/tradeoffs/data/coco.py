@@ -109,7 +109,7 @@ class CocoDataset:
         """The index of each annotation's image."""
         return np.repeat(np.arange(len(self)), np.diff(self._starts))
 
-    def photos(self) -> set[str]:
+    def image_paths(self) -> set[str]:
         """The paths of all files."""
         folder = self.images_dir.resolve()
         return {os.path.join(folder, self.file_names[index]) for index in range(len(self))}  # noqa: PTH118 (fast)

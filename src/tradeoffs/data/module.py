@@ -158,7 +158,7 @@ class CocoDataModule(LightningDataModule):
             raise UserError(f"{files} have different categories; both splits need the same ids and names")
 
     def _warn_of_equal_photos(self) -> None:
-        if both := self.train.photos() & self.val.photos():
+        if both := self.train.image_paths() & self.val.image_paths():
             log.warning(
                 f"warning: {len(both)} of {len(self.val)} validation photos are also trained on, the first is "
                 f"{min(both)}: scores are too good"

@@ -28,7 +28,7 @@ EVALUATED = "evaluations/default"  # with the settings of the run
 PREFIX = "trained="  # of a benchmark of trained runs
 
 
-def told_apart(rows: pd.DataFrame) -> Iterator[str]:
+def distinguishing_names(rows: pd.DataFrame) -> Iterator[str]:
     """Of the folders of rows, what they do not share and no column says."""
     folders = list(map(os.path.abspath, rows.index))
     shared = os.path.commonpath(folders)
@@ -76,7 +76,7 @@ def short_names(rows: pd.DataFrame, units: bool = False) -> list[str]:
     counts = Counter(names)
     if len(counts) == len(names):
         return names
-    folders = zip(names, told_apart(rows), strict=True)
+    folders = zip(names, distinguishing_names(rows), strict=True)
     return [f"{name} {folder}".strip() if counts[name] > 1 else name for name, folder in folders]
 
 
