@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 
+from forked import processes
 from pytorch_lightning import Callback, Trainer
 from small_runs import words
-
-# Not forked from the tests' process: the metric's library keeps threads there, which a fork does not take along.
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tradeoffs.commands.train"])
 
 
 class KillSelf(Callback):

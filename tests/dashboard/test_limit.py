@@ -20,14 +20,14 @@ from tradeoffs.dashboard.pages import limit
 )
 def test_the_answer_is_that_of_the_results(grid, name, view, said):
     view = {"model": ["ssd"], **view}
-    text = str(limit.answer_parts(grid, view, FIGURES[name]))
+    text = str(limit.answer_components(grid, view, FIGURES[name]))
     assert said.replace("with the", "has the") in text
 
 
 def test_nothing_is_asked_without_a_limit_or_below_other_figures(grid):
-    assert limit.answer_parts(grid, {}, FIGURES["frontier"]) == []
-    assert limit.parts(grid, {"limit": ["40"]}, FIGURES["objects"]) == []
-    assert limit.parts(grid, {"limit": ["40"]}, FIGURES["arithmetic"]) == []  # two costs
+    assert limit.answer_components(grid, {}, FIGURES["frontier"]) == []
+    assert limit.components(grid, {"limit": ["40"]}, FIGURES["objects"]) == []
+    assert limit.components(grid, {"limit": ["40"]}, FIGURES["arithmetic"]) == []  # two costs
 
 
 @pytest.mark.parametrize(("view", "place"), [({"limit": ["40"]}, 40), ({}, 120 * limit.BESIDE)])

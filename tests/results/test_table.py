@@ -10,7 +10,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.results.__main__ import main
 from tradeoffs.results.bounds import bounds
 from tradeoffs.results.columns import device
-from tradeoffs.results.names import told_apart
+from tradeoffs.results.names import distinguishing_names
 from tradeoffs.results.record import Identity, Record, read_record, write_record
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.table import read_table
@@ -405,7 +405,7 @@ def test_rows_that_look_alike_are_told_apart_by_their_folders(tmp_path, folders,
     for number, folder in enumerate(folders):
         write_run(tmp_path, folder, 0.1 * (number + 1))
     rows = over_seeds_table(read_table([tmp_path]).table)
-    assert dict(zip(rows.index, told_apart(rows), strict=True)) == dict(
+    assert dict(zip(rows.index, distinguishing_names(rows), strict=True)) == dict(
         zip((str(tmp_path / folder) for folder in folders), settings, strict=True)
     )
 

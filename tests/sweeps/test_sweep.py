@@ -1,6 +1,5 @@
 """Whole sweeps on this machine, of runs that take a second or two."""
 
-import multiprocessing
 import os
 import random
 import shutil
@@ -8,26 +7,30 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from multiprocessing import Process
 from pathlib import Path
 
 import pytest
 import small_runs
+from forked import processes, share_fork_server
 from small_runs import SETTINGS
 
 from tradeoffs.results.record import Record, read_record
 
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tradeoffs.commands.train"])
 
+def start(photos: Path, runs: Path, *words: str, own_server: bool = False) -> Process:
+    """A sweep `sweep` below `runs`, in a process of its own; what it says goes into `runs`/said.txt.
 
-def start(photos: Path, runs: Path, *words: str) -> multiprocessing.Process:
-    """A sweep `sweep` below `runs`, in a process of its own; what it says goes into `runs`/said.txt."""
-    process = processes.Process(target=_sweep, args=(photos, runs, words))
+    With `own_server` it forks its jobs as it does outside of tests, which takes ten seconds of importing torch.
+    """
+    process = processes.Process(target=_sweep, args=(photos, runs, words, own_server))
     process.start()
     return process
 
 
-def _sweep(photos: Path, runs: Path, words: tuple[str, ...]) -> None:
+def _sweep(photos: Path, runs: Path, words: tuple[str, ...], own_server: bool) -> None:
+    if not own_server:
+        share_fork_server()
     runs.mkdir(parents=True, exist_ok=True)
     said = os.open(runs / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(said, 1)
@@ -40,7 +43,7 @@ def _sweep(photos: Path, runs: Path, words: tuple[str, ...]) -> None:
     launch("train", "tradeoffs.commands.train:train", sweeps=True)
 
 
-def ended(process: multiprocessing.Process) -> int:
+def ended(process: Process) -> int:
     process.join(200)
     if process.exitcode is None:
         process.kill()
@@ -69,7 +72,7 @@ def without_times(record: Record) -> dict:
 def finished(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `runs` of a sweep over two seeds that nothing disturbed. Tests must not change it."""
     runs = tmp_path_factory.mktemp("sweeps")
-    assert ended(start(photos, runs, "seed=2,3")) == 0
+    assert ended(start(photos, runs, "seed=2,3", own_server=True)) == 0
     return runs
 
 
@@ -143,7 +146,7 @@ def test_a_failed_job_is_recorded_and_tried_again(photos, tmp_path):
 
 
 def test_a_killed_job_is_recorded_and_the_others_go_on(photos, tmp_path):
-    sweep = start(photos, tmp_path, "seed=2,3", "epochs=40")
+    sweep = start(photos, tmp_path, "seed=2,3", "epochs=15")
     kill_job(tmp_path, seed=2)
     assert ended(sweep) == 1
     assert record(tmp_path, 2).error.startswith("killed by SIGKILL")

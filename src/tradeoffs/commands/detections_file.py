@@ -13,7 +13,7 @@ import torch
 from pycocotools import mask as rle
 
 from tradeoffs.commands.prediction_folder import CONTENT, LABEL_MAPS, PICTURES
-from tradeoffs.inference.found import Found
+from tradeoffs.inference.prediction import Prediction
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.runs.score_threshold import Threshold
 
@@ -21,7 +21,7 @@ FEW = 5  # images whose captions are printed
 
 
 def coco_content(
-    found: list[Found], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
+    found: list[Prediction], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
 ) -> dict[str, Any]:
     """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
 
@@ -52,7 +52,7 @@ def coco_content(
     }
 
 
-def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
+def annotations(found: Prediction, category_ids: list[int]) -> list[dict[str, Any]]:
     if found.regions is not None:
         return found.regions.as_annotations(category_ids)
     if found.caption is not None:
@@ -68,7 +68,7 @@ def annotations(found: Found, category_ids: list[int]) -> list[dict[str, Any]]:
     ]
 
 
-def show(output: Path, found: list[Found], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
+def show(output: Path, found: list[Prediction], threshold: Threshold, faults: list[str], videos: list[Path]) -> None:
     """Prints what was found, where it is, and which files could not be read or were not looked at."""
     total = len(found) + len(faults)
     print(f"images                   {len(found)}" + (f" of {total}" if faults else ""))
@@ -86,7 +86,9 @@ def show(output: Path, found: list[Found], threshold: Threshold, faults: list[st
         print(f"{count} left out; give one at a time: source={videos[0]}", file=sys.stderr)
 
 
-def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds: float, faults: list[str]) -> None:
+def show_frames(
+    picture: Path, found: list[Prediction], threshold: Threshold, seconds: float, faults: list[str]
+) -> None:
     """The same for a video, with the speed of everything together: reading, network, drawing and writing."""
     print(f"frames                   {len(found)}, {len(found) / seconds:.1f} a second")
     print(f"objects                  {objects(found, threshold)}")
@@ -96,7 +98,7 @@ def show_frames(picture: Path, found: list[Found], threshold: Threshold, seconds
         print(fault, file=sys.stderr)
 
 
-def objects(found: list[Found], threshold: Threshold) -> str:
+def objects(found: list[Prediction], threshold: Threshold) -> str:
     if found and (found[0].caption is not None or found[0].regions is not None):
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)

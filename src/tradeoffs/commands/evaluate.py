@@ -12,6 +12,7 @@ from pytorch_lightning import LightningDataModule
 from tradeoffs.commands.report import compare, report, report_points, save_settings
 from tradeoffs.commands.trainer import build_trainer, quieten, require_devices
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_point_of
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.build import build_data, build_task
@@ -42,17 +43,18 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, len(weights.class_names))
     task.by_name = names
     put_weights(weights, task.model)
-    counts = rising(config.num_proposals)
-    if counts:
-        task.model.num_proposals = counts[-1]
-    points = OperatingPoints(counts[:-1])  # the task itself scores the largest
+    point = operating_point_of(config.model)
+    values = rising(config.get(point.name)) if point else []
+    if values:
+        setattr(task.model, point.name, values[-1])
+    points = OperatingPoints(values[:-1])  # the task itself scores the largest
     trainer = build_trainer(config, folder, [Progress(f"val/{task.headline}"), points], loggers=[])
     trainer.validate(task, datamodule=data, verbose=False)
-    if counts:
-        config.num_proposals = None  # from here on as in an evaluation with that number alone
-        scored = {**points.scored, counts[-1]: (task.metric, task.scores)}
+    if values:
+        config[point.name] = None  # from here on as in an evaluation with that value alone
+        scored = {**points.scored, values[-1]: (task.metric, task.scores)}
         score = report_points(config, folder, task, data, scored, unfinished(run))
-        compare([folder / f"num_proposals={count}" for count in counts])
+        compare([folder / f"{point.name}={value}" for value in values])
         return score
     save_settings(config, folder)
     return report(config, folder, task, data, stopped=unfinished(run))

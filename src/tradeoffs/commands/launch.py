@@ -136,7 +136,7 @@ def run_with_hydra(config_name: str, job: str, conf: Path, on_failure: FailureHo
     script = str(Path(sys.argv[0]).resolve())
 
     def task(config: DictConfig):
-        with failures_shown(), told(on_failure, config):
+        with failures_shown(), failure_reported(on_failure, config):
             if in_sweep():
                 as_single_run(script)
             settle(config)
@@ -162,7 +162,7 @@ def as_single_run(script: str) -> None:
 
 
 @contextmanager
-def told(on_failure: FailureHook | None, config: DictConfig) -> Iterator[None]:
+def failure_reported(on_failure: FailureHook | None, config: DictConfig) -> Iterator[None]:
     """Lets somebody know of a failure; in a sweep on other machines, whoever reads the records."""
     try:
         yield

@@ -27,10 +27,10 @@ from tradeoffs.commands.prediction_folder import (
 )
 from tradeoffs.errors import UserError
 from tradeoffs.inference.address import at_hand
-from tradeoffs.inference.found import Found
 from tradeoffs.inference.image_search import camera_of, find_images, is_video, videos_beside
 from tradeoffs.inference.items import files_of, frames_of
 from tradeoffs.inference.pipeline import THREADS, ahead
+from tradeoffs.inference.prediction import Prediction
 from tradeoffs.inference.predictor import Predictor
 from tradeoffs.inference.video import Video, VideoFile
 from tradeoffs.pictures import save_picture
@@ -69,7 +69,7 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
     faults: list[str] = []
     with replacing(output, earlier) as place:
 
-        def draw(found: Found) -> Found:
+        def draw(found: Prediction) -> Prediction:
             save_picture(found.drawn(), place / PICTURES / pictures[found.name])
             if found.regions is not None:
                 values = label_map_of(pictures[found.name])
@@ -96,7 +96,7 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
     require_free(output, [picture], earlier)
     predictor, threshold = load_predictor(config)
     faults: list[str] = []
-    found: list[Found] = []
+    found: list[Prediction] = []
     stopped, begun = False, time.monotonic()
     with replacing(output, earlier) as place:
         try:
@@ -125,7 +125,7 @@ def load_predictor(config: DictConfig) -> tuple[Predictor, Threshold]:
     return predictor_of(config, weights, config.device, threshold.score), threshold
 
 
-def write_content(place: Path, found: list[Found], predictor: Predictor, pictures: dict[Path, Path]) -> None:
+def write_content(place: Path, found: list[Prediction], predictor: Predictor, pictures: dict[Path, Path]) -> None:
     place.mkdir(parents=True, exist_ok=True)
     content = coco_content(found, predictor.class_names, predictor.category_ids, pictures)
     (place / CONTENT).write_text(json.dumps(content))

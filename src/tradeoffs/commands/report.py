@@ -22,6 +22,7 @@ from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import measure_model
 from tradeoffs.metrics.evidence import Evidence, save_evidence
+from tradeoffs.model_facts import operating_point_of
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record, write_record
 from tradeoffs.results.statistics import over_images
@@ -78,7 +79,8 @@ def report(
             record.cost = measured_cost(task, data, device)
             write_record(folder / "result.json", record)
         run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
-        show(record, folder, f"{run} {folder.name}" if folder.name.startswith("num_proposals=") else run)
+        own = operating_point_of(config.model)
+        show(record, folder, f"{run} {folder.name}" if own and folder.name.startswith(f"{own.name}=") else run)
     return task.scores.summary[task.headline]
 
 
@@ -90,15 +92,18 @@ def report_points(
     scored: dict[int, Scored],
     stopped: str | None = None,
 ) -> float:
-    """A folder and a record for each number of proposals; returns the last headline score. The task stays as it is."""
-    model, own, score = task.model, (task.metric, task.scores, task.model.num_proposals), float("nan")
-    for count, (task.metric, task.scores) in scored.items():
-        point = config.copy()
-        point.model.num_proposals = model.num_proposals = count
-        print(f"\n{count} proposals")
-        save_settings(point, folder / f"num_proposals={count}")
-        score = report(point, folder / f"num_proposals={count}", task, data, stopped=stopped)
-    task.metric, task.scores, model.num_proposals = own
+    """A folder and a record for each operating point; returns the last headline score. The task stays as it is."""
+    name, title, _ = operating_point_of(config.model)
+    own, score = (task.metric, task.scores, getattr(task.model, name)), float("nan")
+    for value, (task.metric, task.scores) in scored.items():
+        at_value = config.copy()
+        at_value.model[name] = value
+        setattr(task.model, name, value)  # is timed with it
+        print(f"\n{value} {title}")
+        save_settings(at_value, folder / f"{name}={value}")
+        score = report(at_value, folder / f"{name}={value}", task, data, stopped=stopped)
+    task.metric, task.scores, most = own
+    setattr(task.model, name, most)
     return score
 
 

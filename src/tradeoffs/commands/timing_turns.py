@@ -108,8 +108,8 @@ class TimingInTurns:
 
     def prepare(self, timing: ModelTiming) -> None:
         model, timing.trained = self.build(timing.config)
-        if self.settings.cuda_graphs and hasattr(model, "num_proposals"):
-            raise UserError("cuda_graphs=true: suppression of proposals waits for the GPU, which no graph can record")
+        if self.settings.cuda_graphs and (waits := getattr(model, "waits_for_gpu", None)):
+            raise UserError(f"cuda_graphs=true: {waits} waits for the GPU, which no graph can record")
         image = self.photos.batch(timing.config, 1).to(self.device)
         network = prepare(model, image, fuse=True, channels_last=True)
         timing.network_cost = network_cost(model, network, image)

@@ -19,6 +19,7 @@ from torch import nn
 from tradeoffs.commands.report import Outcome, compare, report, report_points, show
 from tradeoffs.commands.trainer import build_trainer, quieten, require_devices
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_point_of
 from tradeoffs.results.columns import COLUMNS
 from tradeoffs.results.record import read_record
 from tradeoffs.runs.build import build_data, build_task
@@ -38,7 +39,7 @@ from tradeoffs.runs.weights import require_fitting, start_from_published
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO, drop_training_state
 from tradeoffs.training.checkpoints import Checkpoints
 from tradeoffs.training.ema import WeightAverage
-from tradeoffs.training.last_ones import LastOnes
+from tradeoffs.training.last_step_and_epoch import LastStepAndEpoch
 from tradeoffs.training.loggers import finish, log_summary, log_table, require_packages
 from tradeoffs.training.metrics_csv import MetricsCSV
 from tradeoffs.training.nonfinite import NonFiniteLoss
@@ -143,12 +144,12 @@ def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Ca
     checkpoints = Checkpoints(folder / "checkpoints", monitor, every_n_minutes=config.checkpoint_minutes)
     return [
         NonFiniteLoss(folder),
-        LastOnes(),
+        LastStepAndEpoch(),
         Throughput(),
         Progress(monitor, final="validation of the best weights"),
         *([WeightAverage(config.ema)] if config.ema else []),
         PredictionPictures(folder),
-        OperatingPoints(rising(config.operating_points) if "num_proposals" in config.model else []),
+        OperatingPoints(rising(config.operating_points) if operating_point_of(config.model) else []),
         *([StopHopeless(ComparableRuns(config, hashes).curves, checkpoints)] if config.stop_hopeless is True else []),
         checkpoints,
     ]

@@ -12,7 +12,7 @@ from flask import Flask, abort, request
 
 from tradeoffs.dashboard import address, theme
 from tradeoffs.dashboard.pages import compare, controls, figures, limit, run, saving, table
-from tradeoffs.dashboard.pages.parts import problem
+from tradeoffs.dashboard.pages.components import problem
 from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
 from tradeoffs.results.question import counted

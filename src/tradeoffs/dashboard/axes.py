@@ -13,14 +13,14 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.results.columns import COLUMNS, TIMES, Column
+from tradeoffs.results.columns import COLUMNS, POINTS, TIMES, Column
 from tradeoffs.results.record import Record
 
 DIGITS = 8  # of a setting, which nobody types more of
 BACKBONES = Path(__file__).with_name("backbones.csv")
 # What another device, or other company on it, changes.
 TIMED = (*TIMES, "images_per_second", "memory", "minutes")
-GROUPING = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep", "seed", "precision")
+GROUPING = ("backbone", "model", "image_size", *POINTS, "data", "device", "sweep", "seed", "precision")
 
 
 def kind(record: Record) -> str:
@@ -48,7 +48,7 @@ EXTRA = {
 # What no record tells: its folder, and how many were averaged.
 ASIDE = {name: Column(name, "", None, lambda record: None) for name in ("sweep", "seeds")}
 AXES = COLUMNS | EXTRA | ASIDE
-NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", "num_proposals", "epochs"]
+NUMBERS = [name for name, column in AXES.items() if column.better] + ["image_size", *POINTS, "epochs"]
 CHOICES = {
     "x": NUMBERS,
     "y": NUMBERS,
@@ -64,7 +64,7 @@ def sweep_of(run: str) -> str:
     return run.partition("/evaluations/")[0].rpartition("/")[0]
 
 
-def written(value: object) -> str:
+def formatted(value: object) -> str:
     """A value as people write it, in three or four digits; a dash where there is none."""
     if value is None or value != value or value == "":
         return "-"
@@ -88,7 +88,7 @@ def setting(value: object) -> str:
 
 def plain(value: object) -> str:
     """A value as it stands in an address: whole numbers without a point."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else written(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else formatted(value)
 
 
 def choices_in(view: View, usual: dict[str, str]) -> dict[str, str]:
@@ -120,5 +120,5 @@ def hovers(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def texts_of(values: pd.Series) -> list[str]:
-    texts = map(written, values)
+    texts = map(formatted, values)
     return list(texts if is_numeric_dtype(values) else map(html.escape, texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,22 +13,23 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import AXES, TIMED, capital, hovers, label, plain
 from tradeoffs.dashboard.bars import PARTS, SIZES, by_object_size, memory_bars, time_bars
 from tradeoffs.dashboard.filters import panels
-from tradeoffs.dashboard.lines import by_proposals, by_resolution, paths
+from tradeoffs.dashboard.lines import by_operating_point, by_resolution, paths
 from tradeoffs.dashboard.scatter import Choices, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
-from tradeoffs.results.columns import ACCURACY, headline
+from tradeoffs.model_facts import OperatingPoint
+from tradeoffs.results.columns import ACCURACY, POINTS, headline
 from tradeoffs.task_facts import scores_of
 
 THRESHOLDS = {"AP50": "AP at IoU 0.5", "AP75": "AP at IoU 0.75"}
 
 SCORE = "score"  # stands for what most of the shown runs are compared by
-ALIKE = ("backbone", "model", "image_size", "num_proposals", "data", "device", "sweep")
+ALIKE = ("backbone", "model", "image_size", *POINTS, "data", "device", "sweep")
 
 
 class Figure(NamedTuple):
     """`needs` are columns beside those chosen as x and y, `shows` those that it can do without.
 
-    `choices` are what can be chosen, with the default. Of runs that differ in the column `largest` alone, it has that
+    `choices` are what can be chosen, with the default. Of runs that differ in a column of `largest` alone, it has that
     where it is largest. A figure of lines joins runs that differ in the column `along`; `remedy` fills an empty one.
     """
 
@@ -39,7 +41,7 @@ class Figure(NamedTuple):
     needs: tuple[str, ...] = ()
     barred: bool = False  # a bar for each run, so only some fit
     shows: tuple[str, ...] = ()
-    largest: str | None = None
+    largest: tuple[str, ...] = ()
     along: str | None = None
     remedy: str = "Filters may have left out the others."
 
@@ -79,17 +81,17 @@ class Figure(NamedTuple):
     def drawable(self, rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
         """The rows that it shows."""
         rows = rows[self.whole(rows, choices)]
-        if self.largest is None:
-            return rows
-        most = rows.groupby(self.alike, dropna=False)[self.largest].transform("max")
-        return rows[most.isna() | (rows[self.largest] == most)]
+        for name in self.largest:
+            most = rows.groupby(self.alike, dropna=False)[name].transform("max")
+            rows = rows[most.isna() | (rows[name] == most)]
+        return rows
 
     def lacking(self, rows: pd.DataFrame, choices: Choices) -> int:
         """How many models have no row that could be shown. A row that differs in `largest` alone is no other model."""
         whole = self.whole(rows, choices)
-        if self.largest is None:
+        if not self.largest:
             return int((~whole).sum())
-        keys = [rows[name].map(plain) for name in (*self.alike, self.largest)]
+        keys = [rows[name].map(plain) for name in (*self.alike, *self.largest)]
         counts = pd.DataFrame({"whole": whole, "lost": ~whole}).groupby(keys).sum()
         models = counts.groupby(level=self.alike)
         elsewhere = models["whole"].transform("sum") - counts["whole"]
@@ -102,7 +104,7 @@ class Figure(NamedTuple):
 
     @property
     def alike(self) -> list[str]:
-        return [name for name in ALIKE if name != self.largest]
+        return [name for name in ALIKE if name not in self.largest]
 
 
 def thresholds(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
@@ -128,6 +130,22 @@ def figures_of(rows: pd.DataFrame, table: pd.DataFrame) -> dict[str, Figure]:
     return {name: figure.of(rows) for name, figure in FIGURES.items() if table.empty or figure.fits(table)}
 
 
+def by_point(point: OperatingPoint) -> Figure:
+    """Figure 6 of the paper, of any operating point."""
+    name, title, values = point
+    return Figure(
+        *(f"Accuracy and time by {title}", "6"),
+        f"Models with fewer and more {title}: accuracy (solid, left) and time (dotted, right), each with the largest "
+        "images that it was run with.",
+        *(partial(by_operating_point, name=name), {"scale": "linear"}, (name,)),
+        shows=(SCORE, "ms"),
+        largest=("image_size",),
+        along=name,
+        remedy=f"This scores a model with several: "
+        f"python evaluate.py run=NAME {name}={','.join(map(str, values))} measure=true",
+    )
+
+
 LOOKS = {"colour": "backbone", "symbol": "model"}
 FIGURES = {
     "frontier": Figure(
@@ -142,41 +160,31 @@ FIGURES = {
         "Does a backbone that is better on ImageNet do better here? Its top-1 accuracies are those of table 2 of the "
         "paper; other backbones are left out.",
         *(scatter, {"x": "backbone_accuracy", "y": SCORE, **LOOKS, "size": "", "scale": "linear"}),
-        largest="num_proposals",
+        largest=(*POINTS,),
     ),
     "objects": Figure(
         *("Accuracy by size of objects", "4"),
         "Accuracy on small (below 32² pixels), medium and large (above 96²) objects, the best model first.",
         *(by_object_size, {}, (SCORE, *SIZES)),
         barred=True,
-        largest="num_proposals",
+        largest=(*POINTS,),
     ),
     "resolution": Figure(
         *("Small and large objects by image size", "5"),
         "The same model with images of several sizes, joined by a line: what a larger image gives on small objects "
         "and on large ones. Two-stage models have the most proposals that they were run with.",
         *(by_resolution, {"x": "AP_large", "y": "AP_small", "scale": "linear"}, ("image_size",)),
-        largest="num_proposals",
+        largest=(*POINTS,),
         along="image_size",
         remedy="This trains one with two sizes: python train.py -m image_size=300,600",
     ),
-    "proposals": Figure(
-        *("Accuracy and time by proposals", "6"),
-        "Two-stage models with fewer and more proposals: accuracy (solid, left) and time (dotted, right), each with "
-        "the largest images that it was run with.",
-        *(by_proposals, {"scale": "linear"}, ("num_proposals",)),
-        shows=(SCORE, "ms"),
-        largest="image_size",
-        along="num_proposals",
-        remedy="This scores a two-stage model with several: "
-        "python evaluate.py run=NAME num_proposals=10,50,300 measure=true",
-    ),
+    **{point.title: by_point(point) for point in POINTS.values()},
     "time": Figure(
         *("Time in parts", "7"),
         "What the time of an image is spent on, the fastest model first.",
         *(time_bars, {}, ("ms", *PARTS)),
         barred=True,
-        largest="num_proposals",
+        largest=(*POINTS,),
     ),
     "arithmetic": Figure(
         *("Time against multiply-adds", "8"),
@@ -188,7 +196,7 @@ FIGURES = {
         "The most memory that a large batch takes, the leanest model first.",
         *(memory_bars, {"x": "memory"}),
         barred=True,
-        largest="num_proposals",
+        largest=(*POINTS,),
     ),
     "memory_time": Figure(
         *("Time against memory", "10"),

@@ -1,4 +1,4 @@
-"""Runs that differ in one setting alone, joined by a line: images of several sizes, numbers of proposals."""
+"""Runs that differ in one setting alone, joined by a line: images of several sizes, operating points."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def paths(rows: pd.DataFrame, along: str) -> Iterator[tuple[str, str, pd.DataFra
 
 def apart(along: str) -> list[str]:
     """What runs that are joined have in common."""
-    return ["backbone", "model", "sweep", *(["image_size"] if along == "num_proposals" else [])]
+    return ["backbone", "model", "sweep", *(["image_size"] if along != "image_size" else [])]
 
 
 def alone(rows: pd.DataFrame, along: str) -> int:
@@ -61,27 +61,27 @@ def by_resolution(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices
     return figure
 
 
-def by_proposals(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    """Accuracy solid, time dotted with an axis of its own."""
+def by_operating_point(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices, name: str) -> go.Figure:
+    """Accuracy solid, time dotted with an axis of its own, against the column `name`."""
     score = headline(rows)
     looks = Looks.of(everything)
     template, texts = hovers(rows)
     figure = go.Figure(layout=LAYOUT)
-    for backbone, model, path in paths(rows, "num_proposals"):
+    for backbone, model, path in paths(rows, name):
         colour = looks.colours[backbone]
         look = {
-            "x": path["num_proposals"],
+            "x": path[name],
             "mode": "lines+markers",
             "marker": {"color": colour, "symbol": looks.symbols[model], "size": 9},
             "customdata": texts.loc[path.index],
             "hovertemplate": template,
             "showlegend": False,
         }
-        for name, drawn in {score: {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
-            if path[name].notna().any():
-                figure.add_scatter(y=path[name], line_color=colour, **drawn, **look)
+        for shown, drawn in {score: {"line_dash": "solid"}, "ms": {"line_dash": "dot", "yaxis": "y2"}}.items():
+            if path[shown].notna().any():
+                figure.add_scatter(y=path[shown], line_color=colour, **drawn, **look)
     add_legend(figure, rows, looks, "backbone", "model")
-    figure.update_xaxes(title_text=label("num_proposals"), **ticks(rows["num_proposals"], choices["scale"]))
+    figure.update_xaxes(title_text=label(name), **ticks(rows[name], choices["scale"]))
     figure.update_layout(
         yaxis={"title": f"{label(score)}, solid", "rangemode": "nonnegative"},
         yaxis2={"title": f"{label('ms')}, dotted", "rangemode": "tozero", **SECOND},

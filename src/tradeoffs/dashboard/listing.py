@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, plain, written
+from tradeoffs.dashboard.axes import AXES, formatted, plain
 from tradeoffs.results.bounds import bounds, doubtful, untrained
-from tradeoffs.results.columns import ACCURACY, HEADS, TOGETHER, headline
+from tradeoffs.results.columns import ACCURACY, HEADS, POINTS, TOGETHER, headline
 from tradeoffs.results.names import short_names
 from tradeoffs.task_facts import first_two
 
@@ -18,11 +18,11 @@ STAR, CLOSE = "★", "☆"
 
 # What is asked for first stands where a narrow window shows it.
 USUAL = (
-    *("model", "backbone", "image_size", "num_proposals", "seed", "seeds"),
+    *("model", "backbone", "image_size", *POINTS, "seed", "seeds"),
     *("images_per_second", "multiply_adds", "parameters", "memory", "status"),
 )
 SHORT = {"model": "model", **{name: name for name in ACCURACY}}  # heads, beside those of the results
-IDENTITY = ("model", "backbone", "image_size", "num_proposals", "seed")
+IDENTITY = ("model", "backbone", "image_size", *POINTS, "seed")
 IN_TEXT = ("name", "sweep", "model", "backbone", "data", "device", "status", "error", "kind", "task", "seed")
 
 
@@ -30,7 +30,7 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
     """Those in which something is written; the state only if it is not the same for all."""
     scores = dict.fromkeys([headline(rows), *(name for task in rows["task"].unique() for name in first_two(task))])
     best, *others = scores
-    known = [name for name in (best, "ms", *others, *USUAL) if name in rows and rows[name].map(written).ne("-").any()]
+    known = [name for name in (best, "ms", *others, *USUAL) if name in rows and rows[name].map(formatted).ne("-").any()]
     alike = {
         name
         for name in ("status", "seeds", "seed")
@@ -112,7 +112,7 @@ def marked(rows: pd.DataFrame, name: str) -> list[str]:
     """The values of a column as text: with a ! behind a disturbed time, a ? where it was hardly trained."""
     shaken = doubtful(rows, name)
     little = untrained(rows) if name in ACCURACY else np.zeros(len(rows), dtype=bool)
-    texts = map(written, rows[name])
+    texts = map(formatted, rows[name])
     return [
         f"{text}{'!' if no_rest else ''}{'?' if few else ''}" if text != "-" else text
         for text, no_rest, few in zip(texts, shaken, little, strict=True)

@@ -94,7 +94,7 @@ class Store:
     def _found(self) -> dict[str, int]:
         """Names of runs, and when their records were written."""
         start = len(str(self._place)) + 1
-        return {str(file.parent)[start:] or ".": written(file) for file in records_below(self._place)}
+        return {str(file.parent)[start:] or ".": changed_at(file) for file in records_below(self._place)}
 
     def _read(self, found: dict[str, int]) -> None:
         known = self._entries
@@ -115,7 +115,7 @@ class Store:
         return TimedModel(time_written, row, tuple(column.read(record) for column in EXTRA.values()))
 
 
-def written(file: Path) -> int:
+def changed_at(file: Path) -> int:
     """0 for a file that is gone by now."""
     try:
         return file.stat().st_mtime_ns

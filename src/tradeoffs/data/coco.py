@@ -100,7 +100,7 @@ class CocoDataset:
         ids = self.category_ids
         return [*ids, *([0 if 0 not in ids else max(ids) + 1] if self.unmarked == len(ids) else [])]
 
-    def photos(self) -> set[str]:
+    def image_paths(self) -> set[str]:
         """The paths of all files."""
         folder = self.images_dir.resolve()
         return {os.path.join(folder, self.file_names[index]) for index in range(len(self))}  # noqa: PTH118 (fast)

@@ -166,7 +166,7 @@ class CocoDataModule(LightningDataModule):
             raise UserError(f"{self.num_classes} classes are too many for label maps, which tell {MOST_CLASSES} apart")
 
     def _warn_of_equal_photos(self) -> None:
-        if both := self.train.photos() & self.val.photos():
+        if both := self.train.image_paths() & self.val.image_paths():
             log.warning(
                 f"warning: {len(both)} of {len(self.val)} validation photos are also trained on, the first is "
                 f"{min(both)}: scores are too good"

@@ -53,7 +53,7 @@ class MissingSplitError(UserError):
         ways = conversions(root) if any(entry.what == "annotations" for entry in lacking) else {}
         if ways and "coco" not in ways:
             what = ", no ".join(dict.fromkeys(entry.split for entry in lacking))
-            super().__init__(f"no {what} in COCO format in {root}, but {_told(ways)}")
+            super().__init__(f"no {what} in COCO format in {root}, but {_ways_to_convert(ways)}")
             return
         names = [f"{entry.split} {entry.what}" for entry in lacking]
         looked = [f"looked for {', '.join(entry.places)}" for entry in lacking]
@@ -62,7 +62,7 @@ class MissingSplitError(UserError):
         super().__init__(
             f"no {', no '.join(names)} in {root}{'' if several else f': {looked[0]}'}; "
             f"give {give}, relative to data.root (. is that folder itself)"
-            f"{f', or convert the {_told(ways)}' if ways else ''}",
+            f"{f', or convert the {_ways_to_convert(ways)}' if ways else ''}",
             tuple(f"{name}: {places}" for name, places in zip(names, looked, strict=True)) if several else (),
         )
 
@@ -207,7 +207,7 @@ def _options(source: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in source.items() if not key.startswith("_")}
 
 
-def _told(ways: Mapping[str, str]) -> str:
+def _ways_to_convert(ways: Mapping[str, str]) -> str:
     return " or ".join(f"{FORMATS[name].partition(',')[0]}; type: {command}" for name, command in ways.items())
 
 

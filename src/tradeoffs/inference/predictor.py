@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import Sample, collate, unlabelled
 from tradeoffs.errors import UserError
-from tradeoffs.inference.found import Found
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
+from tradeoffs.inference.prediction import Prediction
 from tradeoffs.inference.regions import Regions
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
@@ -76,7 +76,7 @@ class Predictor:
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
-    def __call__(self, source: object, min_score: float | None = None) -> Found | list[Found]:
+    def __call__(self, source: object, min_score: float | None = None) -> Prediction | list[Prediction]:
         """What is in an image; a list for a list, a batch of images, a folder or a pattern like `photos/*.jpg`.
 
         An image is a path, an address (`https://...`), a PIL image, an array or a tensor, in RGB; see `pixels_of`.
@@ -90,7 +90,7 @@ class Predictor:
 
     def stream(
         self, source: object, min_score: float | None = None, faults: list[str] | None = None
-    ) -> Iterator[Found]:
+    ) -> Iterator[Prediction]:
         """One after the other what is in many images, of which few are in memory at any time.
 
         Args:
@@ -103,14 +103,14 @@ class Predictor:
 
     def find(
         self, items: Iterable[Item], min_score: float | None = None, faults: list[str] | None = None
-    ) -> Iterator[Found]:
+    ) -> Iterator[Prediction]:
         """The same for items."""
         least = self.min_score if min_score is None else min_score
         if not 0 <= least <= 1:
             raise UserError(f"min_score={least} is impossible; min_score is a number from 0 to 1")
         return self._find(items, least, faults)
 
-    def _find(self, items: Iterable[Item], min_score: float, faults: list[str] | None) -> Iterator[Found]:
+    def _find(self, items: Iterable[Item], min_score: float, faults: list[str] | None) -> Iterator[Prediction]:
         with ThreadPoolExecutor(THREADS) as pool:
             pictures = readable(ahead(pool, self._read, items, self.batch_size), faults)
             for batch in batched(pictures, self.batch_size):
@@ -123,7 +123,7 @@ class Predictor:
             return fault
         return Picture(item, pixels, unlabelled(pixels, self.resize))
 
-    def _detect(self, pictures: list[Picture], min_score: float) -> Iterator[Found]:
+    def _detect(self, pictures: list[Picture], min_score: float) -> Iterator[Prediction]:
         """Inputs of different size are padded to a common multiple, as in training."""
         resized = [picture.sample for picture in pictures]
         batch = collate(resized, self.resize.multiple, self.resize.padding).to(self.device)
@@ -140,7 +140,7 @@ class Predictor:
             boxes, labels, scores = (
                 part[row][sure[row]].clone() for part in (detections.boxes, detections.labels, detections.scores)
             )
-            yield Found(
+            yield Prediction(
                 boxes=boxes,
                 labels=labels,
                 scores=scores,

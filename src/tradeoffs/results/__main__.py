@@ -75,7 +75,7 @@ def show(given: argparse.Namespace) -> None:
     if given.csv is not None:
         require_place(given.csv)
 
-    from tradeoffs.results.print import print_tables, written_tables  # pandas takes half a second
+    from tradeoffs.results.print import formatted_tables, print_tables  # pandas takes half a second
     from tradeoffs.results.table import read_table
 
     found = read_table(given.places)
@@ -85,7 +85,7 @@ def show(given: argparse.Namespace) -> None:
         places = ", ".join(map(str, given.places))
         raise UserError(f"no records in {places}; train something first, or name other folders")
     if given.format:
-        print(written_tables(found.table, given.x, given.y, given.format), end="")
+        print(formatted_tables(found.table, given.x, given.y, given.format), end="")
     elif question is None:
         print_tables(found.table, given.x, given.y)
     if question is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import was_busy
+from tradeoffs.model_facts import operating_points
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
 from tradeoffs.task_facts import all_scores
@@ -142,6 +143,7 @@ def protocol(record: Record) -> str | None:
 
 
 ACCURACY = all_scores()
+POINTS = operating_points()
 ONE = ("cost", "batches", "1")
 
 
@@ -160,7 +162,7 @@ TOGETHER = ("task", "data", "device")  # what runs must have in common for their
 # Short titles, for heads of tables; where there is none, the name of the column is short.
 HEADS = {
     "image_size": "px",
-    "num_proposals": "proposals",
+    **{point.name: point.title for point in POINTS.values()},
     "ms": "ms",
     "images_per_second": "images/s",
     "multiply_adds": "G mult-adds",
@@ -179,7 +181,7 @@ BEFORE_SCORES = {
     "backbone": Column("backbone", "", None, inside("who", "backbone")),
     "data": Column("data", "", None, data),
     "image_size": Column("image size", "px", None, size),
-    "num_proposals": Column("proposals", "", None, inside("config", "model", "num_proposals")),
+    **{name: Column(point.title, "", None, inside("config", "model", name)) for name, point in POINTS.items()},
     "seed": Column("seed", "", None, inside("who", "seed")),
 }
 COLUMNS = {

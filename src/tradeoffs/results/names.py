@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tradeoffs.model_facts import operating_points
 from tradeoffs.results.seeds import SEED
 
 # Settings of a name that have columns of their own.
@@ -20,15 +21,14 @@ IN_COLUMNS = (
     "backbone.name",
     "data",
     "image_size",
-    "model.num_proposals",
-    "num_proposals",
+    *(key for name in operating_points() for key in (f"model.{name}", name)),
 )
 NEXT = re.compile(r",(?=[+~]*[\w.@/]+=)")  # a value may hold commas itself, where a folder is named by a whole grid
 EVALUATED = "evaluations/default"  # with the settings of the run
 PREFIX = "trained="  # of a benchmark of trained runs
 
 
-def told_apart(rows: pd.DataFrame) -> Iterator[str]:
+def distinguishing_names(rows: pd.DataFrame) -> Iterator[str]:
     """Of the folders of rows, what they do not share and no column says."""
     folders = list(map(os.path.abspath, rows.index))
     shared = os.path.commonpath(folders)
@@ -56,7 +56,11 @@ def beyond_columns(setting: str) -> str:
     return mark[1] if mark else ""
 
 
-UNITS = {"image_size": "{} px", "num_proposals": "{} proposals", "seed": "seed {}"}
+UNITS = {
+    "image_size": "{} px",
+    **{point.name: f"{{}} {point.title}" for point in operating_points().values()},
+    "seed": "seed {}",
+}
 
 
 def short_names(rows: pd.DataFrame, units: bool = False) -> list[str]:
@@ -72,7 +76,7 @@ def short_names(rows: pd.DataFrame, units: bool = False) -> list[str]:
     counts = Counter(names)
     if len(counts) == len(names):
         return names
-    folders = zip(names, told_apart(rows), strict=True)
+    folders = zip(names, distinguishing_names(rows), strict=True)
     return [f"{name} {folder}".strip() if counts[name] > 1 else name for name, folder in folders]
 
 

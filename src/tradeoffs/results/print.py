@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
-from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, TOGETHER, headline
+from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, POINTS, TOGETHER, headline
 from tradeoffs.results.data_marks import data_marks, data_note
 from tradeoffs.results.formats import FORMATS
-from tradeoffs.results.names import short_names, told_apart
+from tradeoffs.results.names import distinguishing_names, short_names
 from tradeoffs.results.seeds import over_seeds_table
 from tradeoffs.results.terminal import fill, least_width
 from tradeoffs.task_facts import first_two
 
-SHOWN = ("model", "backbone", "image_size", "num_proposals")
+SHOWN = ("model", "backbone", "image_size", *POINTS)
 WORDS = ("model", "backbone", "other settings")
 COSTS = ("ms", "multiply_adds", "parameters", "memory")
 MARKS = {"*": "* no other run is as good in both and better in one", "~": "~ no other run beats it for sure"}
@@ -39,7 +39,7 @@ def print_tables(runs: pd.DataFrame, x: str, y: str | None = None) -> None:
         console.print(f"{run['status']}: {folder}: {run['error']}", markup=False, highlight=False)
 
 
-def written_tables(runs: pd.DataFrame, x: str, y: str | None, form: str) -> str:
+def formatted_tables(runs: pd.DataFrame, x: str, y: str | None, form: str) -> str:
     """The same in one of `FORMATS`, with all columns."""
     tables = [
         FORMATS[form](
@@ -105,7 +105,7 @@ def columns_of(rows: pd.DataFrame, numbers: list[str], x: str, y: str) -> dict[s
     varying = [name for name in SHOWN if rows[name].nunique(dropna=False) > 1] or ["model"]
     columns = {name: [text(value) for value in rows[name]] for name in varying}
     if rows.duplicated(list(SHOWN)).any():  # what they are told apart by, then
-        columns["other settings"] = list(told_apart(rows))
+        columns["other settings"] = list(distinguishing_names(rows))
     columns |= data_marks(rows)
     for name in ("epochs", "images_seen"):
         if rows[name].nunique() > 1:

@@ -11,26 +11,26 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tradeoffs.errors import UserError
-from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS
+from tradeoffs.results.columns import ASIDE, BOUNDS, COLUMNS, POINTS
 from tradeoffs.results.doubt import LITTLE
 from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
 NUMBERS = ["score", *BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
-NUMERIC = {*NUMBERS, "image_size", "num_proposals", "epochs", "images_seen", "large_batch"}
+NUMERIC = {*NUMBERS, "image_size", *POINTS, "epochs", "images_seen", "large_batch"}
 OF_TRAINING = ("epochs", "images_seen", "hardly_trained")  # which hold for the evaluations of a run, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
 
 
-class Found(NamedTuple):
+class RunTable(NamedTuple):
     """A row for each record, its folder the index; and a line for each record that cannot be read."""
 
     table: pd.DataFrame
     faults: list[str]
 
 
-def read_table(places: Iterable[Path]) -> Found:
+def read_table(places: Iterable[Path]) -> RunTable:
     """All records in the places and below. Raises UserError for a place that does not exist."""
     rows, faults = {}, []
     for file in find_records(places):
@@ -38,7 +38,7 @@ def read_table(places: Iterable[Path]) -> Found:
             _, rows[str(file.parent)] = record_and_row(file)
         except UserError as fault:
             faults.append(str(fault))
-    return Found(table_of(rows), faults)
+    return RunTable(table_of(rows), faults)
 
 
 def table_of(rows: dict[str, list]) -> pd.DataFrame:

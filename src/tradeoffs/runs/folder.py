@@ -8,22 +8,24 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.files import write_whole
+from tradeoffs.model_facts import operating_point_of
 from tradeoffs.results.record import Record, record_or_none
 
 
 def unscored_points(config: DictConfig) -> str | None:
     """The command that scores a finished run with the operating points that were no setting when it was trained."""
-    if "num_proposals" not in config.model or not config.get("operating_points"):
+    point = operating_point_of(config.model)
+    if point is None or not config.get("operating_points"):
         return None
-    folder, points = Path(config.runs) / config.name, config.operating_points
-    places = [folder / "evaluations", *folder.glob("evaluations/num_proposals=*")]
-    counts = [
-        str(count)
-        for count in ([points] if isinstance(points, int) else points)
-        if not any((place / f"num_proposals={count}/result.json").exists() for place in places)
+    folder, values = Path(config.runs) / config.name, config.operating_points
+    places = [folder / "evaluations", *folder.glob(f"evaluations/{point.name}=*")]
+    missing = [
+        str(value)
+        for value in ([values] if isinstance(values, int) else values)
+        if not any((place / f"{point.name}={value}/result.json").exists() for place in places)
     ]
     run = shlex.quote(f"run={folder}")
-    return f"python evaluate.py {run} num_proposals={','.join(counts)} measure=true" if counts else None
+    return f"python evaluate.py {run} {point.name}={','.join(missing)} measure=true" if missing else None
 
 
 def save_config(config: DictConfig, folder: Path) -> None:

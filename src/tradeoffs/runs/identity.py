@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.files import CONF
+from tradeoffs.model_facts import operating_points
 from tradeoffs.results.neutral import PLACES, matters
 from tradeoffs.results.record import Identity, config_hash, flat
 from tradeoffs.runs.data_hashes import Hashes
@@ -15,7 +16,7 @@ from tradeoffs.settings.saved_runs import find_run
 # Settings of an evaluation that leave the run as it was trained: its record is one of the run itself. And defaults of
 # settings that earlier runs did not have.
 AS_TRAINED = (
-    *(("checkpoint", "best"), ("num_proposals", None)),
+    *(("checkpoint", "best"), *((name, None) for name in operating_points())),
     *(("task.max_detections", 100), ("task.headline", "mAP"), ("backbone.width", None), ("backbone.width", 1.0)),
     *(("model.head_lr", 1.0), ("backbone.drop_path", 0.0), ("task.layer_decay", 1.0)),
 )

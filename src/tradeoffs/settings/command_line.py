@@ -10,6 +10,7 @@ from typing import NoReturn
 from hydra._internal.utils import get_args_parser
 
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_points
 from tradeoffs.settings.published import as_group, as_run
 from tradeoffs.versions import versions
 
@@ -19,7 +20,6 @@ PATHS = (
     *("backbone.weights", "weights.file"),
 )
 OF_RUNS = ("predict", "evaluate", "benchmark")  # commands for which published weights are a run
-LISTS = ("num_proposals",)  # settings of one job that may have several values: 10,20 means [10,20]
 
 
 def read_arguments(config_name: str = "") -> Namespace:
@@ -50,7 +50,7 @@ def fail_to_read(message: str) -> NoReturn:
 def quote_value(override: str) -> str:
     """The same override for Hydra's parser: a run's own name has commas, a photo's perhaps brackets."""
     key, _, value = override.partition("=")
-    if key in LISTS and "," in value and not value.startswith("["):
+    if key in operating_points() and "," in value and not value.startswith("["):  # several values in one job
         return f"{key}=[{value}]"
     if key.lstrip("+") not in PATHS or value.startswith(('"', "'", "$")):
         return override

@@ -18,7 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
+from tradeoffs.model_facts import KEY as OPERATING_POINT
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
+from tradeoffs.settings.overrides import with_choices
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_settings import SAVED_RUN, offer_saved_run
 from tradeoffs.settings.usual import with_usual
@@ -59,11 +61,12 @@ def require_published_backbone(config: DictConfig, config_name: str, conf: Path)
 def settle(config: DictConfig) -> None:
     """Computes what depends on the overrides while those are at hand: not in every process they are.
 
-    Names and paths that look like numbers are words all the same. What the task is scored by is no setting.
+    Names and paths that look like numbers are words all the same. What a task or model says of itself is no setting.
     """
     with open_dict(config):
         for key in KEYS:
             (config.get("task") or {}).pop(key, None)
+        (config.get("model") or {}).pop(OPERATING_POINT, None)
     for key in {"name", "output", "runs"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = word_at(config, key)
@@ -134,6 +137,7 @@ def compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) -
     overrides = with_usual(overrides)
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         offer_saved_run({override.key_or_group: override.value() for _, override in parse(overrides)}, conf)
+        with_choices.cache_clear()  # of another run
     try:
         with hydra_for(config_name, conf):
             return hydra.compose(config_name, list(overrides), return_hydra_config=True)

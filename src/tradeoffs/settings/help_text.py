@@ -17,6 +17,7 @@ import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tradeoffs.model_facts import KEY as OPERATING_POINT
 from tradeoffs.settings.compose import chosen_parts, leaves
 
 WIDTH = 120
@@ -25,7 +26,8 @@ LONGEST_VALUE = 40
 LINE = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z_]\w*):(?:\s+(?P<value>[^\s#].*?))?(?:\s+#\s+(?P<explanation>.+))?")
 ENTRY = re.compile(r"(?:optional |override )*/?(?P<group>\w[\w/]*)(?:@\S+)?")
 OPTIONS = "Also: --version, and --cfg job, which prints all settings as they will be, and does nothing else."
-ABOUT = ("task.name", "model.task", "data.name")  # what a choice says about itself; nothing to set
+# What a choice says about itself; nothing to set.
+ABOUT = ("task.name", "model.task", f"model.{OPERATING_POINT}.", "data.name")
 
 
 def usage(config_name: str, conf: Path, overrides: Sequence[str] = (), groups_of: str | None = None) -> str:
@@ -147,7 +149,7 @@ def explained(text: str) -> Iterator[tuple[str, str | None, str | None]]:
 
 
 def settable(key: str) -> bool:
-    return key not in ABOUT and key.rpartition(".")[2] not in ("_target_", "_partial_")
+    return not key.startswith(ABOUT) and key.rpartition(".")[2] not in ("_target_", "_partial_")
 
 
 def written(key: str, value: object) -> str:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 
 from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.settings.published import WITHOUT_FILES
 
 # Settings that are easily given without the choice to which they belong.
 OF_CHOICE = {"data.root": "data=coco_folder or image_folder"}
@@ -37,8 +38,7 @@ def unreadable(override: str) -> UserError:
 
 
 def unknown_choice(group: str, choice: str, choices: Iterable[str]) -> UserError:
-    if group == "weights":
-        choices = [*choices, "timm"]  # a word for several settings, see settings/published.py
+    choices = [*choices, *WITHOUT_FILES.get(group, ())]
     return UserError(f"{group}={choice} is unknown;{nearest(choice, choices)} choose: {', '.join(sorted(choices))}")
 
 

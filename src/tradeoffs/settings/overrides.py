@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import hydra
@@ -25,8 +26,8 @@ def effective(overrides: Sequence[str], config: DictConfig, part_of_hydra: DictC
     conf, job = main_folder(part_of_hydra), part_of_hydra.job
     groups = [text for text in overrides if (conf / key_of(text)).is_dir()]
     with hydra_begun(conf, job.name):
-        groups = needed(groups, job.config_name)
-        before = OmegaConf.to_container(hydra.compose(job.config_name, with_usual(groups)), resolve=False)
+        groups = needed(groups, conf, job.config_name)
+        before = with_choices(conf, job.config_name, tuple(groups))
     after = OmegaConf.to_container(config, resolve=False)
     changed = {text for text in overrides if value(before, text) != value(after, text) or text.startswith("~")}
     return [text for text in overrides if (text in groups if (conf / key_of(text)).is_dir() else text in changed)]
@@ -50,17 +51,24 @@ def main_folder(part_of_hydra: DictConfig) -> Path:
     return next(Path(source.path) for source in sources if source.provider == "main")
 
 
-def needed(groups: list[str], config_name: str) -> list[str]:
+@cache
+def with_choices(conf: Path, config_name: str, groups: tuple[str, ...]) -> dict:
+    """The settings with these choices alone. Remembered, since jobs of a sweep mostly choose alike."""
+    return OmegaConf.to_container(hydra.compose(config_name, with_usual(groups)), resolve=False)
+
+
+def needed(groups: list[str], conf: Path, config_name: str) -> list[str]:
     """The choices that would not be made without saying so: by default, or by an experiment."""
-    made = choices(config_name, groups)
+    made = choices(conf, config_name, tuple(groups))
     for text in groups:
         others = [other for other in groups if other != text]
-        if choices(config_name, others) == made:
+        if choices(conf, config_name, tuple(others)) == made:
             groups = others
     return groups
 
 
-def choices(config_name: str, groups: Sequence[str]) -> dict | None:
+@cache
+def choices(conf: Path, config_name: str, groups: tuple[str, ...]) -> dict | None:
     """Group -> choice; None where nothing can be composed. Much faster than composing."""
     loader = GlobalHydra.instance().config_loader()
     try:

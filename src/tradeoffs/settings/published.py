@@ -11,10 +11,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
+from tradeoffs.files import CONF, write_whole
 
-CONF = Path(__file__).resolve().parents[3] / "conf"
 COCO = "coco"
+# Choices of a group that have no file, since they are words for several settings.
+WITHOUT_FILES = {"weights": ("timm",)}
 # What timm's classifiers are scored with as they are, where the command line does not say something else.
 TIMM = {
     "task": "classification",

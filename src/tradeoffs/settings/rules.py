@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.errors import MismatchError, UserError
 from tradeoffs.inference.address import is_address
 from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
+from tradeoffs.model_facts import operating_point_of, operating_points
 from tradeoffs.settings.compose import CONF, leaves
 from tradeoffs.settings.folder_names import check_name, check_place
 from tradeoffs.settings.hydra_errors import one_line
@@ -45,7 +46,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_upsampling(config, conf)
     check_weights(config)
     check_epochs(config)
-    check_proposals(config, conf)
+    check_operating_points(config, conf)
     check_paths(config)
     check_places(config)
 
@@ -171,14 +172,16 @@ def check_epochs(config: DictConfig) -> None:
         raise UserError("epochs=0 scores a published classifier as it is; type weights=timm, or give epochs=1 or more")
 
 
-def check_proposals(config: DictConfig, conf: Path) -> None:
-    """Numbers of proposals are asked of a model that has such: `num_proposals` stands in its YAML."""
-    if config.get("num_proposals") is not None and "num_proposals" not in config.model:
-        fitting = ", ".join(name for name, model in all_models(conf).items() if "num_proposals" in model)
-        raise MismatchError(f"num_proposals= is for models with proposals: {fitting}; this run has none")
-    points, most = config.get("operating_points"), OmegaConf.select(config, "model.num_proposals")
-    if "run" not in config and points and most and max([points] if isinstance(points, int) else points) > most:
-        raise UserError(f"operating_points={points}: the model makes model.num_proposals={most}; give at most as many")
+def check_operating_points(config: DictConfig, conf: Path) -> None:
+    """They are asked of a model that declares such, and do not go beyond its own."""
+    for name, title, _ in operating_points().values():
+        if config.get(name) is not None and name not in config.model:
+            fitting = ", ".join(model for model, settings in all_models(conf).items() if name in settings)
+            raise MismatchError(f"{name}= is for models with {title}: {fitting}; this run has none")
+    point, values = operating_point_of(config.get("model") or {}), config.get("operating_points")
+    most = config.model[point.name] if point else None
+    if "run" not in config and values and most and max([values] if isinstance(values, int) else values) > most:
+        raise UserError(f"operating_points={values}: the model makes model.{point.name}={most}; give at most as many")
 
 
 def all_models(conf: Path) -> dict[str, DictConfig]:

@@ -10,17 +10,19 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_points
 from tradeoffs.settings.saved_runs import existing_runs, load_run_config
 
 # Settings, and groups with all their settings, that a trained run is done with.
 TRAINING = (
     *("epochs", "seed", "ema", "checkpoint_minutes", "overwrite", "keep_last", "resume", "logger", "experiment"),
-    *("optimizer", "schedule", "augmentation", "task.head_lr", "model.head_lr", "task.layer_decay"),
+    *("operating_points", "optimizer", "schedule", "augmentation", "task.head_lr", "model.head_lr", "task.layer_decay"),
     *("backbone.weights", "backbone.frozen_stages", "backbone.drop_path"),
     *("trainer.accumulate_grad_batches", "trainer.gradient_clip_val", "trainer.check_val_every_n_epoch"),
     *("trainer.limit_train_batches", "trainer.log_every_n_steps", "trainer.sync_batchnorm"),
 )
-SAVED_RUN = "saved_run"  # in a defaults list: the settings of the run that `run=...` names
+# In a defaults list: the settings of the run that `run=...` names, and a setting for each operating point, left open.
+SAVED_RUN, OPERATING_POINTS = "saved_run", "operating_points"
 
 
 def offer_saved_run(given: Mapping[str, object], conf: Path) -> None:
@@ -36,6 +38,7 @@ def offer_saved_run(given: Mapping[str, object], conf: Path) -> None:
     replaced = {"hydra", *(key for key in given if (conf / key).is_dir())}
     kept = {key: value for key, value in saved.items_ex(resolve=False) if key not in replaced}
     ConfigStore.instance().store(SAVED_RUN, kept)
+    ConfigStore.instance().store(OPERATING_POINTS, dict.fromkeys(operating_points()))
 
 
 def only_for_training(key: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.errors import UserError
+from tradeoffs.model_facts import operating_points
 from tradeoffs.settings.compose import leaves
 
 
@@ -104,7 +105,6 @@ RULES = {
     "seconds": Number(above=0),
     "minutes": Number(above=0),
     "attempts": COUNT,
-    "num_proposals": ListOf(COUNT, also=(None,)),
     "operating_points": ListOf(COUNT, also=(None,)),
     "min_score": Number(0, 1, also=("auto",)),
     "task.layer_decay": FRACTION,
@@ -113,7 +113,6 @@ RULES = {
     "model.score_threshold": FRACTION,
     "model.nms_threshold": Number(0, 1, also=(None,)),
     "model.max_detections": COUNT,
-    "model.num_proposals": COUNT,
     "model.train_proposals": COUNT,
     "model.neck": OneOf(("c4", "fpn")),
     "model.pooling": OneOf(("roi_align", "roi_align_half_pixel", "roi_pool")),
@@ -179,6 +178,8 @@ RULES = {
     "trainer.log_every_n_steps": COUNT,
     "trainer.limit_train_batches": Number(above=0, also=(None,)),
     "trainer.limit_val_batches": Number(above=0, also=(None,)),
+    **{name: ListOf(COUNT, also=(None,)) for name in operating_points()},
+    **{f"model.{name}": COUNT for name in operating_points()},
 }
 
 # Of models of one task, whose names others give to something else.

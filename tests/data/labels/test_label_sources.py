@@ -24,7 +24,7 @@ def test_a_folder_of_classes_goes_through_the_module(put, tmp_path: Path):
     source = partial(sources.image_folder, root=str(put(*IMAGES)), cache=str(tmp_path / "cache"))
     module = CocoDataModule("mine", source, image_size=32, augmentation="none", batch_size=2, workers=0)
     module.setup()
-    assert module.class_names == ["cat", "dog"] and module.train.photos() & module.val.photos() == set()
+    assert module.class_names == ["cat", "dog"] and module.train.image_paths() & module.val.image_paths() == set()
     targets = next(iter(module.val_dataloader())).targets
     assert targets.valid.sum(1).tolist() == [1, 1] and targets.labels[:, 0].tolist() == [0, 1]
     assert targets.boxes[:, 0].tolist() == [[0, 0, 32, 32]] * 2

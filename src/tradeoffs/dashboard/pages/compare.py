@@ -12,9 +12,9 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import label, setting, written
+from tradeoffs.dashboard.axes import formatted, label, setting
+from tradeoffs.dashboard.pages.components import TRUTH, picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.controls import field
-from tradeoffs.dashboard.pages.parts import TRUTH, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.mistakes import Mistakes
@@ -85,8 +85,8 @@ def metrics_table(table: pd.DataFrame, one: pd.Series, other: pd.Series, images:
     rows = [
         [
             label(row.name),
-            written(row.first),
-            written(row.second),
+            formatted(row.first),
+            formatted(row.second),
             comparison.signed(row.second - row.first),
             [html.Div(text) for text in row.verdicts],
         ]

@@ -16,7 +16,7 @@ from tradeoffs.dashboard.bars import MOST_BARS
 from tradeoffs.dashboard.figures import FIGURES, Figure, figures_of
 from tradeoffs.dashboard.lines import alone, paths
 from tradeoffs.dashboard.pages import controls, limit
-from tradeoffs.dashboard.pages.parts import graph, no_runs, notes_of
+from tradeoffs.dashboard.pages.components import graph, no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.style import HEIGHT
 from tradeoffs.results.bounds import untrained
@@ -83,7 +83,7 @@ def content(store: Store, view: View) -> list:
         html.P([figure.caption, html.Small(f" (As figure {figure.number} in Huang et al. 2017)")], className="caption"),
         html.Ul(said, className="remark", id={"remarks": 0}),
         *(panel(f"{heading}, {title}", title, each) for title, each in drawn.items()),
-        *limit.parts(store, view, figure),
+        *limit.components(store, view, figure),
         html.Div(id="chosen", className="chosen", **{"aria-live": "polite"}),
         choosers(figure, choices_in(view, figure.choices)),
     ]
@@ -207,7 +207,7 @@ def register(app: Dash, store: Store) -> None:
         for each, move in zip(drawn.values(), moves, strict=True):
             keep_zoom(each, move or {})
         heights = [{"height": each.layout.height} for each in drawn.values()]
-        answers = [limit.answer_parts(store, view, chosen_figure(store.table(), view))] * len(ctx.outputs_list[4])
+        answers = [limit.answer_components(store, view, chosen_figure(store.table(), view))] * len(ctx.outputs_list[4])
         return no_update, [said], list(drawn.values()), heights, answers
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)

@@ -41,7 +41,7 @@ def asked(view: View, choices: Choices) -> Question | None:
     return Question((Limit(choices["x"], value, AXES[choices["x"]].better == "low"),), choices["y"])
 
 
-def parts(store: Store, view: View, figure: Figure) -> list:
+def components(store: Store, view: View, figure: Figure) -> list:
     """A field for the limit, and the answers; nothing below figures that have no costs and gains."""
     choices = choices_in(view, figure.choices)
     if not applies(figure, choices):
@@ -55,11 +55,11 @@ def parts(store: Store, view: View, figure: Figure) -> list:
         placeholder="or drag the line",
     )
     caption = f"Which is best with {AXES[choices['x']].label} {side}"
-    found = html.Div(answer_parts(store, view, figure), id={"answers": 0}, **{"aria-live": "polite"})
+    found = html.Div(answer_components(store, view, figure), id={"answers": 0}, **{"aria-live": "polite"})
     return [html.Div([controls.field("limit", caption, field), found], className="question")]
 
 
-def answer_parts(store: Store, view: View, figure: Figure) -> list:
+def answer_components(store: Store, view: View, figure: Figure) -> list:
     """A sentence for each group of runs that compare, with its doubts."""
     choices = choices_in(view, figure.choices)
     question = asked(view, choices)

@@ -12,10 +12,10 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 
 from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
-from tradeoffs.dashboard.axes import AXES, setting, written
+from tradeoffs.dashboard.axes import AXES, formatted, setting
 from tradeoffs.dashboard.pages import scores
+from tradeoffs.dashboard.pages.components import TRUTH, graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.controls import field
-from tradeoffs.dashboard.pages.parts import TRUTH, graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
@@ -83,9 +83,9 @@ def tiles(row: pd.Series) -> Iterator[html.Div]:
     """The numbers people ask for first, with their bounds."""
     scores = dict.fromkeys([row["headline"], *first_two(row["task"])])
     for name in (*scores, *TILES):
-        if (text := written(row[name])) == "-":
+        if (text := formatted(row[name])) == "-":
             continue
-        low, high = (written(row.get(f"{name}_{end}")) for end in ("low", "high"))
+        low, high = (formatted(row.get(f"{name}_{end}")) for end in ("low", "high"))
         over = "95 %" if name in ACCURACY else "its turns"
         bounds = [html.Small(f"{over}: {low} to {high}")] if low != "-" else []
         head = f"{AXES[name].title}{f', {AXES[name].unit}' if AXES[name].unit else ''}"
@@ -133,7 +133,9 @@ def short(value: Any) -> str:
 def protocol(record: Record) -> str:
     """How it was timed, in words."""
     settings = record.cost.get("protocol") or {}
-    parts = [f"{name.replace('_', ' ')} {written(settings[name])}" for name in TIMING if settings.get(name) is not None]
+    parts = [
+        f"{name.replace('_', ' ')} {formatted(settings[name])}" for name in TIMING if settings.get(name) is not None
+    ]
     return f"Medians on {record.where.get('device') or 'an unknown device'}. {', '.join(parts)}."
 
 

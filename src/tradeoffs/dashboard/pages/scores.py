@@ -8,7 +8,7 @@ from contextlib import suppress
 from dash import html
 
 from tradeoffs.dashboard import pictures
-from tradeoffs.dashboard.pages.parts import graph, section
+from tradeoffs.dashboard.pages.components import graph, section
 from tradeoffs.dashboard.store import Store
 from tradeoffs.dashboard.threshold_figures import FEW, confusion_matrix, f1, precision_recall
 from tradeoffs.errors import UserError

@@ -11,7 +11,7 @@ from tradeoffs.dashboard import address, filters, listing
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, label
 from tradeoffs.dashboard.pages import controls
-from tradeoffs.dashboard.pages.parts import no_runs, notes_of
+from tradeoffs.dashboard.pages.components import no_runs, notes_of
 from tradeoffs.dashboard.store import Store
 from tradeoffs.results.question import counted
 

@@ -34,7 +34,7 @@ YAML_KEYS = re.compile(rb"^(names|nc|train)\s*:", re.MULTILINE)
 COCO_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 
 
-class Found(NamedTuple):
+class DetectedFormats(NamedTuple):
     """The formats that a folder may be in, the likeliest first."""
 
     folder: Path  # the one given, or the only one in it, as archives are unpacked
@@ -42,7 +42,7 @@ class Found(NamedTuple):
     splits: set[str]  # train and val, where a name says so
 
 
-def detect(folder: Path) -> Found:
+def detect(folder: Path) -> DetectedFormats:
     folder = _only_folder(folder)
     files = list(_samples(folder))
     formats = {kind for kind in map(_kind, files) if kind}
@@ -52,7 +52,7 @@ def detect(folder: Path) -> Found:
     splits = {split for split, word in SPLIT_WORDS.items() if any(map(word.search, names))}
     if any(map(_says_validation, files)):
         splits.add("val")
-    return Found(folder, [name for name in FORMATS if name in formats], splits)
+    return DetectedFormats(folder, [name for name in FORMATS if name in formats], splits)
 
 
 def conversions(folder: Path) -> dict[str, str]:

@@ -45,6 +45,8 @@ class TwoStageOutput(NamedTuple):
 class TwoStageDetector(nn.Module):
     """What Faster R-CNN and R-FCN do with raw outputs."""
 
+    waits_for_gpu = "suppression of proposals"  # in `forward`, which then is no CUDA graph
+
     def __init__(self, score_threshold: float, nms_threshold: float, max_detections: int):
         super().__init__()
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold

@@ -22,7 +22,7 @@ NOTEBOOK_PICTURE = 1024  # pixels of the longer side, at most
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Prediction:
     """What is in one image, best first; all on the CPU."""
 
     boxes: Float[Tensor, "n 4"]  # xyxy in pixels of the upright image
@@ -71,7 +71,7 @@ class Found:
             image = draw_masks(image, decoded(reversed(self.segments)), reversed(self.labels.tolist()))
         return draw_boxes(image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
 
-    def light(self) -> Found:
+    def light(self) -> Prediction:
         """Without the pixels, so that many fit into memory."""
         return replace(self, pixels=None)
 

@@ -7,7 +7,7 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 
-class LastOnes(Callback):
+class LastStepAndEpoch(Callback):
     """Whatever `log_every_n_steps` and `check_val_every_n_epoch` say.
 
     Lightning asks both only after a batch, so for the batches in question they are 1.

@@ -1,4 +1,4 @@
-"""Pieces that pages have in common."""
+"""Components that pages have in common."""
 
 from __future__ import annotations
 

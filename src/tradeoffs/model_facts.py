@@ -1,0 +1,56 @@
+"""What a model says of itself in conf/model/NAME.yaml that is no setting: its operating point.
+
+Settings, commands, tables and figures ask here and name no attribute of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+import yaml
+
+from tradeoffs.errors import UserError
+from tradeoffs.files import CONF
+
+KEY = "operating_point"  # in a model's file
+
+
+class OperatingPoint(NamedTuple):
+    """A whole number with which a trained network trades accuracy for time, such as its number of proposals.
+
+    What a smaller value gives comes from the same run of the network: raw outputs have `limited_to(value)`.
+    """
+
+    name: str  # of the model's attribute, of its setting `model.NAME`, and of a column
+    title: str  # what it counts, in tables and at axes
+    values: tuple[int, ...]  # usual ones
+
+
+@cache
+def operating_points() -> dict[str, OperatingPoint]:
+    """Those that models declare, by name."""
+    points: dict[str, OperatingPoint] = {}
+    for file in sorted((CONF / "model").glob("*.yaml")):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if KEY in content:
+            point = read(file.stem, content)
+            if points.setdefault(point.name, point) != point:
+                raise UserError(f"conf/model/{file.stem}.yaml: {KEY} is not what another model says of {point.name}")
+    return points
+
+
+def read(model: str, content: Mapping) -> OperatingPoint:
+    try:
+        point = OperatingPoint(**{key: tuple(said) if key == "values" else said for key, said in content[KEY].items()})
+    except (TypeError, AttributeError) as fault:
+        raise UserError(f"conf/model/{model}.yaml: {KEY}: {fault}; see docs/adding-a-model.md") from None
+    if not isinstance(content.get(point.name), int):
+        raise UserError(f"conf/model/{model}.yaml: {KEY} is {point.name}; give a setting that is a whole number")
+    return point
+
+
+def operating_point_of(settings: Mapping) -> OperatingPoint | None:
+    """Of a model with these settings; None where it has none."""
+    return next((point for point in operating_points().values() if point.name in settings), None)
