@@ -368,7 +368,8 @@ def groups() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("group", "choice"), groups())
 def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
     root = [f"data.root={tmp_path}"]
-    needed = {"timm": ["backbone.name=resnet18"], "coco_folder": root, "image_folder": root, "imagenet": root}
+    folders = dict.fromkeys(("coco_folder", "image_folder", "imagenet", "segmentation_folder"), root)
+    needed = {"timm": ["backbone.name=resnet18"], **folders}
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
     upsamples = ["task=semantic_segmentation", "model=unet"] if group == "upsampling" else []
     overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *upsamples, *needed.get(choice, [])]
