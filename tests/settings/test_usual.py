@@ -22,7 +22,7 @@ def test_a_task_chooses_what_nobody_said():
         (["resize=centre"], "resize=centre cuts objects away"),
         (["task=localization", "resize=centre"], "resize=centre"),
         (["task=localization", "augmentation=auto", "epochs=50"], "may cut the main object away"),
-        (["augmentation=crop", "augmentation.strength=9"], "moves pixels, not boxes"),
+        (["augmentation=crop", "augmentation.strength=9"], "moves pixels alone, not what is known of them"),
         (["task=classification", "task.headline=calibration_error"], "task.headline is one of top1, top5, class_mean"),
         (["task=classification", "model=ssd"], "for task=classification choose: classifier, timm_classifier"),
     ],

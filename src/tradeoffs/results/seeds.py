@@ -72,9 +72,14 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
     scored = records[records["score"].notna()].sort_values("time", kind="stable").drop_duplicates(keys, keep="last")
     known[SCORED] = records[keys].merge(scored[[*keys, *SCORED]], "left", keys)[SCORED].set_axis(records.index)
-    whole = records.assign(**{**known, **possible_times(records, keys)}, trained_here=records["minutes"].notna())
-    first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
-    return whole.loc[whole.index.isin(first)].drop(columns="trained_here")
+    settled = pd.DataFrame({**known, **possible_times(records, keys)}, records.index)
+    others = records.drop(columns=list(settled), errors="ignore")
+    whole = pd.concat([others, settled], axis=1)[
+        list(dict.fromkeys([*records, *settled]))
+    ]  # at once: one by one is slow
+    trained_here = records["minutes"].notna().sort_values(ascending=False, kind="stable").index
+    first = whole.loc[trained_here].drop_duplicates(keys).index
+    return whole.loc[whole.index.isin(first)]
 
 
 def possible_times(records: pd.DataFrame, keys: list[str]) -> dict[str, pd.Series]:
