@@ -74,9 +74,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     known[SCORED] = records[keys].merge(scored[[*keys, *SCORED]], "left", keys)[SCORED].set_axis(records.index)
     settled = pd.DataFrame({**known, **possible_times(records, keys)}, records.index)
     others = records.drop(columns=list(settled), errors="ignore")
-    whole = pd.concat([others, settled], axis=1)[
-        list(dict.fromkeys([*records, *settled]))
-    ]  # at once: one by one is slow
+    columns = list(dict.fromkeys([*records, *settled]))
+    whole = pd.concat([others, settled], axis=1)[columns]  # all at once: column by column is slow
     trained_here = records["minutes"].notna().sort_values(ascending=False, kind="stable").index
     first = whole.loc[trained_here].drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)]
