@@ -47,6 +47,13 @@ def test_a_mask_of_ones_fills_its_box_by_hand():
     assert torch.equal(whole[0], expected)
 
 
+def test_borders_are_the_same_in_mixed_precision():
+    masks = torch.rand(len(BOXES), 28, 28, generator=torch.Generator().manual_seed(0))
+    expected = list(paste(masks, torch.tensor(BOXES), (37, 45)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(map(torch.equal, paste(masks, torch.tensor(BOXES), (37, 45)), expected))
+
+
 def test_nothing_is_pasted_of_nothing():
     assert list(paste(torch.ones(0, 4, 4), torch.ones(0, 4), (6, 8))) == []
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 from torch import Tensor
@@ -46,6 +47,13 @@ class Prediction:
             return f"{self.name}: {self.regions}"
         counts = ", ".join(f"{count} {name}" for name, count in Counter(self.names).most_common())
         return f"{self.name}: {self.caption or counts or 'nothing'}"
+
+    @property
+    def masks(self) -> UInt8[Tensor, "n H W"] | None:
+        """0 or 1, one mask for each box in pixels of the upright image, where there are such: n times its pixels."""
+        if self.segments is None:
+            return None
+        return torch.stack(list(decoded(self.segments))) if self.segments else torch.zeros(0, *self.size).byte()
 
     @property
     def image(self) -> UInt8[Tensor, "3 H W"]:

@@ -74,7 +74,9 @@ def paste(
     x, y = boxes[:, 0::2], boxes[:, 1::2]
     for part in parts_of(len(masks), height * width):
         down, across = reading(y[part], rows, height), reading(x[part], columns, width)
-        yield down @ masks[part] @ across.mT > LIKELY
+        with torch.autocast(masks.device.type, enabled=False):  # products in half precision would move borders
+            whole = down @ masks[part] @ across.mT
+        yield whole > LIKELY
 
 
 def reading(ends: Float[Tensor, "N 2"], count: int, length: int) -> Float[Tensor, "N length count"]:

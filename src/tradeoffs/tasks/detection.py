@@ -69,7 +69,7 @@ class DetectionTask(Task):
         return self.by_name.detections(detections) if self.by_name else detections
 
     def detect(self, output: Any, image_size: tuple[int, int]) -> Detections:
-        """With those of the model."""
+        """The same with the model's own labels."""
         return self.model.postprocess(output, image_size)
 
     def show(self, metric: CocoMetric, batch: Batch, predictions: Detections) -> None:
