@@ -337,6 +337,22 @@ def clock(monkeypatch) -> Clock:
     return Clock(monkeypatch)
 
 
+@pytest.fixture(scope="module")
+def two(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Found]:
+    """Where `TWO` were timed by a steady clock, and what came of it. Tests must not change the folder."""
+    folder = tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        Clock(patch)
+        return folder, time_grid(folder, [*QUICK, *MODEL, "data=coco_folder", f"data.root={photos}", *TWO])
+
+
+@pytest.fixture
+def two_timed(two: tuple[Path, Found], tmp_path: Path) -> Found:
+    """The same in the folder of `timed`."""
+    shutil.copytree(two[0], tmp_path, dirs_exist_ok=True)
+    return two[1]
+
+
 def batches_of(records: dict[str, Record]) -> dict[int, dict[str, int]]:
     """By image size: turns of each batch size, of those that had all of them."""
     return {
@@ -405,18 +421,15 @@ def test_a_further_attempt_that_is_broken_off_changes_nothing(timed, clock, monk
     assert (code, record.status, record.cost["batches"]["1"]["turns"]) == (130, "finished", 3)
 
 
-def test_what_is_timed_already_is_shown(timed, clock, capsys):
-    _, records, rows = timed(*TWO)
-    clock.go_on()
+def test_what_is_timed_already_is_shown(timed, two_timed, clock, capsys):
+    _, records, rows = two_timed
     assert timed(*TWO) == (0, records, rows) and not clock.turns
     assert "timed already: 2 of 2 models; overwrite=true times them anew" in capsys.readouterr().out
     timed(*TWO, "overwrite=true")
     assert len(clock.turns) == 12
 
 
-def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
-    timed(*TWO)
-    clock.go_on()
+def test_only_the_rest_of_a_larger_grid_is_timed(timed, two_timed, clock, capsys):
     timed(TWO[0], "image_size=[64,96,128]")
     assert {side for side, _ in clock.turns} == {128}
     printed = capsys.readouterr().out
@@ -439,14 +452,13 @@ def test_only_the_rest_of_a_larger_grid_is_timed(timed, clock, capsys):
         ),
     ],
 )
-def test_times_under_other_conditions_are_taken_anew(timed, clock, tmp_path, capsys, words, spoil, reason):
+def test_times_under_other_conditions_are_taken_anew(timed, two_timed, clock, tmp_path, capsys, words, spoil, reason):
     model = ("backbone.name=test_resnet", "image_size=64")
-    timed(*model)
-    (path,) = (tmp_path / "benchmark" / "grid").glob("*/result.json")
+    (name,) = (name for name, record in two_timed[1].items() if record.who.image_size == 64)
     if spoil:
+        path = tmp_path / "benchmark" / "grid" / name / "result.json"
         spoil(record := read_record(path))
         write_record(path, record)
-    clock.go_on()
     given = [word.partition("=")[0] for word in words]
     timed(*model, *words, settings=tuple(word for word in QUICK if word.partition("=")[0] not in given))
     assert len(clock.turns) == 6

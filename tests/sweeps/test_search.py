@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import optuna
 import pytest
+from forked import start_sweep
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -344,14 +345,17 @@ def test_without_optuna_it_says_what_to_install(monkeypatch):
         OptunaSweeper().sweep([])
 
 
-def command(photos: Path, runs: Path) -> subprocess.Popen:
-    """A whole search in a process of its own; what it says goes into `runs`/said.txt."""
-    script = Path(__file__).parents[2] / "train.py"
+def search_words(photos: Path, runs: Path) -> list[str]:
     words = ["hydra/sweeper=optuna", "hydra.sweeper.objectives=[mAP,minutes]", "name=search", "trials=2"]
     axes = ["optimizer.lr=tag(log,interval(1e-3,1e-1))", "model=ssd,yolo"]  # yolo lacks a setting among SETTINGS
-    given = [*SETTINGS[:-1], f"data.root={photos}", f"runs={runs}", *words, *axes]
+    return [*SETTINGS[:-1], f"data.root={photos}", f"runs={runs}", *words, *axes]
+
+
+def command(words: list[str], runs: Path) -> subprocess.Popen:
+    """A whole search, started as from a shell; what it says goes into `runs`/said.txt."""
+    script = Path(__file__).parents[2] / "train.py"
     with (runs / "said.txt").open("a") as said:
-        return subprocess.Popen([sys.executable, str(script), "-m", *given], stdout=said, stderr=said)
+        return subprocess.Popen([sys.executable, str(script), "-m", *words], stdout=said, stderr=said)
 
 
 def wait_for(pattern: str, runs: Path) -> None:
@@ -370,11 +374,12 @@ def kill_all(runs: Path) -> None:
 
 
 def test_a_search_that_is_killed_goes_on(photos, tmp_path):
-    first = command(photos, tmp_path)
+    words = search_words(photos, tmp_path)
+    first = start_sweep(words, tmp_path)
     wait_for("search/*/checkpoints/last.ckpt", tmp_path)
     kill_all(tmp_path)
-    first.wait()
-    assert command(photos, tmp_path).wait(200) == 0
+    first.join()
+    assert command(words, tmp_path).wait(200) == 0
     text = (tmp_path / "said.txt").read_text()
     assert "going on from" in "".join(path.read_text() for path in tmp_path.glob("search/*/log.txt"))
     assert text.count("finished") == len(list(tmp_path.glob("search/*/result.json"))) == 2

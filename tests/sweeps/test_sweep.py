@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import signal
-import sys
 import time
 from contextlib import suppress
 from multiprocessing import Process
@@ -12,35 +11,16 @@ from pathlib import Path
 
 import pytest
 import small_runs
-from forked import processes, share_fork_server
+from forked import start_sweep
 from small_runs import SETTINGS
 
 from tradeoffs.results.record import Record, read_record
 
 
 def start(photos: Path, runs: Path, *words: str, own_server: bool = False) -> Process:
-    """A sweep `sweep` below `runs`, in a process of its own; what it says goes into `runs`/said.txt.
-
-    With `own_server` it forks its jobs as it does outside of tests, which takes ten seconds of importing torch.
-    """
-    process = processes.Process(target=_sweep, args=(photos, runs, words, own_server))
-    process.start()
-    return process
-
-
-def _sweep(photos: Path, runs: Path, words: tuple[str, ...], own_server: bool) -> None:
-    if not own_server:
-        share_fork_server()
-    runs.mkdir(parents=True, exist_ok=True)
-    said = os.open(runs / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    from tradeoffs.commands.launch import launch
-
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which what a shell starts in the background ignores
-    script = Path(__file__).parents[2] / "train.py"
-    sys.argv = [str(script), "-m", *SETTINGS, f"data.root={photos}", f"runs={runs}", "name=sweep", *words]
-    launch("train", "tradeoffs.commands.train:train", sweeps=True)
+    """A sweep `sweep` below `runs`, in a process of its own."""
+    given = (*SETTINGS, f"data.root={photos}", f"runs={runs}", "name=sweep", *words)
+    return start_sweep(given, runs, own_server)
 
 
 def ended(process: Process) -> int:
