@@ -14,7 +14,11 @@ from PIL import Image
 
 from tradeoffs.settings.compose import compose
 
-CATEGORIES = [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}]  # ids with a gap
+JOINTS = ["left_top", "right_top", "right_bottom", "left_bottom"]  # corners of what is bright
+CATEGORIES = [  # ids with a gap
+    {"id": 3, "name": "bright", "keypoints": JOINTS, "skeleton": [[1, 2], [2, 3], [3, 4], [4, 1]]},
+    {"id": 10, "name": "dark"},
+]
 UNSEEN = {"id": 20, "name": "unseen"}  # never occurs
 SHADES = {3: 235, 10: 20}
 NUM_TRAIN, NUM_VAL = 12, 5
@@ -49,6 +53,8 @@ def write_split(root: Path, split: str, num_images: int, seed: int, categories: 
             corners = [left, top, right, top, right, bottom, left, bottom]
             place = {"bbox": [left, top, box_width, box_height], "area": box_width * box_height, "iscrowd": 0}
             place["segmentation"] = [corners]
+            if category == 3:
+                place["keypoints"] = [left, top, 2, right, top, 2, right, bottom, 2, left, bottom, 2]
             ids = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": category}
             annotations.append({**ids, **place})
         Image.fromarray(pixels).save(root / split / f"{number}.png")

@@ -37,7 +37,9 @@ def test_label_maps_at_the_size_of_the_original_images():
     labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4).expand(3, 3, 4)
     geometry = torch.tensor([[2.0, 1.5, 0.0, 0.0], [-2.0, 1.5, 4.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     none = torch.zeros(3, 0, dtype=torch.int64)
-    batch = Batch(torch.zeros(3, 3, 3, 4, dtype=torch.uint8), Targets(), geometry, torch.tensor([[2, 2]] * 3), none, none)
+    batch = Batch(
+        torch.zeros(3, 3, 3, 4, dtype=torch.uint8), Targets(), geometry, torch.tensor([[2, 2]] * 3), none, none
+    )
     assert [each.tolist() for each in LabelMaps(labels).originals(batch)] == [
         [[1, 3], [9, 11]],
         [[3, 1], [11, 9]],

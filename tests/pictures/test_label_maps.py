@@ -39,7 +39,9 @@ def test_several_maps_stand_side_by_side_above_one_legend():
 
 def test_a_legend_of_many_names_takes_several_lines():
     labels = torch.arange(60, dtype=torch.uint8).view(6, 10)
-    few, many = (draw_label_map(grey(60, 100), [labels.clamp(max=most)], [f"class {i}" for i in range(60)]) for most in (1, 59))
+    few, many = (
+        draw_label_map(grey(60, 100), [labels.clamp(max=most)], [f"class {i}" for i in range(60)]) for most in (1, 59)
+    )
     assert many.shape[1] > few.shape[1] + 100
 
 

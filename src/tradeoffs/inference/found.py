@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image
@@ -15,6 +16,9 @@ from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
 from tradeoffs.inference.regions import Regions
 from tradeoffs.pictures import draw_boxes
+
+if TYPE_CHECKING:  # it finds what is described here
+    from tradeoffs.inference.poses import People
 
 SMALLEST_PICTURE = 480  # pixels of the longer side; smaller images are enlarged, so that names can be read
 NOTEBOOK_PICTURE = 1024  # pixels of the longer side, at most
@@ -35,6 +39,7 @@ class Found:
     pixels: UInt8[Tensor, "3 H W"] | None = field(default=None, repr=False)
     caption: str | None = None  # what is said of the image, where that is no class and has no score
     regions: Regions | None = None  # where each pixel has a class
+    people: People | None = None  # where joints are found
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -63,6 +68,8 @@ class Found:
         scale = scale if longest is None else min(scale, longest / max(self.size))
         if self.regions is not None:
             return self.regions.drawn(self.image, scale)
+        if self.people is not None:
+            return self.people.drawn(self.image, scale)
         scores = self.scores if self.caption is None else None
         return draw_boxes(self.image, self.boxes, self.names, scores, classes=self.labels.tolist(), scale=scale)
 

@@ -24,7 +24,13 @@ SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2"
 PARTS = ("task", "model", "backbone", "data")
 
 # Settings that are the path of a file unless they are one of these words.
-NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
+NO_PATHS = {
+    "backbone.weights": ("none", "pretrained"),
+    "resume": ("auto", "never"),
+    "checkpoint": ("best", "last"),
+    "task.person_boxes": ("truth",),
+    "boxes": (),
+}
 
 # What to write where a value has to be given.
 EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
@@ -38,6 +44,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_batch_size(config)
     check_image_size(config)
     check_task(config, conf)
+    check_backbone(config, conf)
     check_resize(config)
     check_headline(config)
     check_views(config)
@@ -106,6 +113,10 @@ def check_views(config: DictConfig) -> None:
     """Boxes and label maps follow what is done to images, and what is cut away of them is never found."""
     annotations = annotations_of(task := OmegaConf.select(config, "task.name"))
     views = config.get("augmentation") or {}
+    if "person" in annotations:
+        check_person_views(config, task, views.get("geometry"))
+    elif views.get("geometry") == "person":
+        raise MismatchError(f"augmentation=person cuts out people by their boxes; for task={task} choose another one")
     if not {"boxes", "main_box", "label_map"} & {*annotations}:
         return
     if config.get("resize") == "centre":
@@ -119,6 +130,26 @@ def check_views(config: DictConfig) -> None:
         raise MismatchError(
             f"augmentation={views.geometry} may cut the main object away; for task={task}: flip or none"
         )
+
+
+def check_person_views(config: DictConfig, task: str, geometry: str | None) -> None:
+    """People are cut out of photos by their boxes, and only that is varied."""
+    if config.get("resize", "warp") != "warp":
+        raise MismatchError(f"resize={config.resize} has no effect on task={task}, which cuts people out; leave it out")
+    if geometry not in (None, "none", "flip", "person"):
+        raise MismatchError(f"augmentation={geometry} is for whole images; for task={task}: person, flip or none")
+
+
+def check_backbone(config: DictConfig, conf: Path) -> None:
+    """Only models with layers of their own do without a backbone; those have no use for one."""
+    model, backbone = ((config.get(part) or {}).get("_target_") for part in ("model", "backbone"))
+    if model is None or backbone is None:
+        return
+    without = {name: each._target_ for name, each in all_models(conf).items() if each.get("backbone") == "none"}
+    if model in without.values() and not backbone.endswith(".none"):
+        raise MismatchError("this model has layers of its own in place of a backbone; give backbone=none")
+    if model not in without.values() and backbone.endswith(".none"):
+        raise MismatchError(f"backbone=none is for model={' or '.join(without)}; choose a backbone")
 
 
 def check_resize(config: DictConfig) -> None:
@@ -185,7 +216,8 @@ def check_paths(config: DictConfig) -> None:
         if path not in (None, *words) and not Path(path).is_file() and not (or_run and run_or_none(path)):
             fault = "is a folder" if Path(path).is_dir() else "does not exist"
             also = ", a run" if or_run else ""
-            raise UserError(f"{key}={path} {fault}; give {', '.join(words)}{also} or an existing file")
+            words = f"{', '.join(words)}{also} or " if words else ""
+            raise UserError(f"{key}={path} {fault}; give {words}an existing file")
     root = OmegaConf.select(config, "data.root")
     if root is not None and not Path(root).is_dir():
         fault = "is a file" if Path(root).is_file() else "does not exist"
