@@ -140,17 +140,17 @@ class PoseMetric:
         errors, counts = self._errors(samples, keypoints, only_seen)
         scales = {"pck": ALPHA * self.lengths, "pckh": HEAD_ALPHA * self.truth.head_sizes}
         scales = {name: scale for name, scale in scales.items() if not np.isnan(scale).all()}
-        places = np.unique(self.truth.images[counts.any(axis=1)])
-        above, below = np.zeros((len(scales), len(places))), np.zeros((len(scales), len(places)))
-        for row, scale in enumerate(scales.values()):
-            counted = counts & ~np.isnan(scale)[:, None]
-            right = counted & (errors <= scale[:, None])
-            for sums, values in ((above, right), (below, counted)):
-                sums[row] = np.bincount(self.truth.images, values.sum(axis=1), len(self.image_ids))[places]
-        order = np.argsort(self.image_ids[places])
-        above, below = above[:, order], below[:, order]
-        ids = self.image_ids[places][order]
-        return Ratios(ids, list(scales), above, below, below[0] - above[0], "joints wrong")
+        counted = [counts & ~np.isnan(scale)[:, None] for scale in scales.values()]
+        right = [each & (errors <= scale[:, None]) for each, scale in zip(counted, scales.values(), strict=True)]
+        above, below = (np.stack([self._by_image(each) for each in every]) for every in (right, counted))
+        places = np.flatnonzero(below.any(axis=0))
+        places = places[np.argsort(self.image_ids[places])]
+        above, below = above[:, places], below[:, places]
+        return Ratios(self.image_ids[places], list(scales), above, below, below[0] - above[0], "joints wrong")
+
+    def _by_image(self, joints: Bool[ndarray, "P J"]) -> Float64[ndarray, " M"]:
+        """How many of them each image has, by place."""
+        return np.bincount(self.truth.images, joints.sum(axis=1), len(self.image_ids))
 
     def _score(self, samples: ndarray, keypoints: ndarray, only_seen: bool) -> PoseScores:
         ratios = self._ratios(samples, keypoints, only_seen)
