@@ -33,7 +33,7 @@ def test_rows_and_moves_apply_to_all_tensors():
 
 
 def test_label_maps_at_the_size_of_the_original_images():
-    """Each pixel has the class of the input's pixel in which its centre lies; mirrored, cropped and padded inputs too."""
+    """Each pixel has the class of the input's pixel in which its centre lies; mirrored, cropped, padded inputs too."""
     labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4).expand(3, 3, 4)
     geometry = torch.tensor([[2.0, 1.5, 0.0, 0.0], [-2.0, 1.5, 4.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     none = torch.zeros(3, 0, dtype=torch.int64)

@@ -11,7 +11,7 @@ from tradeoffs.settings.compose import CONF, compose
 
 # Maps of 96 and of 75 px, the smallest image, in networks that pad little: 47 after the first 3x3 of stride 2, then 45.
 VALID_PADDING = {96: [45, 20, 9, 4, 1], 75: [35, 15, 7, 3, 1]}
-NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml") if path.stem != "none")
 TIMM = ("mobilenetv3_small_050", "convnext_atto", "swin_tiny_patch4_window7_224")
 
 

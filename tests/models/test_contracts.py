@@ -10,7 +10,7 @@ from tradeoffs.settings.compose import CONF
 from tradeoffs.structures import Targets
 
 MODELS = models_of("detection")
-BACKBONES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+BACKBONES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml") if path.stem != "none")
 
 
 def targets() -> Targets:

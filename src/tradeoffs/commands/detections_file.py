@@ -29,7 +29,8 @@ def coco_content(
 ) -> dict[str, Any]:
     """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
 
-    The one class of a network that finds joints has those of its `skeleton`. An image has the name of its picture as well; a frame of a video its time in seconds.
+    An image has the name of its picture as well; a frame of a video its time in seconds. The class of a network that
+    finds joints has its `skeleton`.
 
     COCO's tools read it as ground truth (to correct labels by hand, say), and its annotations as results.
     """

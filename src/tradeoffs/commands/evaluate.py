@@ -101,8 +101,8 @@ def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
         kind = "joint" if weights.skeleton or data.skeleton else "class"
         both = named(weights.class_names, kind), named(data.class_names, kind)
         raise UserError(
-            f"{weights.path} knows {both[0]}, but data={data.name} has {both[1]}; give data with the same ones in the "
-            "same order"
+            f"{weights.path} knows {both[0]}, but data={data.name} has {both[1]}; give data with the same "
+            f"{PLURAL[kind]} in the same order"
         )
 
 

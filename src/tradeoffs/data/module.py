@@ -28,6 +28,7 @@ from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
 from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.data.suggestions import LARGEST_BATCH, suggested_batch, suggested_workers
+from tradeoffs.data.two_splits import require_agreement, warn_of_equal_photos
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch, Skeleton
 
@@ -115,9 +116,9 @@ class CocoDataModule(LightningDataModule):
                 self.people[name] = people_of(dataset, TRUTH if name == "train" else self.person_boxes)
         if hasattr(self, "train"):
             self._require_objects()
-            self._require_equal_categories()
+            require_agreement(self.train, self.val, joints=self.has_people)
             self._require_few_classes()
-            self._warn_of_equal_photos()
+            warn_of_equal_photos(self.train, self.val)
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
@@ -166,26 +167,9 @@ class CocoDataModule(LightningDataModule):
         if not self.train.num_objects:
             raise UserError(f"{self.train.annotations_path} has no objects that a model could learn to find")
 
-    def _require_equal_categories(self) -> None:
-        train, val = ((each.category_ids, each.class_names, each.unmarked) for each in (self.train, self.val))
-        files = f"{self.train.annotations_path} and {self.val.annotations_path}"
-        if train != val:
-            raise UserError(f"{files} have different categories; both splits need the same ids and names")
-
-        if self.has_people and self.train.keypoint_names != self.val.keypoint_names:
-            counts = f"{len(self.train.keypoint_names)} and {len(self.val.keypoint_names)}"
-            raise UserError(f"{files} have different joints ({counts}); both splits need the same names in one order")
-
     def _require_few_classes(self) -> None:
         if "label_map" in self.annotations and self.num_classes > MOST_CLASSES:
             raise UserError(f"{self.num_classes} classes are too many for label maps, which tell {MOST_CLASSES} apart")
-
-    def _warn_of_equal_photos(self) -> None:
-        if both := self.train.photos() & self.val.photos():
-            log.warning(
-                f"warning: {len(both)} of {len(self.val)} validation photos are also trained on, the first is "
-                f"{min(both)}: scores are too good"
-            )
 
     @property
     def num_classes(self) -> int:

@@ -41,7 +41,7 @@ def annotated_people(dataset: CocoDataset) -> People:
     """All with a labelled joint and a box, without crowds. Raises UserError where there are none."""
     if dataset.skeleton is None:
         raise UserError(
-            f"{dataset.annotations_path} has no class with keypoints; poses are learnt from data that have them, such as "
+            f"{dataset.annotations_path} has no class with keypoints; poses are learnt from data with them, such as "
             "person_keypoints_train2017.json of COCO or data=shapes"
         )
     images, objects, keypoints = dataset.all_objects()

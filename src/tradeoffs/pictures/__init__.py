@@ -1,4 +1,4 @@
-"""Boxes with names and scores, classes of pixels, or skeletons, drawn onto images; sheets of images; and saving them."""
+"""Boxes with names and scores, classes of pixels, skeletons, drawn onto images; sheets of images; saving them."""
 
 from tradeoffs.pictures.draw import draw_boxes
 from tradeoffs.pictures.label import draw_label
