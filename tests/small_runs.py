@@ -14,7 +14,11 @@ from PIL import Image
 
 from tradeoffs.settings.compose import compose
 
-CATEGORIES = [{"id": 3, "name": "bright"}, {"id": 10, "name": "dark"}]  # ids with a gap
+JOINTS = ["left_top", "right_top", "right_bottom", "left_bottom"]  # corners of what is bright
+CATEGORIES = [  # ids with a gap
+    {"id": 3, "name": "bright", "keypoints": JOINTS, "skeleton": [[1, 2], [2, 3], [3, 4], [4, 1]]},
+    {"id": 10, "name": "dark"},
+]
 UNSEEN = {"id": 20, "name": "unseen"}  # never occurs
 SHADES = {3: 235, 10: 20}
 NUM_TRAIN, NUM_VAL = 12, 5
@@ -45,9 +49,11 @@ def write_split(root: Path, split: str, num_images: int, seed: int, categories: 
             category = int(rng.choice([3, 10]))
             top, box_width, box_height = rng.integers([2, 20, 20], [34, 30, 30]).tolist()
             pixels[top : top + box_height, left : left + box_width] = SHADES[category]
-            place = {"bbox": [left, top, box_width, box_height], "area": box_width * box_height, "iscrowd": 0}
-            ids = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": category}
             right, bottom = left + box_width, top + box_height
+            place = {"bbox": [left, top, box_width, box_height], "area": box_width * box_height, "iscrowd": 0}
+            if category == 3:
+                place["keypoints"] = [left, top, 2, right, top, 2, right, bottom, 2, left, bottom, 2]
+            ids = {"id": len(annotations) + 1, "image_id": 10 * number, "category_id": category}
             outline = [left, top, right, top, right, bottom, left, bottom]
             annotations.append({**ids, **place, "segmentation": [outline]})
         Image.fromarray(pixels).save(root / split / f"{number}.png")

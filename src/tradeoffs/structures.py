@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -126,6 +126,39 @@ class LabelMaps(TensorFields):
         """None: what is to be seen are the pixels' classes."""
         none = self.labels.new_zeros(len(self.labels), 0)
         return Detections(none[..., None].expand(-1, -1, 4).float(), none.float(), none.long(), none.bool())
+
+
+class Skeleton(NamedTuple):
+    """The joints of a class of objects, such as persons, and which two are drawn as a limb."""
+
+    names: list[str]
+    edges: list[tuple[int, int]]  # positions among the names
+    category_id: int  # COCO's
+    category_name: str
+
+
+@dataclass
+class Poses(TensorFields):
+    """Where the joints of one person in each image are, and how sure that is."""
+
+    keypoints: Float[Tensor, "B J 3"]  # x, y in pixels of the network input, score from 0 to 1
+
+    @property
+    def scores(self) -> Float[Tensor, " B"]:
+        """Of each person."""
+        return self.keypoints[..., 2].mean(dim=-1)
+
+    def originals(self, batch: Batch) -> Float[Tensor, "B J 3"]:
+        """In pixels of the original images; joints may lie beyond their borders."""
+        scale, offset = batch.geometry.to(self.keypoints)[:, None].split(2, dim=-1)
+        return torch.cat([(self.keypoints[..., :2] - offset) / scale, self.keypoints[..., 2:]], dim=-1)
+
+    def objects_in(self, batch: Batch) -> Detections:
+        """The box around each person's joints."""
+        points = self.originals(batch)[..., :2]
+        boxes = torch.cat([points.amin(dim=1), points.amax(dim=1)], dim=-1)[:, None]
+        none = torch.zeros_like(boxes[..., 0], dtype=torch.int64)
+        return Detections(boxes, self.scores[:, None], none, torch.ones_like(none, dtype=torch.bool))
 
 
 @dataclass

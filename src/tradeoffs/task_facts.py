@@ -13,7 +13,7 @@ import yaml
 from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 
-ANNOTATIONS = ("boxes", "masks", "keypoints", "label", "main_box", "label_map")
+ANNOTATIONS = ("boxes", "masks", "keypoints", "label", "main_box", "label_map", "person")
 KEYS = ("annotations", "usual", "scores")
 
 

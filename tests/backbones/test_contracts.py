@@ -13,7 +13,7 @@ from tradeoffs.settings.compose import CONF, compose
 # and in one with 7x7 kernels that pads nothing.
 VALID_PADDING = {96: [45, 20, 9, 4, 1], 75: [35, 15, 7, 3, 1]}
 NO_PADDING = {96: [90, 39, 13], 75: [69, 28, 8]}
-NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (CONF / "backbone").glob("*.yaml") if path.stem != "none")
 TIMM = ("mobilenetv3_small_050", "convnext_atto", "swin_tiny_patch4_window7_224")
 
 

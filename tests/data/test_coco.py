@@ -9,7 +9,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
-from tradeoffs.data.coco import CocoDataset, PackedList, flip_pairs
+from tradeoffs.data.coco import CocoDataset, PackedList
 from tradeoffs.errors import UserError
 
 CATEGORIES = [
@@ -106,7 +106,6 @@ def test_keypoints_and_their_mirror_partners(dataset):
     assert data.keypoint_names == ["nose", "left_eye", "right_eye"]
     assert data.keypoint_flip_pairs == [(1, 2)]
     assert data.keypoints(1).tolist() == [[[1, 2, 2], [3, 4, 1], [0, 0, 0]], [[0, 0, 0]] * 3]
-    assert flip_pairs(["right_hip", "neck", "left_hip", "left_alone"]) == [(2, 0)]
 
 
 def test_ground_truth_is_complete_and_without_the_id_zero(dataset):

@@ -12,7 +12,7 @@ from tradeoffs.structures import Targets
 
 MODELS = [*models_of("detection"), *models_of("instance_segmentation")]
 # The maps of `convnet` are too fine for most detectors, which say so.
-BACKBONES = sorted({path.stem for path in (CONF / "backbone").glob("*.yaml")} - {"convnet"})
+BACKBONES = sorted({path.stem for path in (CONF / "backbone").glob("*.yaml")} - {"convnet", "none"})
 
 
 def targets() -> Targets:

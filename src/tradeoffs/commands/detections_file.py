@@ -16,21 +16,28 @@ from tradeoffs.commands.prediction_folder import CONTENT, LABEL_MAPS, PICTURES
 from tradeoffs.inference.prediction import Prediction
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.runs.score_threshold import Threshold
+from tradeoffs.structures import Skeleton
 
 FEW = 5  # images whose captions are printed
 
 
 def coco_content(
-    found: list[Prediction], class_names: list[str], category_ids: list[int], pictures: Mapping[Path, Path]
+    found: list[Prediction],
+    class_names: list[str],
+    category_ids: list[int],
+    pictures: Mapping[Path, Path],
+    skeleton: Skeleton | None = None,
 ) -> dict[str, Any]:
     """Images, categories and annotations, each of these with a `score`. Images are numbered from 1.
 
-    An image has the name of its picture as well; a frame of a video its time in seconds.
+    An image has the name of its picture as well; a frame of a video its time in seconds. The class of a network that
+    finds joints has its `skeleton`.
 
     COCO's tools read it as ground truth (to correct labels by hand, say), and its annotations as results.
     """
     ids = count(1)
     classes = [each for each in zip(category_ids, class_names, strict=True) if each[1] != NO_CLASS]
+    joints = {} if skeleton is None else joints_of(skeleton)
     return {
         "images": [
             {
@@ -43,7 +50,7 @@ def coco_content(
             }
             for image_id, each in enumerate(found, 1)
         ],
-        "categories": [{"id": id_, "name": name} for id_, name in classes],
+        "categories": [{"id": id_, "name": name, **joints} for id_, name in classes],
         "annotations": [
             {"id": next(ids), "image_id": image_id, **annotation}
             for image_id, each in enumerate(found, 1)
@@ -52,9 +59,16 @@ def coco_content(
     }
 
 
+def joints_of(skeleton: Skeleton) -> dict[str, list]:
+    """As a category has them; edges count from 1."""
+    return {"keypoints": skeleton.names, "skeleton": [[start + 1, end + 1] for start, end in skeleton.edges]}
+
+
 def annotations(found: Prediction, category_ids: list[int]) -> list[dict[str, Any]]:
     if found.regions is not None:
         return found.regions.as_annotations(category_ids)
+    if found.people is not None:
+        return found.people.as_annotations()
     if found.caption is not None:
         return [{"caption": found.caption, "score": 1.0}]
     top_left, bottom_right = found.boxes.double().split(2, dim=1)
@@ -102,5 +116,7 @@ def objects(found: list[Prediction], threshold: Threshold) -> str:
     if found and (found[0].caption is not None or found[0].regions is not None):
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)
+    if found and found[0].people is not None:
+        return ", ".join(f"{count} {name}" for name, count in counts.items()) + f"; joints are drawn with {threshold}"
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
     return f"{counts.total()} with {threshold}{classes}"

@@ -24,6 +24,8 @@ from tradeoffs.tasks.by_name import LabelsByName
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.progress import Progress
 
+PLURAL = {"class": "classes", "joint": "joints"}
+
 
 def evaluate(config: DictConfig) -> float:
     """Scores on the validation split and writes the outcome into `output`; returns the headline score."""
@@ -98,9 +100,11 @@ def holds_times(folder: Path) -> bool:
 def require_same_classes(weights: Weights, data: LightningDataModule) -> None:
     """Raises UserError where a label would mean one class for the model and another one for the data."""
     if weights.class_names != data.class_names:
+        kind = "joint" if weights.skeleton or data.skeleton else "class"
+        both = named(weights.class_names, kind), named(data.class_names, kind)
         raise UserError(
-            f"{weights.path} knows {named(weights.class_names)}, but data={data.name} has {named(data.class_names)};"
-            " give data with the same classes in the same order"
+            f"{weights.path} knows {both[0]}, but data={data.name} has {both[1]}; give data with the same "
+            f"{PLURAL[kind]} in the same order"
         )
 
 
@@ -125,7 +129,7 @@ def by_name(weights: Weights, data: LightningDataModule) -> LabelsByName:
     return LabelsByName(weights.class_names, data.class_names)
 
 
-def named(classes: Sequence[str], most: int = 5) -> str:
+def named(classes: Sequence[str], kind: str = "class", most: int = 5) -> str:
     """Such as `7 classes (circle, square, ...)`."""
     shown = ", ".join(classes[:most]) + (", ..." if len(classes) > most else "")
-    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'} ({shown})"
+    return f"{len(classes)} {kind if len(classes) == 1 else PLURAL[kind]} ({shown})"

@@ -127,7 +127,8 @@ def load_predictor(config: DictConfig) -> tuple[Predictor, Threshold]:
 
 def write_content(place: Path, found: list[Prediction], predictor: Predictor, pictures: dict[Path, Path]) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    content = coco_content(found, predictor.class_names, predictor.category_ids, pictures)
+    skeleton = getattr(predictor, "skeleton", None)
+    content = coco_content(found, predictor.class_names, predictor.category_ids, pictures, skeleton)
     (place / CONTENT).write_text(json.dumps(content))
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
+FAINT = 0.2  # score of joints that are left out
 
 
 def picture_address(run: str, image_id: int, score: float | None = None) -> str:
@@ -160,6 +161,8 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         raise UserError(f"image {image_id} lies outside the folder of its data set")
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
+    if any("keypoints" in each for each in found):
+        return as_jpeg(skeletons(data, place, found))
     if in_pixels:
         return as_jpeg(pixel_classes(data, place, found))
     threshold = threshold_of(store, run) if score is None else score
@@ -203,6 +206,19 @@ def pixel_classes(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
     predicted = label_map_of(found, data.pixel_category_ids, data.unmarked, *photo.shape[1:])
     maps = [predicted, data.label_map(place)]
     return draw_label_map(resize(photo, size, antialias=True), maps, names, background_of(names))
+
+
+def skeletons(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
+    """The joints that were found, and beside them the true ones; faint ones of the first are left out."""
+    import torch
+
+    from tradeoffs.pictures import draw_skeletons
+
+    photo = data.read_image(place)
+    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).unflatten(1, (-1, 3))
+    both = (joints, FAINT), (data.keypoints(place), 0.0)
+    drawn = [draw_skeletons(photo, each, data.skeleton, SIDE / max(photo.shape[1:]), least) for each, least in both]
+    return torch.cat(drawn, dim=-1)
 
 
 def as_jpeg(picture: Tensor) -> bytes:

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from .resize import Window
 
-Augmentation = Literal["ssd", "crop", "flip", "none"]
+Augmentation = Literal["ssd", "crop", "flip", "person", "none"]
 Boxes = Float[np.ndarray, "N 4"]
 
 # The least overlap with an object that a crop must have (Liu et al. 2016, section 2.2); 0: any crop, 1: no crop.
@@ -38,7 +38,7 @@ def draw_window(
 
     `ssd`: zoom out, crop and mirror (Liu et al. 2016, sections 2.2 and 3.6); `crop`: a part of the image that holds
     `smallest_crop` of its area or more, whatever is in it, and mirror (Szegedy et al. 2015, section 6); `flip`: mirror;
-    `none`: all as it is.
+    `none`: all as it is. (`person` is for people one by one, see `person_views`.)
     """
     window = Window(0, 0, width, height)
     if augmentation == "none":

@@ -16,14 +16,16 @@ from tradeoffs.data.annotation_file import (
     TOP_LEVEL_KEYS,
     are_keypoints,
     area_of,
-    keypoint_names,
+    is_number,
     read_annotation_file,
     without_copies,
 )
 from tradeoffs.data.image_file import read_image
 from tradeoffs.data.packed_list import PackedList
 from tradeoffs.data.segmentation import BACKGROUND, decode, encode, label_of_unmarked, paint
+from tradeoffs.data.skeleton import skeleton_of
 from tradeoffs.errors import UserError
+from tradeoffs.ops.keypoints import flip_pairs
 
 
 class Objects(NamedTuple):
@@ -125,6 +127,11 @@ class CocoDataset:
         columns = (self._boxes, self._labels, self._crowd, self._areas)
         return Objects(*(torch.from_numpy(column[rows].copy()) for column in columns))
 
+    def all_objects(self) -> tuple[Int64[np.ndarray, " N"], Objects, Float[Tensor, "N J 3"]]:
+        """Of all images: the index of each object's image, the objects, their keypoints."""
+        columns = (self._boxes, self._labels, self._crowd, self._areas)
+        return self._image_of_each(), Objects(*map(torch.from_numpy, columns)), torch.from_numpy(self._keypoints)
+
     def masks(self, index: int) -> UInt8[Tensor, "n H W"]:
         """0 or 1, one mask per object. Raises UserError where an object has no segmentation."""
         height, width = map(int, self.sizes[index])
@@ -173,7 +180,8 @@ class CocoDataset:
         self.category_ids: list[int] = [category["id"] for category in categories]
         self.class_names: list[str] = [category["name"] for category in categories]
         self.unmarked = label_of_unmarked(categories)
-        self.keypoint_names: list[str] = next(filter(None, map(keypoint_names, categories)), [])
+        self.skeleton = next(filter(None, map(skeleton_of, categories)), None)
+        self.keypoint_names: list[str] = self.skeleton.names if self.skeleton else []
         self.keypoint_flip_pairs: list[tuple[int, int]] = flip_pairs(self.keypoint_names)
 
     def _read_images(self, images: list[dict]) -> None:
@@ -196,6 +204,8 @@ class CocoDataset:
         limits = self.sizes[images[order], None, ::-1]
         self._boxes = corners.clip(0, limits).astype(np.float32).reshape(-1, 4)
         self._keypoints = _keypoints(annotations, len(self.keypoint_names))
+        sizes = (annotation.get("head_size") for annotation in annotations)
+        self.head_sizes = np.array([size if is_number(size) and size > 0 else np.nan for size in sizes])
         kept = annotations if with_masks else [{}] * len(annotations)
         self._segmentations = PackedList(annotation.get("segmentation") for annotation in kept)
 
@@ -209,12 +219,6 @@ class CocoDataset:
 
     def _rows(self, index: int) -> slice:
         return slice(*self._starts[[index, index + 1]])
-
-
-def flip_pairs(names: list[str]) -> list[tuple[int, int]]:
-    """Positions of the keypoints that a mirror swaps: `left_x` and `right_x`."""
-    partners = ((number, name.replace("left", "right")) for number, name in enumerate(names) if "left" in name)
-    return [(number, names.index(partner)) for number, partner in partners if partner in names]
 
 
 def _keypoints(annotations: list[dict], joints: int) -> np.ndarray:

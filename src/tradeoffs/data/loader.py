@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from tradeoffs.data.people import PersonSamples
 from tradeoffs.data.samples import Address, Samples, collate
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch
@@ -114,7 +115,7 @@ class ResumableLoader(Loader):
         self.batch_sampler.start = 0 if finished else state["taken"]
 
 
-def make_loader(samples: Samples, batches: EpochBatches, workers: int, prefetch: int = 4) -> DataLoader:
+def make_loader(samples: Samples | PersonSamples, batches: EpochBatches, workers: int, prefetch: int = 4) -> DataLoader:
     """Loads `batches` with `workers` one-threaded processes, each `prefetch` batches ahead (0: in this process)."""
     loader = ResumableLoader if batches.shuffle else Loader
     return loader(

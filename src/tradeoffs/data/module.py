@@ -21,13 +21,16 @@ from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import require_sound
 from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
+from tradeoffs.data.people import TRUTH, People, PersonSamples, people_of
+from tradeoffs.data.person_views import PersonViews
 from tradeoffs.data.resize import Resize, ResizeMode, Window
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
 from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.data.sources import MissingSplitError, SplitName
 from tradeoffs.data.suggestions import LARGEST_BATCH, suggested_batch, suggested_workers
+from tradeoffs.data.two_splits import require_agreement, warn_of_equal_photos
 from tradeoffs.errors import UserError
-from tradeoffs.structures import Batch
+from tradeoffs.structures import Batch, Skeleton
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,10 @@ class CocoDataModule(LightningDataModule):
         workers: Processes that load images, for each process that trains.
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
         smallest_crop, changes: Of training images, see `draw_window` and `ImageChanges`.
-        annotations: What targets have, see `Samples`. Where it is a `label`, images without objects are left out.
+        annotations: What targets have, see `Samples`. Where it is a `label`, images without objects are left out; where
+            it is a `person`, each person is a sample of its own, see `PersonSamples`.
+        person_boxes: Which boxes people are found in for validation: `truth`, or the file of a detector's predictions.
+        views: How people are augmented.
 
     Raises UserError for unusable data or arguments.
     """
@@ -72,6 +78,8 @@ class CocoDataModule(LightningDataModule):
         annotations: Collection[str] = ("boxes",),
         smallest_crop: float = SMALLEST_CROP,
         changes: ImageChanges = UNCHANGED,
+        person_boxes: str = TRUTH,
+        views: PersonViews | None = None,
     ):
         super().__init__()
         _require("resize", resize, get_args(ResizeMode))
@@ -89,6 +97,8 @@ class CocoDataModule(LightningDataModule):
         self.on_fault = on_fault
         self.annotations = frozenset(annotations)
         self.smallest_crop, self.changes = smallest_crop, changes
+        self.person_boxes, self.views = person_boxes, views or PersonViews(flip=augmentation == "flip")
+        self.people: dict[SplitName, People] = {}
 
     def prepare_data(self) -> None:
         """Reads both splits, unless `setup` was called before: Lightning asks for it even where one is enough."""
@@ -102,16 +112,18 @@ class CocoDataModule(LightningDataModule):
             setattr(self, name, dataset)
             if "boxes" in self.annotations:
                 self._warn_of_small_objects(dataset)
+            if self.has_people:
+                self.people[name] = people_of(dataset, TRUTH if name == "train" else self.person_boxes)
         if hasattr(self, "train"):
             self._require_objects()
-            self._require_equal_categories()
+            require_agreement(self.train, self.val, joints=self.has_people)
             self._require_few_classes()
-            self._warn_of_equal_photos()
+            warn_of_equal_photos(self.train, self.val)
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
         splits = self._places(names)
-        asked = {"with_masks": self._with_masks, "with_keypoints": "keypoints" in self.annotations}
+        asked = {"with_masks": self._with_masks, "with_keypoints": bool({"keypoints", "person"} & self.annotations)}
         faults = {split.annotations: check_dataset(*split, **asked) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
         return {name: self._dataset(split, *left_out[split.annotations]) for name, split in splits.items()}
@@ -155,46 +167,47 @@ class CocoDataModule(LightningDataModule):
         if not self.train.num_objects:
             raise UserError(f"{self.train.annotations_path} has no objects that a model could learn to find")
 
-    def _require_equal_categories(self) -> None:
-        train, val = ((each.category_ids, each.class_names, each.unmarked) for each in (self.train, self.val))
-        if train != val:
-            files = f"{self.train.annotations_path} and {self.val.annotations_path}"
-            raise UserError(f"{files} have different categories; both splits need the same ids and names")
-
     def _require_few_classes(self) -> None:
         if "label_map" in self.annotations and self.num_classes > MOST_CLASSES:
             raise UserError(f"{self.num_classes} classes are too many for label maps, which tell {MOST_CLASSES} apart")
-
-    def _warn_of_equal_photos(self) -> None:
-        if both := self.train.image_paths() & self.val.image_paths():
-            log.warning(
-                f"warning: {len(both)} of {len(self.val)} validation photos are also trained on, the first is "
-                f"{min(both)}: scores are too good"
-            )
 
     @property
     def num_classes(self) -> int:
         return len(self.category_ids)
 
     @property
+    def has_people(self) -> bool:
+        return "person" in self.annotations
+
+    @property
+    def skeleton(self) -> Skeleton | None:
+        """Whose joints the classes are, where people are the samples."""
+        return self.val.skeleton if self.has_people else None
+
+    @property
     def class_names(self) -> list[str]:
+        """By label; where people are the samples those of the joints."""
+        if self.has_people:
+            return self.val.keypoint_names
         return self.val.pixel_class_names if "label_map" in self.annotations else self.val.class_names
 
     @property
     def category_ids(self) -> list[int]:
-        """COCO's id of each label."""
+        """COCO's id of each label; joints are counted from 1."""
+        if self.has_people:
+            return list(range(1, len(self.val.keypoint_names) + 1))
         return self.val.pixel_category_ids if "label_map" in self.annotations else self.val.category_ids
 
     @property
     def batch_size(self) -> int:
         """Images of one step over all processes."""
-        return self._given_or(suggested_batch(len(self.train)))
+        return self._given_or(suggested_batch(len(self.people["train"].images if self.has_people else self.train)))
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader(self.train, self.augmentation, self.batch_size, shuffle=True)
+        return self._loader("train", self.augmentation, self.batch_size)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(self.val, "none", self.val_batch_size or self._given_or(LARGEST_BATCH), shuffle=False)
+        return self._loader("val", "none", self.val_batch_size or self._given_or(LARGEST_BATCH))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Without waiting: the loader has put the batch into pinned memory where the device is a GPU."""
@@ -207,14 +220,19 @@ class CocoDataModule(LightningDataModule):
         processes = self.trainer.world_size if self.trainer else 1
         return processes * max(2, math.ceil(suggested / processes))
 
-    def _loader(self, dataset: CocoDataset, augmentation: str, batch_size: int, shuffle: bool) -> DataLoader:
+    def _loader(self, split: SplitName, augmentation: str, batch_size: int) -> DataLoader:
         trainer = self.trainer
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if batch_size % world_size:
             raise UserError(f"batch_size={batch_size} cannot be shared by {world_size} processes; take a multiple")
-        pixels = self.smallest_crop, self.changes if shuffle else UNCHANGED
-        samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations, *pixels)
-        batches = EpochBatches(len(dataset), batch_size // world_size, shuffle, self.seed, rank, world_size)
+        dataset, shuffle = getattr(self, split), split == "train"
+        if self.has_people:
+            views = self.views if augmentation != "none" else None
+            samples = PersonSamples(dataset, self.people[split], self.resize, views, self.seed)
+        else:
+            pixels = self.smallest_crop, self.changes if shuffle else UNCHANGED
+            samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations, *pixels)
+        batches = EpochBatches(len(samples), batch_size // world_size, shuffle, self.seed, rank, world_size)
         workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
         return make_loader(samples, batches, workers)
 

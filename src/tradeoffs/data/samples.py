@@ -153,8 +153,9 @@ def _stack_targets(samples: Sequence[Sample], multiple: int) -> Targets:
     maps = [sample.label_map for sample in samples if sample.label_map is not None]
     of_images = {"label": label, "label_map": _stack_label_maps(maps, multiple) if maps else None}
     if samples[0].labels is None:
-        boxes = torch.stack([sample.boxes for sample in samples]) if samples[0].boxes is not None else None
-        return Targets(boxes, **of_images)
+        names = [name for name in ("boxes", "keypoints") if getattr(samples[0], name) is not None]
+        of_one = {name: torch.stack([getattr(sample, name) for sample in samples]) for name in names}
+        return Targets(**of_one, **of_images)
     counts = torch.tensor([len(sample.labels) for sample in samples])
     rows = _round_up(max(1, int(counts.max())), OBJECTS_MULTIPLE)
     masks = [_pad_rows(sample.masks, rows) for sample in samples if sample.masks is not None]

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -17,6 +18,9 @@ from tradeoffs.errors import UserError
 from tradeoffs.inference.regions import Regions
 from tradeoffs.ops.run_lengths import RunLengths, decoded
 from tradeoffs.pictures import draw_boxes, draw_masks
+
+if TYPE_CHECKING:  # it finds what is described here
+    from tradeoffs.inference.poses import People
 
 SMALLEST_PICTURE = 480  # pixels of the longer side; smaller images are enlarged, so that names can be read
 NOTEBOOK_PICTURE = 1024  # pixels of the longer side, at most
@@ -38,6 +42,7 @@ class Prediction:
     segments: list[RunLengths] | None = None  # the masks of all boxes in the upright image, where there are such
     caption: str | None = None  # what is said of the image, where that is no class and has no score
     regions: Regions | None = None  # where each pixel has a class
+    people: People | None = None  # where joints are found
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -73,6 +78,8 @@ class Prediction:
         scale = scale if longest is None else min(scale, longest / max(self.size))
         if self.regions is not None:
             return self.regions.drawn(self.image, scale)
+        if self.people is not None:
+            return self.people.drawn(self.image, scale)
         scores = self.scores if self.caption is None else None
         image = self.image
         if self.segments is not None:  # the best lies above others

@@ -14,11 +14,12 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import nn
 
 from tradeoffs.data.image_changes import ImageChanges
+from tradeoffs.data.person_views import PersonViews
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
 from tradeoffs.runs.weights import put_backbone
 from tradeoffs.settings.saved_runs import find_run, run_or_none
-from tradeoffs.task_facts import facts_of
+from tradeoffs.task_facts import annotations_of, facts_of
 
 KEYWORDS = ("None", "none", "pretrained")  # of backbone.weights, which name no run
 SYMMETRIC = ""  # padding of MobileNet V1's pretrained weights
@@ -26,8 +27,14 @@ SYMMETRIC = ""  # padding of MobileNet V1's pretrained weights
 # Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
 OF_ANCHORS = ("anchor_side", "whole_steps")
 
+OF_DATA = ("person_boxes",)  # settings of a task that concern its data
+
 # Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {"task": ("name",), "model": ("task", "resizes", "whole", "head_lr", *OF_ANCHORS), "data": ("root",)}
+ABOUT = {
+    "task": ("name",),
+    "model": ("task", "backbone", "resizes", "whole", "head_lr", *OF_ANCHORS),
+    "data": ("root",),
+}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -47,6 +54,7 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         seed=config.seed,
         annotations=facts_of(config.task.name).annotations,
         **of_pixels(config.augmentation),
+        **{key: config.task[key] for key in OF_DATA if key in config.task},
     )
     data.setup(stage)
     data.hashes = data_now(config, ["val"] if stage == "validate" else ["train", "val"])
@@ -57,7 +65,12 @@ def of_pixels(settings: DictConfig) -> dict[str, object]:
     """What only some augmentations say."""
     crop = {"smallest_crop": settings.smallest_crop} if "smallest_crop" in settings else {}
     changes = {key: settings[key] for key in ("strength", "erasing") if key in settings}
-    return {**crop, **({"changes": ImageChanges(**changes)} if changes else {})}
+    views = {key: settings[key] for key in ("scale", "rotation") if key in settings}
+    return {
+        **crop,
+        **({"changes": ImageChanges(**changes)} if changes else {}),
+        **({"views": PersonViews(**views, flip=True)} if views else {}),
+    }
 
 
 def build_task(config: DictConfig, num_classes: int, class_names: Sequence[str] = ()) -> LightningModule:
@@ -76,7 +89,8 @@ def build_task(config: DictConfig, num_classes: int, class_names: Sequence[str] 
 
 
 def build_model(config: DictConfig, num_classes: int, class_names: Sequence[str] = ()) -> nn.Module:
-    known = {"class_names": class_names} if config.model.get("whole") and class_names else {}
+    by_name = config.model.get("whole") or "person" in annotations_of(config.model.get("task"))
+    known = {"class_names": class_names} if by_name and class_names else {}
     model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes, **known)
     # Batches of several shapes are padded, with which anchors must not grow.
     settings = {"anchor_side": config.image_size} if config.resize in ("shorter_edge", "torchvision") else {}

@@ -8,7 +8,8 @@ import torch
 from omegaconf import DictConfig, open_dict
 
 from tradeoffs.data.resize import Resize
-from tradeoffs.errors import UserError
+from tradeoffs.errors import MismatchError, UserError
+from tradeoffs.inference.poses import PosePredictor, boxes_by_name
 from tradeoffs.inference.predictor import Predictor
 from tradeoffs.measure.fuse import fuse_for_inference
 from tradeoffs.runs.build import build_model, padding_of
@@ -71,7 +72,12 @@ def predictor_of(config: DictConfig, weights: Weights, device: str | torch.devic
     shape, generator = (1, 3, config.image_size, config.image_size), torch.Generator().manual_seed(0)
     anything = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
     network = fuse_for_inference(model.to(place), anything.to(place), channels_last=True)
-    resize = Resize(config.resize, config.image_size)
+    resize, boxes = Resize(config.resize, config.image_size), config.get("boxes")
+    if weights.skeleton is not None:
+        given = boxes and boxes_by_name(Path(boxes), weights.skeleton.category_name)
+        return PosePredictor(network, resize, weights.skeleton, min_score, config.batch_size, given)
+    if boxes:
+        raise MismatchError("boxes= are for networks that find the joints of people; leave it out")
     return Predictor(network, resize, weights.class_names, weights.category_ids, min_score, config.batch_size)
 
 

@@ -12,6 +12,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.models.detection.published import MAPPINGS, NO_CLASS, put, put_all_but_classes
 from tradeoffs.runs.published_files import categories, published_file, published_tensors
 from tradeoffs.settings.published import is_published
+from tradeoffs.structures import Skeleton
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO
 
 NAMED = {"best": BEST, "last": LAST}
@@ -24,6 +25,7 @@ class Weights(NamedTuple):
     model: dict[str, Tensor]
     class_names: list[str]
     category_ids: list[int]  # COCO's
+    skeleton: Skeleton | None = None  # whose joints the classes are
 
 
 def weights_of(run: Path, checkpoint: str) -> Weights:
@@ -62,7 +64,8 @@ def read_weights(path: Path) -> Weights:
         raise UserError(f"{path} is no checkpoint of a run; give best.ckpt or last.ckpt of one")
     prefix = "model."  # a checkpoint is of a task, whose attribute `model` is the network
     state = {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}
-    return Weights(path, state, content["class_names"], content["category_ids"])
+    skeleton = Skeleton(**content["skeleton"]) if content.get("skeleton") else None
+    return Weights(path, state, content["class_names"], content["category_ids"], skeleton)
 
 
 def published_weights(config: DictConfig, path: Path) -> Weights:

@@ -8,14 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tradeoffs.errors import MismatchError, UserError
-from tradeoffs.inference.address import is_address
-from tradeoffs.inference.image_search import camera_of, nothing_found, search_images
 from tradeoffs.model_facts import operating_point_of, operating_points
 from tradeoffs.settings.compose import CONF, leaves
-from tradeoffs.settings.folder_names import check_name, check_place
 from tradeoffs.settings.hydra_errors import one_line
+from tradeoffs.settings.places import check_paths, check_places
 from tradeoffs.settings.published import published_models
-from tradeoffs.settings.saved_runs import run_or_none
 from tradeoffs.settings.values import check_values
 from tradeoffs.task_facts import annotations_of, scores_of
 
@@ -23,9 +20,6 @@ from tradeoffs.task_facts import annotations_of, scores_of
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75, "convnet": 46}
 
 PARTS = ("task", "model", "backbone", "data")
-
-# Settings that are the path of a file unless they are one of these words.
-NO_PATHS = {"backbone.weights": ("none", "pretrained"), "resume": ("auto", "never"), "checkpoint": ("best", "last")}
 
 # What to write where a value has to be given.
 EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
@@ -39,6 +33,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_batch_size(config)
     check_image_size(config)
     check_task(config, conf)
+    check_backbone(config, conf)
     check_resize(config)
     check_headline(config)
     check_views(config)
@@ -108,6 +103,10 @@ def check_views(config: DictConfig) -> None:
     """Boxes and label maps follow what is done to images, and what is cut away of them is never found."""
     annotations = annotations_of(task := OmegaConf.select(config, "task.name"))
     views = config.get("augmentation") or {}
+    if "person" in annotations:
+        check_person_views(config, task, views.get("geometry"))
+    elif views.get("geometry") == "person":
+        raise MismatchError(f"augmentation=person cuts out people by their boxes; for task={task} choose another one")
     if not {"boxes", "main_box", "label_map"} & {*annotations}:
         return
     if config.get("resize") == "centre":
@@ -121,6 +120,26 @@ def check_views(config: DictConfig) -> None:
         raise MismatchError(
             f"augmentation={views.geometry} may cut the main object away; for task={task}: flip or none"
         )
+
+
+def check_person_views(config: DictConfig, task: str, geometry: str | None) -> None:
+    """People are cut out by their boxes."""
+    if config.get("resize", "warp") != "warp":
+        raise MismatchError(f"resize={config.resize} has no effect on task={task}, which cuts people out; leave it out")
+    if geometry not in (None, "none", "flip", "person"):
+        raise MismatchError(f"augmentation={geometry} is for whole images; for task={task}: person, flip or none")
+
+
+def check_backbone(config: DictConfig, conf: Path) -> None:
+    """Only models with layers of their own do without a backbone; those have no use for one."""
+    model, backbone = ((config.get(part) or {}).get("_target_") for part in ("model", "backbone"))
+    if model is None or backbone is None:
+        return
+    without = {name: each._target_ for name, each in all_models(conf).items() if each.get("backbone") == "none"}
+    if model in without.values() and not backbone.endswith(".none"):
+        raise MismatchError("this model has layers of its own in place of a backbone; give backbone=none")
+    if model not in without.values() and backbone.endswith(".none"):
+        raise MismatchError(f"backbone=none is for model={' or '.join(without)}; choose a backbone")
 
 
 def check_resize(config: DictConfig) -> None:
@@ -187,48 +206,3 @@ def check_operating_points(config: DictConfig, conf: Path) -> None:
 def all_models(conf: Path) -> dict[str, DictConfig]:
     """The YAML of every model, by name."""
     return {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
-
-
-def check_paths(config: DictConfig) -> None:
-    """Files and folders that are to be read exist."""
-    for key, words in NO_PATHS.items():
-        path = OmegaConf.select(config, key)
-        or_run = key == "backbone.weights"
-        if path not in (None, *words) and not Path(path).is_file() and not (or_run and run_or_none(path)):
-            fault = "is a folder" if Path(path).is_dir() else "does not exist"
-            also = ", a run" if or_run else ""
-            raise UserError(f"{key}={path} {fault}; give {', '.join(words)}{also} or an existing file")
-    root = OmegaConf.select(config, "data.root")
-    if root is not None and not Path(root).is_dir():
-        fault = "is a file" if Path(root).is_file() else "does not exist"
-        raise UserError(f"data.root={root} {fault}; give the folder that holds the data set")
-    check_data_folder(config)
-    source = config.get("source")
-    if source is not None and camera_of(source) is None and not is_address(str(source)):
-        check_source(str(source))
-
-
-def check_source(source: str) -> None:
-    """There is an image, or a video that was named."""
-    if next(search_images(source), None) is None:
-        raise nothing_found(source)
-
-
-def check_places(config: DictConfig) -> None:
-    """What is to be written has a name and a place."""
-    if "output" in config:
-        check_place("output", config.output)
-    if "name" not in config or {"task", "run"} <= config.keys():  # a run that is there has both
-        return
-    if config.name is not None or "task" in config:  # else it will be made of the settings
-        check_name(config.name)
-    check_place("runs", config.get("runs", "runs"), below=f"{config.name}/checkpoints")
-
-
-def check_data_folder(config: DictConfig) -> None:
-    """A folder of somebody's own is in COCO format; of another it is said what to type. Predictions need none."""
-    root, source = (OmegaConf.select(config, key) for key in ("data.root", "data.source"))
-    if root is not None and str((source or {}).get("_target_")).endswith(".coco_folder"):
-        from tradeoffs.data.sources import require_readable
-
-        require_readable(OmegaConf.to_container(source, resolve=True))

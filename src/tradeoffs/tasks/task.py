@@ -121,6 +121,8 @@ class Task(LightningModule):
         """With the classes in it, a checkpoint can be used where the data set is not."""
         data = self.trainer.datamodule
         checkpoint |= {"class_names": list(data.class_names), "category_ids": list(data.category_ids)}
+        if getattr(data, "skeleton", None):
+            checkpoint["skeleton"] = data.skeleton._asdict()
 
     def on_validation_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         self._seed(batch_idx)

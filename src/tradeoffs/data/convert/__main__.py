@@ -19,6 +19,7 @@ from tradeoffs.data.convert.detect import FORMATS, detect
 from tradeoffs.data.convert.exif import Exif
 from tradeoffs.data.convert.label_studio import read_label_studio
 from tradeoffs.data.convert.masks import convert_masks
+from tradeoffs.data.convert.mpii import convert_mpii
 from tradeoffs.data.convert.reading import convert
 from tradeoffs.data.convert.voc import convert_voc
 from tradeoffs.data.convert.yolo import read_yolo
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _with_format(arguments: list[str]) -> list[str]:
     """Where two words are given and none is a format, the folder's files tell it."""
     words = list(takewhile(lambda word: not word.startswith("-"), arguments))
-    known = {*FORMATS, "auto"} & {*words[:1]} or {"-h", "--help"} & {*arguments}
+    known = {*FORMATS, "mpii", "auto"} & {*words[:1]} or {"-h", "--help"} & {*arguments}
     return arguments if known or len(words) > 2 or not arguments else ["auto", *arguments]
 
 
@@ -111,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _exif(masks)
     _random_split(masks)
+    mpii = _subparser(formats, "mpii", "MPII Human Pose: images, and its MAT file or lists in JSON", convert_mpii)
+    mpii.add_argument("--val", type=float, default=0.1, help="share of the photos for validation (MAT; default: 0.1)")
+    mpii.add_argument("--seed", type=int, default=0, help="another number draws another split (MAT; default: 0)")
     auto = _subparser(formats, "auto", "any of the formats above; this word may be left out", convert_auto)
     _exif(auto, None)
     _random_split(auto)
