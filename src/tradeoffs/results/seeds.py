@@ -72,7 +72,7 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
     scored = records[records["score"].notna()].sort_values("time", kind="stable").drop_duplicates(keys, keep="last")
     known[SCORED] = records[keys].merge(scored[[*keys, *SCORED]], "left", keys)[SCORED].set_axis(records.index)
-    whole = records.assign(**{**known, **possible_times(records, keys)}, trained_here=records["minutes"].notna())
+    whole = records.assign(trained_here=records["minutes"].notna(), **{**known, **possible_times(records, keys)})
     first = whole.sort_values("trained_here", ascending=False, kind="stable").drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)].drop(columns="trained_here")
 
