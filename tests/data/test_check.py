@@ -51,6 +51,11 @@ class Folder:
     def write(self):
         self.annotations.write_text(json.dumps(self.content))
 
+    def add_masks(self):
+        for annotation in self.content["annotations"]:
+            annotation.setdefault("segmentation", [[1, 1, 5, 1, 5, 5]])
+        self.write()
+
     def check(self, cache=False):
         self.write()
         return check_dataset(self.images, self.annotations, cache)
@@ -192,7 +197,7 @@ def test_masks_and_keypoints_that_are_asked_for(folder):
     folder.content["categories"][0]["keypoints"] = ["nose", "tail"]
     for number, changes in enumerate(UNUSABLE, 3):
         folder.add(number, **changes)
-    folder.write()
+    folder.add_masks()
     faults = check_dataset(folder.images, folder.annotations, with_masks=True, with_keypoints=True)
     assert [(fault.severity, fault.annotation) for fault in faults] == [("error", 2 + k) for k in range(len(UNUSABLE))]
     assert [fault.what for fault in faults] == [
@@ -205,6 +210,15 @@ def test_masks_and_keypoints_that_are_asked_for(folder):
         "a polygon of its segmentation is no list of x, y, x, y, ...",
         *["its segmentation is neither a list of polygons nor a run-length code"] * 2,
     ]
+
+
+@pytest.mark.parametrize("segmentation", [None, [], {}])
+def test_a_mask_of_each_object_is_needed_where_masks_are_asked_for(folder, segmentation):
+    folder.add_masks()
+    folder.content["annotations"][1]["segmentation"] = segmentation
+    assert folder.check() == []
+    fault = only(check_dataset(folder.images, folder.annotations, with_masks=True))
+    assert fault.severity == "error" and fault.what.startswith("has no mask (segmentation)") and fault.annotation == 1
 
 
 def test_masks_and_keypoints_cost_no_box_that_did_not_ask_for_them(folder):
@@ -436,6 +450,7 @@ def test_a_verdict_depends_on_every_file(folder, checked_files, below):
 
 def test_a_verdict_depends_on_what_is_asked_for(folder):
     folder.add(3, segmentation=[1, 1, 5, 1, 5, 5])
+    folder.add_masks()
     assert only(folder.check(cache=True)).severity == "warning"
     assert only(check_dataset(folder.images, folder.annotations, with_masks=True)).severity == "error"
 
