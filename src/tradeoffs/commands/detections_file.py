@@ -117,6 +117,6 @@ def objects(found: list[Prediction], threshold: Threshold) -> str:
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)
     if found and found[0].people is not None:
-        return ", ".join(f"{count} {name}" for name, count in counts.items()) + f"; joints are drawn with {threshold}"
+        return f"{found[0].people.skeleton.category_name} {counts.total()}; joints are drawn with {threshold}"
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
     return f"{counts.total()} with {threshold}{classes}"

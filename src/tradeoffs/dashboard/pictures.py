@@ -161,7 +161,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         raise UserError(f"image {image_id} lies outside the folder of its data set")
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
-    if any("keypoints" in each for each in found):
+    if "person" in annotations_of(record.who.task):
         return as_jpeg(skeletons(data, place, found))
     if in_pixels:
         return as_jpeg(pixel_classes(data, place, found))
@@ -215,7 +215,7 @@ def skeletons(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
     from tradeoffs.pictures import draw_skeletons
 
     photo = data.read_image(place)
-    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).unflatten(1, (-1, 3))
+    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).reshape(len(found), -1, 3)
     both = (joints, FAINT), (data.keypoints(place), 0.0)
     drawn = [draw_skeletons(photo, each, data.skeleton, SIDE / max(photo.shape[1:]), least) for each, least in both]
     return torch.cat(drawn, dim=-1)

@@ -40,9 +40,10 @@ class People:
 
     def as_annotations(self) -> list[dict[str, Any]]:
         """In COCO's format for keypoints; the third number of a joint is its score, the box that around its joints."""
-        low, high = self.keypoints[..., :2].amin(dim=1), self.keypoints[..., :2].amax(dim=1)
+        joints = self.keypoints.double()  # of which rounded numbers are short in JSON
+        low, high = joints[..., :2].amin(dim=1), joints[..., :2].amax(dim=1)
         boxes = torch.cat([low, high - low], dim=1).round(decimals=3).tolist()
-        rows = zip(self.keypoints.round(decimals=3).flatten(1).tolist(), boxes, self.scores.tolist(), strict=True)
+        rows = zip(joints.round(decimals=3).flatten(1).tolist(), boxes, self.scores.tolist(), strict=True)
         return [
             {
                 "category_id": self.skeleton.category_id,

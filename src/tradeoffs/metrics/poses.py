@@ -162,9 +162,9 @@ class PoseMetric:
         total = counted.sum(axis=0)
         images = np.unique(self.samples.images[samples]) if only_seen else np.arange(len(self.image_ids))
         oks = oks_scores(self.ground_truth, self._results(samples, keypoints), images, self.sigmas)
-        names = zip(self.skeleton.names, right.tolist(), total.tolist(), strict=True)
+        values, names = ratios.score(), zip(self.skeleton.names, right.tolist(), total.tolist(), strict=True)
         return PoseScores(
-            {"pckh": float("nan"), **ratios.score(), **oks},
+            {"pck": values.pop("pck"), **oks, "pckh": values.pop("pckh", float("nan"))},
             [
                 {"id": number, "name": name, "PCK": hits / of if of else None, "instances": of}
                 for number, (name, hits, of) in enumerate(names, 1)
