@@ -186,3 +186,15 @@ def test_one_process_fetches_and_the_others_wait(tmp_path: Path, monkeypatch: py
         thread.join()
     assert found == [(tmp_path / "new" / "images", tmp_path / "new" / "val.json")] * 3
     assert most == [1, 1, 1]
+
+
+def test_the_kind_of_coco_annotations(tmp_path):
+    with pytest.raises(UserError, match=r"data.source.kind=boxes is unknown; choose instances or person_keypoints"):
+        sources.coco("val", tmp_path, "boxes")
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/person_keypoints_val2017.json").write_text("{}")
+    source = {"_target_": "tradeoffs.data.sources.coco", "root": str(tmp_path)}
+    assert sources.existing_split(source, "val") is None
+    found = sources.existing_split(source | {"kind": "person_keypoints"}, "val")
+    assert found.annotations.name == "person_keypoints_val2017.json" and found.images == tmp_path / "val2017"

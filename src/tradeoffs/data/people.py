@@ -42,7 +42,7 @@ def annotated_people(dataset: CocoDataset) -> People:
     if dataset.skeleton is None:
         raise UserError(
             f"{dataset.annotations_path} has no class with keypoints; poses are learnt from data with them, such as "
-            "person_keypoints_train2017.json of COCO or data=shapes"
+            "data=shapes, or data=coco data.source.kind=person_keypoints"
         )
     images, objects, keypoints = dataset.all_objects()
     boxes = objects.boxes.numpy()

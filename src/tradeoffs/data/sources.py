@@ -29,6 +29,7 @@ ANNOTATION_PLACES = (
     "{split}/_annotations.coco.json",
     "person_keypoints_{split}.json",
 )
+COCO_KINDS = ("instances", "person_keypoints")
 # Other tools' names of a split, the likeliest first.
 OTHER_NAMES = {"train": ("Train",), "val": ("valid", "validation", "Val", "Valid", "Validation", "test", "Test")}
 IMAGE_PLACES = ("{split}", "{split}2017", "images/{split}", "images/{split}2017", "images")
@@ -84,11 +85,13 @@ def shapes(split: SplitName, root: Path | str, **recipe: int) -> Split:
     return Split(folder / split, folder / "annotations" / f"{split}.json")
 
 
-def coco(split: SplitName, root: Path | str) -> Split:
-    """COCO 2017; see `ensure_coco`."""
+def coco(split: SplitName, root: Path | str, kind: str = COCO_KINDS[0]) -> Split:
+    """COCO 2017, with the annotations of a `kind`; see `ensure_coco`."""
+    if kind not in COCO_KINDS:
+        raise UserError(f"data.source.kind={kind} is unknown; choose {' or '.join(COCO_KINDS)}")
     root = Path(root)
     with alone(root):
-        return ensure_coco(root, (split,))[split]
+        return ensure_coco(root, (split,), kind)[split]
 
 
 def voc(split: SplitName, root: Path | str) -> Split:
@@ -183,7 +186,7 @@ def existing_split(source: Mapping[str, Any], split: SplitName, renew: bool = Fa
                 folder = folder_of(root, **options)
                 found = Split(folder / split, folder / "annotations" / f"{split}.json")
             case "coco":
-                found = coco_split(root, split)
+                found = coco_split(root, split, **options)
             case "voc":
                 found = voc_split(root, split)
             case "coco_folder":
