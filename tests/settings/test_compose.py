@@ -369,8 +369,14 @@ def groups() -> list[tuple[str, str]]:
 def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
     root = [f"data.root={tmp_path}"]
     needed = {"timm": ["backbone.name=resnet18"], "coco_folder": root, "image_folder": root, "imagenet": root}
+    people = {"augmentation/person": ["task=pose"], "backbone/none": ["task=pose", "model=hourglass"]}
+    needed |= {"hourglass": ["backbone=none"]}
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
-    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *needed.get(choice, [])]
+    overrides = [
+        f"{group}={choice}",
+        *([f"task={task}"] if task else []),
+        *people.get(f"{group}/{choice}", needed.get(choice, [])),
+    ]
     check(compose("train", overrides))
 
 
