@@ -150,7 +150,7 @@ def test_full_resolution_uses_the_weights_of_the_backbone():
             lambda: UNet(pyramid(), 3, MaxUnpool),
             "max_unpool needs a backbone that halves its maps by max pooling",
         ),
-        (lambda: UNet(pooled(), 3, MaxUnpool), r"maps of \[4, 8\] channels.*the decoder has \[64, 128\]; choose"),
+        (lambda: UNet(pooled(), 3, MaxUnpool), r"maps of \[4, 8\] channels.*the decoder has \[16, 32\]; choose"),
         (lambda: FCN(pyramid(), 3, MaxUnpool), "max_unpool is not for model=fcn"),
         (lambda: FCN(pooled(), 3, Nearest), "no features of stride 8; choose: "),
         (lambda: DeconvNet(pyramid(), 3, Nearest, depth=[1]), "model.depth has 1 numbers; give one, or 2"),

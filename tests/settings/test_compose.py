@@ -367,12 +367,18 @@ def groups() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("group", "choice"), groups())
 def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
-    root = [f"data.root={tmp_path}"]
-    folders = dict.fromkeys(("coco_folder", "image_folder", "imagenet", "segmentation_folder"), root)
-    needed = {"timm": ["backbone.name=resnet18"], **folders}
+    folders = ("coco_folder", "image_folder", "imagenet", "segmentation_folder")
+    needed = {
+        "timm": ["backbone.name=resnet18"],
+        "hourglass": ["backbone=none"],
+        "augmentation/person": ["task=pose"],
+        "backbone/none": ["task=pose", "model=hourglass"],
+        **dict.fromkeys(folders, [f"data.root={tmp_path}"]),
+    }
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
     upsamples = ["task=semantic_segmentation", "model=unet"] if group == "upsampling" else []
-    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *upsamples, *needed.get(choice, [])]
+    others = needed.get(f"{group}/{choice}", needed.get(choice, []))
+    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *upsamples, *others]
     check(compose("train", overrides))
 
 
