@@ -373,7 +373,7 @@ def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
         "hourglass": ["backbone=none"],
         "augmentation/person": ["task=pose"],
         "backbone/none": ["task=pose", "model=hourglass"],
-        **dict.fromkeys(folders, [f"data.root={tmp_path}"]),
+        **{key: [f"data.root={tmp_path}"] for key in folders},
     }
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
     upsamples = ["task=semantic_segmentation", "model=unet"] if group == "upsampling" else []
