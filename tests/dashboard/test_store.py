@@ -6,7 +6,7 @@ import pytest
 from dashboard_runs import write_run
 
 from tradeoffs.dashboard import store as store_module
-from tradeoffs.dashboard.pages import compare, parts
+from tradeoffs.dashboard.pages import compare, components
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 
@@ -57,12 +57,12 @@ def test_no_folder_and_an_empty_one(tmp_path):
 
 def test_runs_at_work_are_told_until_one_is_finished(tmp_path):
     store = Store(tmp_path)
-    assert "No runs in" in str(parts.no_runs(store)) and parts.FIRST_COMMAND in str(parts.no_runs(store))
+    assert "No runs in" in str(components.no_runs(store)) and components.FIRST_COMMAND in str(components.no_runs(store))
     for name, said in (("one", "1 run is at work; it appears when"), ("sweep/two", "2 runs are at work; each appears")):
         (tmp_path / name / "checkpoints").mkdir(parents=True)
         (tmp_path / name / "config.yaml").touch()
         (tmp_path / name / "metrics.csv").touch()
-        assert said in str(parts.no_runs(store))
+        assert said in str(components.no_runs(store))
     write_run(tmp_path, "three")
     (tmp_path / "sweep" / "config.yaml").touch()
     assert store.unfinished() == 2

@@ -126,7 +126,6 @@ def test_forward_exports(name, flip, monkeypatch):
 
 def test_forward_compiles_as_one_graph(model, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    torch._dynamo.reset()
     with torch.no_grad():
         compiled = torch.compile(awake(model), fullgraph=True, backend="eager")(images())
         torch.testing.assert_close(compiled.heatmaps, model(images()).heatmaps)
