@@ -27,6 +27,39 @@ def test_lists_of_classes(tmp_path: Path, text: str, names: dict, colours: dict)
 
 
 @pytest.mark.parametrize(
+    ("text", "names", "colours"),
+    [
+        ("7 road 128 64 128\n0 unlabeled 0 0 0", {7: "road", 0: "unlabeled"}, {(128, 64, 128): 7, (0, 0, 0): 0}),
+        ("road,7,128,64,128", {7: "road"}, {(128, 64, 128): 7}),
+        ("name,id\nbackground,0\nroad,1", {0: "background", 1: "road"}, {}),
+        ("id,name\n0,background", {0: "background"}, {}),
+        ("# of ours\nbackground:0,0,0::\ncar:1,2,3::", {0: "background", 1: "car"}, {(0, 0, 0): 0, (1, 2, 3): 1}),
+        ("__ignore__\n_background_\ncar", {-1: "__ignore__", 0: "_background_", 1: "car"}, {}),
+        ("traffic light\n", {0: "traffic light"}, {}),
+    ],
+)
+def test_lists_of_other_tools(tmp_path: Path, text: str, names: dict, colours: dict):
+    file = tmp_path / "labels.txt"
+    file.write_text(text)
+    assert read_classes(file) == (names, colours)
+
+
+def test_names_by_value_and_one_value_that_is_ignored(tmp_path: Path):
+    classes = classes_of(tmp_path, {1: "a", 5: "b"}, 255)
+    assert classes.names == {1: "a", 5: "b"} and classes.ignored == {255}
+    with pytest.raises(UserError, match="has a name twice"):
+        classes_of(tmp_path, ["a", "a"], [])
+
+
+@pytest.mark.parametrize("text", ["class 1\nclass 2", "1,2", "1 2 a"])
+def test_lines_that_may_mean_several_things(tmp_path: Path, text: str):
+    file = tmp_path / "classes.txt"
+    file.write_text(text)
+    with pytest.raises(UserError, match=r"line 1: .* may mean several things, or nothing; write a line for each class"):
+        read_classes(file)
+
+
+@pytest.mark.parametrize(
     ("text", "word"),
     [
         ("", "has no classes"),

@@ -122,6 +122,22 @@ def test_a_mask_of_0_and_255_is_not_taken_for_one_without_objects(folder: Path, 
     assert module_of(folder, tmp_path / "cache", ignore=[]).class_names == ["class 0", "class 255"]
 
 
+@pytest.mark.parametrize("levels", [(0, 128, 255), (0, 34, 221, 255)])
+def test_levels_of_grey_are_not_taken_for_classes(folder: Path, tmp_path: Path, levels: tuple[int, ...]):
+    """Where 255 is a class, or a mask was resized with interpolation, most of what is marked would be left out."""
+    for path in folder.glob("labels/*/*.png"):
+        save(path, np.resize(np.array(levels, np.uint8), VALUES.shape))
+    with pytest.raises(UserError, match="lie far apart, as levels of grey do; say what is a class"):
+        module_of(folder, tmp_path / "cache")
+    (folder / "classes.txt").write_text("\n".join(f"{level} c{level}" for level in levels))
+    assert module_of(folder, tmp_path / "cache", ignore=[]).num_classes == len(levels)
+
+
+def test_how_much_is_ignored_is_told(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    module_of(folder, tmp_path / "cache", ignore=255)
+    assert "val: 16.7 % of the pixels have no class and are left out" in caplog.text
+
+
 def test_an_image_of_which_nothing_is_labelled(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     save(folder / "labels/val/1.png", np.full((3, 4), 255, np.uint8))
     module = module_of(folder, tmp_path / "cache")

@@ -22,6 +22,7 @@ from tradeoffs.errors import UserError
 log = logging.getLogger(__name__)
 
 VOID = 255
+FAR, FEW = 16, 5  # values a class from which on they are no numbers of classes; values that are named
 
 
 class Labelled(NamedTuple):
@@ -40,6 +41,7 @@ def write_index(root: Path, pairs: Mapping[str, Sequence[Pair]], classes: Classe
     _require_classes(root, occurring, classes)
     if empty := [each.image for part in read.values() for each in part if not each.masks]:
         findings.note("images of which nothing is labelled", empty[0], len(empty))
+    _note_ignored(read, findings)
     names = {value: classes.name_of(value) for value in sorted(classes.names or occurring)}
     for split, part in read.items():
         write_annotation_file(_content(part, names), folder / f"{split}.json")
@@ -73,8 +75,24 @@ def _require_classes(root: Path, occurring: Mapping[int, int], classes: Classes)
             f"{root}: the label images have no class but 0, because {VOID} is left out; if {VOID} is what they mark, "
             "give data.source.ignore=[]"
         )
+    if not classes.names and VOID in classes.ignored and max(occurring, default=0) >= FAR * max(len(occurring), 2):
+        few = ", ".join(map(str, sorted(occurring)[:FEW])) + (", ..." if len(occurring) > FEW else "")
+        raise UserError(
+            f"{root}: the values of the label images ({few}) lie far apart, as levels of grey do; say what is a class "
+            "by data.source.classes=FILE, a line VALUE NAME for each, and what is none by data.source.ignore, now "
+            f"{sorted(classes.ignored)}"
+        )
     if len(occurring) < 2:
         raise UserError(f"{root}: the label images have {len(occurring)} class alone; two are the least")
+
+
+def _note_ignored(read: Mapping[str, Sequence[Labelled]], findings: Findings) -> None:
+    """How much is neither learned nor scored."""
+    for split, part in read.items():
+        total = sum(each.size.width * each.size.height for each in part)
+        labelled = sum(mask["area"] for each in part for mask in each.masks.values())
+        if labelled < total:
+            findings.note(f"{split}: {100 * (1 - labelled / total):.3g} % of the pixels have no class and are left out")
 
 
 def _content(labelled: Sequence[Labelled], names: Mapping[int, str]) -> dict:

@@ -13,6 +13,7 @@ from pycocotools import mask as rle
 from tradeoffs.data.convert.index_masks import LOSSLESS
 from tradeoffs.data.pixel_labels.classes import UNKNOWN, Classes
 from tradeoffs.data.pixels import NOT_DECODABLE, ImageSize
+from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.errors import UserError
 
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
@@ -29,6 +30,8 @@ def read_values(path: Path, size: ImageSize, classes: Classes) -> Int64[ndarray,
         with Image.open(path) as image:
             if image.format not in LOSSLESS:
                 raise UserError(f"{path} is a {image.format} file, which changes the values of pixels; use PNG")
+            if getattr(image, "n_frames", 1) > 1:
+                raise UserError(f"{path} has {image.n_frames} pages; expected one picture with a value for each pixel")
             if image.size != (size.width, size.height):
                 hint = "; the image is turned by EXIF" if image.size == size.upright else ""
                 found, expected = f"{image.width} x {image.height}", f"{size.width} x {size.height}"
@@ -69,9 +72,11 @@ def masks_of(values: Int64[ndarray, "H W"], classes: Classes, path: Path) -> dic
             f"{path} has {count} pixels of the value {odd[0]}, which is none of the {len(classes.names)} classes; name "
             f"it in data.source.classes, or leave it out by data.source.ignore=[{odd[0]},255]"
         )
-    encoded = rle.encode(
-        np.asfortranarray(values[:, :, None] == np.array(present, np.int64)).astype(np.uint8, order="F")
-    )
+    if len(present) > MOST_CLASSES:
+        raise UserError(
+            f"{path} has {len(present)} values; at most {MOST_CLASSES} classes are told apart; is it a photo?"
+        )
+    encoded = [rle.encode(np.asfortranarray(values == value, np.uint8)) for value in present]  # one by one: for memory
     return {
         value: {
             "segmentation": {"size": code["size"], "counts": code["counts"].decode("ascii")},

@@ -30,7 +30,7 @@ def segmentation_folder(
     root: Path | str,
     cache: Path | str,
     classes: str | Sequence[str] | None = None,
-    ignore: Sequence[int] = IGNORED,
+    ignore: Sequence[int] | int = IGNORED,
     val: float = SHARE,
     seed: int = SEED,
     val_name: str = "val",
@@ -75,10 +75,12 @@ def existing(kind: str, split: SplitName, root: Path, options: Mapping[str, Any]
 
 
 def _place(
-    root: Path, cache: Path, classes: object, ignore: Sequence[int], val: float, seed: int, val_name: str
+    root: Path, cache: Path, classes: object, ignore: Sequence[int] | int, val: float, seed: int, val_name: str
 ) -> Path:
     """Another one where a list of classes says something else."""
     files = [root / name for name in CLASS_LISTS] if classes is None else [Path(str(classes)), root / str(classes)]
     lists = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
-    names = classes if isinstance(classes, str) or classes is None else list(classes)
-    return index_place(root, cache, names, lists, sorted(ignore), val, seed, val_name, kind="pixels")
+    as_written = dict if isinstance(classes, Mapping) else str if isinstance(classes, str) else list
+    names = classes if classes is None else as_written(classes)
+    ignored = [ignore] if isinstance(ignore, int) else sorted(ignore)
+    return index_place(root, cache, names, lists, ignored, val, seed, val_name, kind="pixels")
