@@ -7,6 +7,7 @@ from torch import nn
 
 from tradeoffs.runs.build import build_model
 from tradeoffs.settings.compose import CONF, compose
+from tradeoffs.structures import Targets
 
 SIZE, CLASSES = 96, 3
 # Narrow heads that look at few regions: contracts hold for any width, and those of the papers are tested by numbers.
@@ -46,6 +47,22 @@ def images(count: int = 2) -> torch.Tensor:
     pictures[0, 0, 8:70, 8:60] += 150
     pictures[0, 2, 20:50, 50:90] += 150
     return pictures
+
+
+def check_step(model: nn.Module, targets: Targets) -> None:
+    """It is finite and reaches the backbone."""
+    losses = model.losses(images(), targets)
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() and loss.shape == () for loss in losses.values())
+    assert all(p.grad.isfinite().all() and p.grad.any() for p in model.backbone.stages[0].parameters())
+
+
+def check_step_in_bfloat16(model: nn.Module, targets: Targets) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = model.losses(images(), targets)
+    sum(losses.values()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
 
 
 def check_round_trip(model: nn.Module, other: nn.Module, path) -> None:

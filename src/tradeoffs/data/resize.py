@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from tradeoffs.ops.keypoints import order_in_mirror
 from tradeoffs.structures import IGNORED
 
 ResizeMode = Literal["warp", "centre", "letterbox", "shorter_edge", "torchvision"]
@@ -107,7 +108,7 @@ class Placement:
         low, high = torch.tensor(self.target, dtype=keypoints.dtype).split(2)
         seen = ((points >= low) & (points <= high)).all(dim=-1, keepdim=True) & (visibility > 0)
         moved = torch.where(seen, torch.cat([points, visibility], dim=-1), 0.0)
-        return moved[:, _swapped(keypoints.shape[1], flip_pairs)] if self.mirrored else moved
+        return moved[:, order_in_mirror(keypoints.shape[1], flip_pairs)] if self.mirrored else moved
 
     def _interpolate(self, planes: Tensor, mode: InterpolationMode) -> Tensor:
         left, top, right, bottom = self.target
@@ -190,10 +191,3 @@ def _project(seen: tuple[int, int], start: int, length: int, new_length: int, mi
 def _cut(planes: Tensor, rectangle: Rectangle) -> Tensor:
     left, top, right, bottom = rectangle
     return planes[:, top:bottom, left:right]
-
-
-def _swapped(count: int, pairs: list[tuple[int, int]]) -> list[int]:
-    order = list(range(count))
-    for left, right in pairs:
-        order[left], order[right] = right, left
-    return order

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, Integer, UInt8
 from numpy import ndarray
 from pycocotools import mask as rle
 from torch import Tensor
@@ -15,6 +15,11 @@ from tradeoffs.structures import IGNORED
 
 BACKGROUND = "background"
 MOST_CLASSES = IGNORED  # that a label map can tell apart
+
+
+def background_of(names: Sequence[str]) -> int | None:
+    """Its label, where one of the classes is called so."""
+    return next((label for label, name in enumerate(names) if name.casefold() == BACKGROUND), None)
 
 
 def label_of_unmarked(categories: Sequence[dict]) -> int:
@@ -26,8 +31,8 @@ def label_of_unmarked(categories: Sequence[dict]) -> int:
     """
     if any(category.get("isthing") in (0, False) for category in categories):
         return IGNORED
-    names = [str(category.get("name")).casefold() for category in categories]
-    return names.index(BACKGROUND) if BACKGROUND in names else len(names)
+    background = background_of([str(category.get("name")) for category in categories])
+    return len(categories) if background is None else background
 
 
 def label_map_of(
@@ -39,11 +44,6 @@ def label_map_of(
     return paint([each["segmentation"] for each in found], labels, none, unmarked, height, width)
 
 
-def background_of(names: Sequence[str]) -> int | None:
-    """Its label, where one of the classes is called so."""
-    return next((label for label, name in enumerate(names) if name.casefold() == BACKGROUND), None)
-
-
 def encode(segmentation: list | dict | None, height: int, width: int) -> dict | None:
     """Polygons or runs as one compressed run-length code, None where there is nothing."""
     if isinstance(segmentation, list):
@@ -52,6 +52,19 @@ def encode(segmentation: list | dict | None, height: int, width: int) -> dict | 
     if segmentation and isinstance(segmentation["counts"], list):
         return rle.frPyObjects(segmentation, height, width)
     return segmentation
+
+
+def masks_of_values(values: Integer[ndarray, "H W"], wanted: Sequence[int]) -> list[dict]:
+    """The pixels of each value, as COCO's compressed run-length code, with their box and area.
+
+    One after the other: all masks of a large photo at once could take a gigabyte.
+    """
+    codes = [rle.encode(np.asfortranarray(values == value, np.uint8)) for value in wanted]
+    boxes, areas = rle.toBbox(codes).tolist(), rle.area(codes).tolist()
+    return [
+        {"segmentation": {"size": code["size"], "counts": code["counts"].decode()}, "bbox": box, "area": area}
+        for code, box, area in zip(codes, boxes, areas, strict=True)
+    ]
 
 
 def decode(encoded: Sequence[dict], height: int, width: int) -> UInt8[Tensor, "n H W"]:

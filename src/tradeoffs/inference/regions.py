@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from pycocotools import mask as rle
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from tradeoffs.data.segmentation import background_of
+from tradeoffs.data.segmentation import background_of, masks_of_values, paint
 from tradeoffs.pictures import draw_label_map
 from tradeoffs.pictures.label_maps import colour_of, save_index_picture
 from tradeoffs.structures import IGNORED
@@ -23,9 +22,9 @@ FEW = 5  # classes that are named
 
 @dataclass(frozen=True, eq=False)
 class Regions:
-    """A mask, as COCO's run lengths, of each class that occurs, the largest first; they fill the image."""
+    """A mask of each class that occurs, the largest first; they fill the image."""
 
-    masks: list[dict]
+    masks: list[dict]  # as `masks_of_values` gives them
     labels: list[int]  # 0..K-1
     class_names: Sequence[str]  # by label
 
@@ -34,20 +33,19 @@ class Regions:
         values = label_map.cpu().numpy()
         counts = np.bincount(values.ravel(), minlength=len(class_names))
         labels = [label for label in np.argsort(-counts, kind="stable").tolist() if counts[label]]
-        planes = np.asfortranarray(values[:, :, None] == np.array(labels), np.uint8)
-        return cls(rle.encode(planes), labels, class_names)
+        return cls(masks_of_values(values, labels), labels, class_names)
 
     @property
     def label_map(self) -> UInt8[Tensor, "H W"]:
-        planes = rle.decode(self.masks)
-        return torch.from_numpy((planes * np.array(self.labels, np.uint8)).sum(axis=2, dtype=np.uint8))
+        codes, areas = zip(*((mask["segmentation"], mask["area"]) for mask in self.masks), strict=True)
+        return paint(codes, np.array(self.labels), np.array(areas, np.float32), IGNORED, *codes[0]["size"])
 
     @property
     def shares(self) -> dict[str, float]:
         """The part of the image that is of each class, by name."""
-        areas = rle.area(self.masks)
-        names = [self.class_names[label] for label in self.labels]
-        return dict(zip(names, (areas / areas.sum()).tolist(), strict=True))
+        total = sum(mask["area"] for mask in self.masks)
+        pairs = zip(self.labels, self.masks, strict=True)
+        return {self.class_names[label]: mask["area"] / total for label, mask in pairs}
 
     def __str__(self) -> str:
         named = [f"{name} {100 * share:.0f} %" for name, share in list(self.shares.items())[:FEW]]
@@ -67,15 +65,7 @@ class Regions:
 
     def as_annotations(self, category_ids: Sequence[int]) -> list[dict]:
         """In COCO's format for stuff."""
-        boxes, areas = rle.toBbox(self.masks).tolist(), rle.area(self.masks).tolist()
         return [
-            {
-                "category_id": category_ids[label],
-                "segmentation": {"size": mask["size"], "counts": mask["counts"].decode("ascii")},
-                "bbox": box,
-                "area": area,
-                "iscrowd": 0,
-                "score": 1.0,
-            }
-            for label, mask, box, area in zip(self.labels, self.masks, boxes, areas, strict=True)
+            {"category_id": category_ids[label], **mask, "iscrowd": 0, "score": 1.0}
+            for label, mask in zip(self.labels, self.masks, strict=True)
         ]

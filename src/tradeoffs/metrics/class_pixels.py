@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
+from tradeoffs.metrics.arrays import save_arrays, saved_arrays
+from tradeoffs.metrics.matches import mean_known
 
 FIELDS = ("image_ids", "true", "predicted", "both", "counted")
 
@@ -34,9 +33,9 @@ class ClassPixels:
         iou, accuracy, true, both = self.of_classes(weights)
         parts = true / true.sum() if true.any() else np.full_like(true, np.nan)
         return {
-            "mean_iou": _mean(iou),
+            "mean_iou": mean_known(iou),
             "pixel_accuracy": float(both.sum() / true.sum()) if true.any() else float("nan"),
-            "mean_accuracy": _mean(accuracy),
+            "mean_accuracy": mean_known(accuracy),
             "frequency_iou": float(np.nansum(np.where(true > 0, parts * iou, 0))) if true.any() else float("nan"),
         }
 
@@ -59,20 +58,10 @@ class ClassPixels:
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in FIELDS})
-        write_whole(path, buffer.getbuffer())
+        save_arrays(path, **{name: getattr(self, name) for name in FIELDS})
 
     @classmethod
     def load(cls, path: Path) -> ClassPixels:
         """Raises UserError if the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(**{name: file[name] for name in FIELDS})
-        except Exception as error:  # zipfile, numpy and the system each have their own
-            raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
-
-
-def _mean(values: Float64[ndarray, " C"]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+        with saved_arrays(path) as file:
+            return cls(**{name: file[name] for name in FIELDS})

@@ -71,6 +71,13 @@ def gather_lists(own: list) -> list | None:
     return None if parts is None else [each for part in parts for each in part]
 
 
+def gather_predictions(own: list[list[dict]]) -> list[dict]:
+    """Those of each image, by its `image_id`, every image once, on rank 0; none on the others. Every rank must call it."""
+    found = gather_lists(own) or []
+    once = {each[0]["image_id"]: each for each in reversed(found) if each}
+    return [prediction for image_id in sorted(once) for prediction in once[image_id]]
+
+
 def broadcast_from_first(value: Any) -> Any:
     """Rank 0's `value` on every rank. Every rank must call it."""
     if not is_distributed():

@@ -12,7 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from tradeoffs.errors import UserError
-from tradeoffs.metrics.gather import broadcast_from_first, gather_images, gather_lists
+from tradeoffs.metrics.gather import broadcast_from_first, gather_images, gather_predictions
 from tradeoffs.metrics.ratios import Ratios
 
 
@@ -68,9 +68,7 @@ class ImageScores:
 
     def predictions(self) -> list[dict]:
         """On rank 0, ordered by image; empty on the others. Every rank must call it."""
-        found = gather_lists(self._predictions) or []
-        once = {each[0]["image_id"]: each for each in reversed(found) if each}
-        return [prediction for image_id in sorted(once) for prediction in once[image_id]]
+        return gather_predictions(self._predictions)
 
     def evidence(self, only_seen: bool = False) -> Ratios | None:
         """On rank 0; None on the others. Every rank must call it."""

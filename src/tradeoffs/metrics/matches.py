@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, fields
 from operator import itemgetter
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
-from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
+from tradeoffs.metrics.arrays import save_arrays, saved_arrays
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)  # at which COCO reads the precision
@@ -80,22 +78,17 @@ class Matches:
         """A compressed file of about ten bytes a detection, written whole or not at all."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         packed = {name: np.packbits(content.pop(name), axis=1) for name in ("true", "ignored")}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **content, **packed)
-        write_whole(path, buffer.getbuffer())
+        save_arrays(path, **content, **packed)
 
     @classmethod
     def load(cls, path: Path) -> Matches:
         """Raises UserError if the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {field.name: file[field.name] for field in fields(cls) if field.name in file}
+        with saved_arrays(path) as file:
+            content = {field.name: file[field.name] for field in fields(cls) if field.name in file}
             count = len(content["scores"])
             for name in ("true", "ignored"):
                 content[name] = np.unpackbits(content[name], axis=1, count=count).astype(bool)
             return cls(**content | {"prefix": str(content.get("prefix", ""))})
-        except Exception as error:  # zipfile, numpy and the system each have their own
-            raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
 
 
 def mean_known(values: Float64[ndarray, "*N"]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from tradeoffs.errors import UserError
-from tradeoffs.files import write_whole
+from tradeoffs.metrics.arrays import save_arrays, saved_arrays
 
 NUMBERS = ("image_ids", "above", "below", "mistakes")
 
@@ -48,17 +46,13 @@ class Ratios:
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""
-        buffer, words = io.BytesIO(), {"names": np.array(self.names, str), "mistake": np.array(self.mistake, str)}
-        np.savez_compressed(buffer, **{name: getattr(self, name) for name in NUMBERS}, truth=self.known_truth, **words)
-        write_whole(path, buffer.getbuffer())
+        words = {"names": np.array(self.names, str), "mistake": np.array(self.mistake, str)}
+        save_arrays(path, **{name: getattr(self, name) for name in NUMBERS}, truth=self.known_truth, **words)
 
     @classmethod
     def load(cls, path: Path) -> Ratios:
         """Raises UserError if the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                numbers = {name: file[name] for name in NUMBERS}
-                truth = file["truth"] if "truth" in file and file["truth"].size else None
-                return cls(**numbers, names=file["names"].tolist(), mistake=str(file["mistake"]), truth=truth)
-        except Exception as error:  # zipfile, numpy and the system each have their own
-            raise UserError(f"{path} cannot be read: {error}; score the run again with evaluate.py") from error
+        with saved_arrays(path) as file:
+            numbers = {name: file[name] for name in NUMBERS}
+            truth = file["truth"] if "truth" in file and file["truth"].size else None
+            return cls(**numbers, names=file["names"].tolist(), mistake=str(file["mistake"]), truth=truth)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
-from pycocotools import mask as rle
 
+from tradeoffs.data.segmentation import masks_of_values
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.class_pixels import ClassPixels
-from tradeoffs.metrics.gather import broadcast_from_first, gather_lists
+from tradeoffs.metrics.gather import broadcast_from_first, gather_lists, gather_predictions
 from tradeoffs.structures import IGNORED
 
 LabelMap = UInt8[ndarray, "_h _w"]
@@ -70,14 +70,9 @@ class SegmentationMetric:
     def as_results(self, image_id: int, labels: LabelMap) -> list[dict]:
         """The mask of each class, as COCO's format for stuff has it; background is what no mask covers."""
         present = [label for label in np.unique(labels).tolist() if label != self.background]
-        planes = np.asfortranarray(labels[:, :, None] == np.array(present, np.uint8))
         return [
-            {
-                "image_id": image_id,
-                "category_id": self.category_ids[label],
-                "segmentation": {"size": code["size"], "counts": code["counts"].decode("ascii")},
-            }
-            for label, code in zip(present, rle.encode(planes.astype(np.uint8, order="F")), strict=True)
+            {"image_id": image_id, "category_id": self.category_ids[label], "segmentation": mask["segmentation"]}
+            for label, mask in zip(present, masks_of_values(labels, present), strict=True)
         ]
 
     def compute(self, only_seen: bool = False) -> SegmentationScores:
@@ -87,9 +82,7 @@ class SegmentationMetric:
 
     def predictions(self) -> list[dict]:
         """On rank 0, ordered by image; empty on the others. Every rank must call it."""
-        found = gather_lists(self._predictions) or []
-        once = {each[0]["image_id"]: each for each in reversed(found) if each}
-        return [prediction for image_id in sorted(once) for prediction in once[image_id]]
+        return gather_predictions(self._predictions)
 
     def evidence(self, only_seen: bool = False) -> ClassPixels | None:
         """On rank 0; None on the others. Every rank must call it."""
@@ -122,10 +115,7 @@ class SegmentationMetric:
     def _score(self, evidence: ClassPixels) -> SegmentationScores:
         if not evidence.true.any():
             raise UserError("there is no labelled pixel to score; check the validation split")
-        every = ClassPixels(
-            *(getattr(evidence, name) for name in ("image_ids", "true", "predicted", "both")),
-            np.ones_like(self.counted),
-        )
+        every = replace(evidence, counted=np.ones_like(self.counted))
         values = [np.where(np.isnan(each), None, each).tolist() for each in every.of_classes()[:2]]
         columns = (self.category_ids, self.class_names, *values, evidence.true.sum(axis=0).tolist())
         keys = ("id", "name", "IoU", "accuracy", "pixels")

@@ -23,8 +23,13 @@ def flip_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
 
 def swapped(names: Sequence[str]) -> list[int]:
     """For each joint the one that takes its place in a mirror: itself, unless it has a side."""
-    order = list(range(len(names)))
-    for left, right in flip_pairs(names):
+    return order_in_mirror(len(names), flip_pairs(names))
+
+
+def order_in_mirror(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """The same of `count` joints, by the pairs that change places."""
+    order = list(range(count))
+    for left, right in pairs:
         order[left], order[right] = right, left
     return order
 

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy import ndarray
 from PIL import Image
-from pycocotools import mask as rle
 
 from tradeoffs.data.pixels import NOT_DECODABLE, TURNS, ImageSize, size_of
 from tradeoffs.errors import UserError
@@ -20,8 +19,6 @@ MOST_COUNTED = 63  # objects are counted from 1; larger numbers are levels of gr
 # Pixels between two values, as a share of all steps: at most 0.014 in index pictures of real photos, 0.055 and more
 # in soft ones. Fewer than the number may be thin objects.
 BLENDED_SHARE, BLENDED_NUMBER = 0.04, 16
-
-AT_ONCE = 32  # objects of one picture, so that many in a large one do not fill the memory
 
 
 def read_index_mask(path: Path, size: ImageSize, upright: bool = False) -> ndarray:
@@ -114,22 +111,3 @@ def has_object_border(numbers: ndarray) -> bool:
     border = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
     number, count = np.unique(border, return_counts=True)
     return bool(number[count.argmax()] != 0 and 2 * count.max() > len(border))
-
-
-def encode_instances(numbers: ndarray, wanted: list[int]) -> list[dict]:
-    """For each object number its mask as COCO's compressed run-length code, with the mask's box and area."""
-    codes = [code for part in _parts(wanted) for code in _encode(numbers, part)]
-    boxes, areas = rle.toBbox(codes).tolist(), rle.area(codes).tolist()
-    return [
-        {"segmentation": {"size": code["size"], "counts": code["counts"].decode()}, "bbox": box, "area": area}
-        for code, box, area in zip(codes, boxes, areas, strict=True)
-    ]
-
-
-def _parts(wanted: list[int]) -> list[list[int]]:
-    return [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
-
-
-def _encode(numbers: ndarray, wanted: list[int]) -> list[dict]:
-    masks = numbers[:, :, None] == np.array(wanted, dtype=np.int64)
-    return rle.encode(np.asfortranarray(masks.astype(np.uint8)))

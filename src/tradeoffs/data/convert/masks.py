@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
 from tradeoffs.data.convert.index_masks import (
-    encode_instances,
     has_object_border,
     mask_size,
     number_pieces,
@@ -22,6 +21,7 @@ from tradeoffs.data.convert.photos import Photo, photos_below, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
 from tradeoffs.data.names import normal
+from tradeoffs.data.segmentation import masks_of_values
 from tradeoffs.errors import UserError
 
 IMAGE_FOLDERS = ("PNGImages", "JPEGImages", "images", "photos")
@@ -99,7 +99,7 @@ def _read(photo: Photo, file: Path, pieces: Pieces | None) -> _Mask:
     count = {number: int(labels.max()) for number, labels in numbered.items()}
     if pieces == "apart" and len(numbers) == 1:
         picture, numbers = numbered[numbers[0]], list(range(1, count[numbers[0]] + 1))
-    return _Mask(encode_instances(picture, numbers), count, has_border, has_object_border(picture))
+    return _Mask(masks_of_values(picture, numbers), count, has_border, has_object_border(picture))
 
 
 def _judge(masks: dict[str, _Mask], pieces: Pieces | None, findings: Findings) -> None:

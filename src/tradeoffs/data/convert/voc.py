@@ -13,12 +13,13 @@ import numpy as np
 
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
-from tradeoffs.data.convert.index_masks import VOID, encode_instances, read_index_mask
+from tradeoffs.data.convert.index_masks import VOID, read_index_mask
 from tradeoffs.data.convert.photos import Photo, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
 from tradeoffs.data.convert.voc_layout import pairs_by_folder, pairs_by_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, VocObject
+from tradeoffs.data.segmentation import masks_of_values
 from tradeoffs.errors import UserError
 
 
@@ -150,7 +151,7 @@ def _encode(photo: Photo, annotation: VocAnnotation, file: Path | None) -> _Mask
     except UserError as error:
         return _Masks([], fault=str(error))
     found = np.unique(numbers)
-    encoded = encode_instances(numbers, list(range(1, count + 1)))
+    encoded = masks_of_values(numbers, list(range(1, count + 1)))
     additions = [{key: mask[key] for key in ("segmentation", "area")} if mask["area"] else {} for mask in encoded]
     return _Masks(additions, np.count_nonzero((found > count) & (found != VOID)))
 

@@ -8,12 +8,11 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 from PIL import Image
-from pycocotools import mask as rle
 
 from tradeoffs.data.convert.index_masks import LOSSLESS
 from tradeoffs.data.pixel_labels.classes import UNKNOWN, Classes
 from tradeoffs.data.pixels import NOT_DECODABLE, ImageSize
-from tradeoffs.data.segmentation import MOST_CLASSES
+from tradeoffs.data.segmentation import MOST_CLASSES, masks_of_values
 from tradeoffs.errors import UserError
 
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
@@ -76,13 +75,5 @@ def masks_of(values: Int64[ndarray, "H W"], classes: Classes, path: Path) -> dic
         raise UserError(
             f"{path} has {len(present)} values; at most {MOST_CLASSES} classes are told apart; is it a photo?"
         )
-    encoded = [rle.encode(np.asfortranarray(values == value, np.uint8)) for value in present]  # one by one: for memory
-    return {
-        value: {
-            "segmentation": {"size": code["size"], "counts": code["counts"].decode("ascii")},
-            "bbox": rle.toBbox(code).tolist(),
-            "area": int(rle.area(code)),
-            "iscrowd": 0,
-        }
-        for value, code in zip(present, encoded, strict=True)
-    }
+    masks = masks_of_values(values, present)
+    return {value: {**mask, "iscrowd": 0} for value, mask in zip(present, masks, strict=True)}
