@@ -72,7 +72,7 @@ def gather_lists(own: list) -> list | None:
 
 
 def gather_predictions(own: list[list[dict]]) -> list[dict]:
-    """Those of each image, by its `image_id`, every image once, on rank 0; none on the others. Every rank must call it."""
+    """Those of each image, by `image_id`, each image once: on rank 0, none on the others. Every rank must call it."""
     found = gather_lists(own) or []
     once = {each[0]["image_id"]: each for each in reversed(found) if each}
     return [prediction for image_id in sorted(once) for prediction in once[image_id]]
