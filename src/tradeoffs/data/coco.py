@@ -22,7 +22,8 @@ from tradeoffs.data.annotation_file import (
 )
 from tradeoffs.data.image_file import read_image
 from tradeoffs.data.packed_list import PackedList
-from tradeoffs.data.segmentation import BACKGROUND, decode, encode, label_of_unmarked, paint
+from tradeoffs.data.run_lengths import encode
+from tradeoffs.data.segmentation import BACKGROUND, decode, label_of_unmarked, paint
 from tradeoffs.data.skeleton import skeleton_of
 from tradeoffs.errors import UserError
 from tradeoffs.ops.keypoints import flip_pairs

@@ -12,7 +12,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from tradeoffs.data.segmentation import background_of, masks_of_values, paint
+from tradeoffs.data.run_lengths import masks_of_values
+from tradeoffs.data.segmentation import background_of, paint
 from tradeoffs.pictures import draw_label_map
 from tradeoffs.pictures.label_maps import colour_of, save_index_picture
 from tradeoffs.structures import IGNORED

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tradeoffs.data.segmentation import encode
+from tradeoffs.data.run_lengths import encode
 from tradeoffs.errors import UserError
 from tradeoffs.metrics import official
 from tradeoffs.metrics.boundary import boundary_library

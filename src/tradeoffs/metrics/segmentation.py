@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
-from tradeoffs.data.segmentation import masks_of_values
+from tradeoffs.data.run_lengths import masks_of_values
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.class_pixels import ClassPixels
 from tradeoffs.metrics.gather import broadcast_from_first, gather_lists, gather_predictions

@@ -21,7 +21,7 @@ from tradeoffs.data.convert.photos import Photo, photos_below, read_sizes
 from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
 from tradeoffs.data.names import normal
-from tradeoffs.data.segmentation import masks_of_values
+from tradeoffs.data.run_lengths import masks_of_values
 from tradeoffs.errors import UserError
 
 IMAGE_FOLDERS = ("PNGImages", "JPEGImages", "images", "photos")

@@ -19,7 +19,7 @@ from tradeoffs.data.convert.reading import SEED, Reading, convert
 from tradeoffs.data.convert.split import Summary, require_folder
 from tradeoffs.data.convert.voc_layout import pairs_by_folder, pairs_by_list
 from tradeoffs.data.convert.voc_xml import VocAnnotation, VocObject
-from tradeoffs.data.segmentation import masks_of_values
+from tradeoffs.data.run_lengths import masks_of_values
 from tradeoffs.errors import UserError
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from tradeoffs.data.convert.index_masks import LOSSLESS
 from tradeoffs.data.pixel_labels.classes import UNKNOWN, Classes
 from tradeoffs.data.pixels import NOT_DECODABLE, ImageSize
-from tradeoffs.data.segmentation import MOST_CLASSES, masks_of_values
+from tradeoffs.data.run_lengths import masks_of_values
+from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.errors import UserError
 
 INDEX_MODES = ("1", "L", "P", "I;16", "I;16B", "I")
