@@ -134,7 +134,7 @@ def test_forward_exports(model, monkeypatch):
 # all scores of RetinaNet are 1 by then, and anchors whose boxes no loss has reached (IoU 0.4 to 0.5) may come first.
 LIGHT = {
     "faster_rcnn": ["backbone.width=1.0"],
-    "mask_rcnn": ["backbone.width=1.0", "model.sampled=64", "model.crop_size=7"],
+    "mask_rcnn": ["backbone.width=1.0", "model.sampled=64"],
     "retinanet": ["model.tower_norm=false"],
     "yolo": ["model.dropout=0"],
 }

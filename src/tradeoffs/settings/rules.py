@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -203,6 +204,7 @@ def check_operating_points(config: DictConfig, conf: Path) -> None:
         raise UserError(f"operating_points={values}: the model makes model.{point.name}={most}; give at most as many")
 
 
+@cache
 def all_models(conf: Path) -> dict[str, DictConfig]:
-    """The YAML of every model, by name."""
+    """The YAML of every model, by name. Read once: each job of a sweep is checked by them."""
     return {file.stem: OmegaConf.load(file) for file in sorted((conf / "model").glob("*.yaml"))}
