@@ -13,7 +13,14 @@ SIZE, CLASSES = 96, 3
 # Narrow heads that look at few regions: contracts hold for any width, and those of the papers are tested by numbers.
 NARROW = {
     "faster_rcnn": ["num_proposals=50", "train_proposals=100", "sampled=16", "rpn_channels=128", "crop_size=6"],
-    "mask_rcnn": ["num_proposals=50", "train_proposals=100", "sampled=16", "rpn_channels=128", "mask_channels=64", "crop_size=7"],
+    "mask_rcnn": [
+        "num_proposals=50",
+        "train_proposals=100",
+        "sampled=16",
+        "rpn_channels=128",
+        "mask_channels=64",
+        "crop_size=7",
+    ],
     "rfcn": ["num_proposals=50", "train_proposals=100", "sampled=64", "rpn_channels=128", "channels=128"],
     "fcos": ["neck.channels=64"],
     "retinanet": ["neck.channels=64"],

@@ -162,12 +162,13 @@ def test_figures_of_lines_say_what_fills_them(runs, name, command):
     for backbone in ("mobilenet", "resnet18"):
         write_run(runs, backbone, backbone=backbone, proposals=100)
     table, figure = Store(runs).table(), FIGURES[name]
-    said, drawn = pages.draw(table, {"figure": [name]})
+    said, drawn = pages.draw(figure, filters.shown(table, {}), table, {})
     assert drawn == {} and command in str(said)
     write_run(runs, "none", None, ms=20.0, model="fcos")
     write_run(runs, "more", image_size=600, proposals=300)
     write_run(runs, "most", image_size=600, proposals=400)
-    said, drawn = pages.draw(Store(runs).table(), {"figure": [name]})
+    more = Store(runs).table()
+    said, drawn = pages.draw(figure, filters.shown(more, {}), more, {})
     assert len(drawn) == 1 and "with a single value of" in str(said) and "Not shown: 1 of" in str(said)
     assert figure.groups(table, figure.choices) == []
 

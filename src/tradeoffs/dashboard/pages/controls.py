@@ -56,7 +56,9 @@ def usual_value(table: pd.DataFrame, view: View, name: str) -> list[str]:
     if name == "average":
         return ["yes"]
     figure = FIGURES.get(address.first(view, "figure", "frontier"))
-    return as_list(figure.of(filters.shown(table, view)).choices.get(name)) if figure else []
+    if figure is None or name not in figure.choices:
+        return []
+    return as_list(figure.of(filters.shown(table, view)).choices[name])
 
 
 def wanted_value(table: pd.DataFrame, view: View, name: str) -> Value:

@@ -75,8 +75,9 @@ def content(store: Store, view: View) -> list:
     table = store.table()
     if table.empty:
         return [no_runs(store)]
-    figure = chosen_figure(table, view)
-    said, drawn = draw(table, view)
+    rows = filters.shown(table, view)
+    figure = chosen_figure(rows, view)
+    said, drawn = draw(figure, rows, table, view)
     heading = figure.heading(choices_in(view, figure.choices))
     return [
         html.H1(heading),
@@ -89,16 +90,15 @@ def content(store: Store, view: View) -> list:
     ]
 
 
-def chosen_figure(table: pd.DataFrame, view: View) -> Figure:
-    figure = FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"])
-    return figure.of(filters.shown(table, view))
+def chosen_figure(rows: pd.DataFrame, view: View) -> Figure:
+    return FIGURES.get(first(view, "figure", "frontier"), FIGURES["frontier"]).of(rows)
 
 
-def draw(table: pd.DataFrame, view: View) -> tuple[list[html.Li], dict[str, go.Figure]]:
-    """Remarks, and a drawing for each group of runs that compare, by its title."""
-    figure = chosen_figure(table, view)
+def draw(
+    figure: Figure, rows: pd.DataFrame, table: pd.DataFrame, view: View
+) -> tuple[list[html.Li], dict[str, go.Figure]]:
+    """Remarks, and a drawing for each group of runs that compare, by its title. `rows` of the table are shown."""
     choices = choices_in(view, figure.choices)
-    rows = filters.shown(table, view)
     usable = figure.drawable(rows, choices)
     groups = figure.groups(rows, choices)
     said = remarks(figure, choices, rows, usable)
@@ -200,14 +200,18 @@ def register(app: Dash, store: Store) -> None:
     def renew(version: int, search: str, ids: list[dict[str, str]], moves: list[dict | None]) -> tuple:
         """Draws new runs into the graphs that are there, which keeps zoom and focus, unless there are other groups."""
         view, titles = address.read(search), [each["graph"] for each in ids]
-        said, drawn = draw(store.table(), view) if titles else ([], {})
-        if not titles or list(drawn) != titles:
-            kept = [[no_update] * len(each) for each in ctx.outputs_list[1:]]
+        kept = [[no_update] * len(each) for each in ctx.outputs_list[1:]]
+        if not titles:
+            return content(store, view), *kept
+        rows = filters.shown(store.table(), view)
+        figure = chosen_figure(rows, view)
+        said, drawn = draw(figure, rows, store.table(), view)
+        if list(drawn) != titles:
             return content(store, view), *kept
         for each, move in zip(drawn.values(), moves, strict=True):
             keep_zoom(each, move or {})
         heights = [{"height": each.layout.height} for each in drawn.values()]
-        answers = [limit.answer_components(store, view, chosen_figure(store.table(), view))] * len(ctx.outputs_list[4])
+        answers = [limit.answer_components(store, view, figure)] * len(ctx.outputs_list[4])
         return no_update, [said], list(drawn.values()), heights, answers
 
     @app.callback(Output("chosen", "children"), Input({"graph": ALL}, "clickData"), prevent_initial_call=True)
