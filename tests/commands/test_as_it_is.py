@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from forked import start_sweep
 from PIL import Image
 from safetensors.torch import save_file
 from timm.data import ImageNetInfo
@@ -23,7 +22,6 @@ from tradeoffs.settings.compose import compose
 from tradeoffs.settings.published import as_group, as_run
 from tradeoffs.settings.rules import check
 
-PROJECT = Path(__file__).resolve().parents[2]
 NETWORK, SIDE = "test_resnet", 64
 
 
@@ -119,9 +117,9 @@ def test_a_sweep_scores_several(tmp_path, weights, monkeypatch):
         "measure=false",
     ]
     words += ["data=image_folder", f"data.root={data}", f"data_dir={tmp_path}", "image_size=64,96", "trainer=cpu"]
-    command = [sys.executable, str(PROJECT / "train.py"), "-m", *words, "workers=0", "name=sizes"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    process = start_sweep([*words, "workers=0", "name=sizes"], tmp_path)
+    process.join(300)
+    assert process.exitcode == 0, (tmp_path / "said.txt").read_text()
     records = [read_record(file) for file in (tmp_path / "runs/sizes").glob("*/result.json")]
     assert sorted(record.who.image_size for record in records) == [64, 96]
 
