@@ -129,6 +129,7 @@ def describe_protocol(
     """How it was measured: what every record of this project says."""
     return {
         "clocks": CLOCKS,
+        "each_image": getattr(model, "each_image", "a whole image"),
         "statistic": "median",
         "threads": torch.get_num_threads(),
         "precision": precision,
