@@ -40,9 +40,10 @@ class DetectedPoseMetric(PoseMetric):
     def update(self, batch: Batch, found: DetectedPoses) -> None:
         """Add a batch, in pixels of its images. Raises UserError for no numbers."""
         joints = found.joints_in(batch).flatten(2)
-        rows = finite(torch.cat([originals(found.boxes, batch), found.scores[..., None], joints], dim=-1))
-        images = zip(batch.image_ids.tolist(), rows, found.valid.cpu().numpy(), strict=True)
-        self._found += [(self._places[image_id], each[valid]) for image_id, each, valid in images]
+        rows = torch.cat([originals(found.boxes, batch), found.scores[..., None], joints], dim=-1)
+        real = finite(rows[found.valid])  # padding need not be
+        parts = np.split(real, found.valid.sum(dim=1).cumsum(dim=0).tolist()[:-1])
+        self._found += [(self._places[each], part) for each, part in zip(batch.image_ids.tolist(), parts, strict=True)]
 
     def _gathered(self) -> Found | None:
         gathered = gather_lists(self._found)
