@@ -21,7 +21,7 @@ from torch.testing import assert_close
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.fuse import fuse_for_inference
 from tradeoffs.measure.timer import time_in_turns
-from tradeoffs.structures import Detections, Targets
+from tradeoffs.structures import DetectedPoses, Detections, Targets
 
 CLASSES = 90
 OBJECTS = 7  # of an image, as in COCO
@@ -37,6 +37,7 @@ class Pair:
     theirs: nn.Module
     ours: nn.Module
     first_label: int = 0
+    joints: int = 0  # of a person, where people are what is found
 
     def set_threshold(self, threshold: float) -> None:
         """Lets detections of a higher score pass."""
@@ -85,12 +86,17 @@ def check_equal(mine: Detections, reference: list[dict[str, Tensor]], first_labe
         same_box = torch.isclose(mine.boxes[row][found], expected["boxes"], atol=0.05).all(dim=1)
         same_label = mine.labels[row][found] + first_label == expected["labels"]
         assert (same_box & same_label).float().mean() >= 0.98
+        if isinstance(mine, DetectedPoses):
+            places, wanted = mine.keypoints[row][found][..., :2], expected["keypoints"][..., :2]
+            assert torch.isclose(places, wanted, atol=0.1).all(dim=2).float().mean() >= 0.98
 
 
 def training_row(pair: Pair, images: Tensor, goal: float, repeats: int) -> dict:
     """Times forward, backward and SGD; the learning rate is 0, so that random weights stay as they are."""
-    targets = random_targets(len(images), images.shape[-1])
+    targets = random_targets(len(images), images.shape[-1], pair.joints)
     objects = [{"boxes": b, "labels": k + pair.first_label} for b, k in zip(targets.boxes, targets.labels, strict=True)]
+    for each, keypoints in zip(objects, targets.keypoints if pair.joints else (), strict=False):
+        each["keypoints"] = keypoints
     floats = list(images / 255)
     ours = copy.deepcopy(pair.ours).to(memory_format=torch.channels_last).train()
     theirs = copy.deepcopy(pair.theirs).train()
@@ -102,12 +108,17 @@ def training_row(pair: Pair, images: Tensor, goal: float, repeats: int) -> dict:
     return compare(f"{pair.name}, training step, batch {len(images)}", timings["ours"], timings["theirs"], goal)
 
 
-def random_targets(batch: int, size: int) -> Targets:
-    """Objects of three to forty hundredths of the image's side."""
+def random_targets(batch: int, size: int, joints: int = 0) -> Targets:
+    """Objects of three to forty hundredths of the image's side, or people of that size with their joints."""
     corner = size * 0.6 * torch.rand(batch, OBJECTS, 2)
     boxes = torch.cat([corner, corner + size * (0.03 + 0.37 * torch.rand(batch, OBJECTS, 2))], dim=-1)
-    labels = torch.randint(0, CLASSES, (batch, OBJECTS))
-    return Targets(boxes, labels, torch.ones_like(labels, dtype=torch.bool))
+    labels = torch.randint(0, 1 if joints else CLASSES, (batch, OBJECTS))
+    targets = Targets(boxes, labels, torch.ones_like(labels, dtype=torch.bool))
+    if joints:
+        low, high = boxes[:, :, None].split(2, dim=-1)
+        places = low + (high - low) * torch.rand(batch, OBJECTS, joints, 2)
+        targets.keypoints = torch.cat([places, torch.full_like(places[..., :1], 2.0)], dim=-1)
+    return targets
 
 
 def training_step(model: nn.Module, losses: Callable[[], dict[str, Tensor]]) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 import jaxtyping
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from tradeoffs.runs.build import build_model
@@ -21,6 +22,10 @@ NARROW = {
         "mask_channels=64",
         "crop_size=7",
     ],
+    "keypoint_rcnn": [
+        *("num_proposals=50", "train_proposals=100", "sampled=16", "keypoint_channels=32", "keypoint_layers=2"),
+        *("pyramid.channels=64", "pyramid.widths=[64]"),
+    ],
     "rfcn": ["num_proposals=50", "train_proposals=100", "sampled=64", "rpn_channels=128", "channels=128"],
     "fcos": ["neck.channels=64"],
     "retinanet": ["neck.channels=64"],
@@ -36,6 +41,11 @@ NARROW = {
 
 def models_of(task: str) -> list[str]:
     return sorted(path.stem for path in (CONF / "model").glob("*.yaml") if f"task: {task}\n" in path.read_text())
+
+
+def learns_from(model: str) -> list[str]:
+    """Annotations that a model asks for in place of its task's; empty for most."""
+    return yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text()).get("annotations", [])
 
 
 def make(model: str, backbone: str = "resnet18", *overrides: str) -> nn.Module:

@@ -48,6 +48,9 @@ def their_losses(theirs: nn.Module, images: Tensor, targets: Targets, first_labe
     if targets.masks is not None:
         for each, packed, valid in zip(objects, targets.masks, targets.valid, strict=True):
             each["masks"] = unpack(packed[valid], images.shape[-1])
+    if targets.keypoints is not None:
+        for each, keypoints, valid in zip(objects, targets.keypoints, targets.valid, strict=True):
+            each["keypoints"] = keypoints[valid]
     theirs.train()
     theirs.backbone.eval()
     losses = theirs(list(images / 255), objects)
@@ -90,7 +93,7 @@ def assert_same_detections(
     """
     alike = same_label(found, expected) & close(found["scores"], expected["scores"]) & close_boxes(found, expected)
     rows, columns = linear_sum_assignment(~alike)
-    paired = alike[rows, columns]
+    paired = alike[rows, columns].numpy()  # of a tensor with one element numpy makes a number
     for one, other, rest in ((found, expected, rows[paired]), (expected, found, columns[paired])):
         alone = torch.ones(len(one["scores"]), dtype=torch.bool)
         alone[rest] = False

@@ -1,4 +1,4 @@
-"""What a model says of itself in conf/model/NAME.yaml that is no setting: its operating point.
+"""What a model says of itself in conf/model/NAME.yaml that is no setting: its operating point, what it chooses.
 
 Settings, commands, tables and figures ask here and name no attribute of a model.
 """
@@ -15,6 +15,8 @@ from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 
 KEY = "operating_point"  # in a model's file
+USUAL = "usual"  # the same: settings that model=NAME chooses in place of what is usual for its task
+WHOLE_IMAGE = "a whole image"  # what times are of, where the network does not say otherwise (`each_image`)
 
 
 class OperatingPoint(NamedTuple):
@@ -39,6 +41,13 @@ def operating_points() -> dict[str, OperatingPoint]:
             if points.setdefault(point.name, point) != point:
                 raise UserError(f"conf/model/{file.stem}.yaml: {KEY} is not what another model says of {point.name}")
     return points
+
+
+@cache
+def usual_of(model: str | None) -> dict[str, object]:
+    """None for a model of elsewhere."""
+    file = CONF / "model" / f"{model}.yaml"
+    return (yaml.safe_load(file.read_text(encoding="utf-8")).get(USUAL) or {}) if file.is_file() else {}
 
 
 def read(model: str, content: Mapping) -> OperatingPoint:

@@ -72,6 +72,17 @@ class Instances(Detections):
 
 
 @dataclass
+class DetectedPoses(Detections):
+    """People that were found, with their joints."""
+
+    keypoints: Float[Tensor, "B D J 3"]  # x, y in pixels of the network input, score from 0 to 1
+
+    def joints_in(self, batch: Batch) -> Float[Tensor, "B D J 3"]:
+        """In pixels of the original images."""
+        return original_joints(self.keypoints, batch)
+
+
+@dataclass
 class Labels(TensorFields):
     """What images are taken for, the most probable class first."""
 
@@ -150,8 +161,7 @@ class Poses(TensorFields):
 
     def originals(self, batch: Batch) -> Float[Tensor, "B J 3"]:
         """In pixels of the original images; joints may lie beyond their borders."""
-        scale, offset = batch.geometry.to(self.keypoints)[:, None].split(2, dim=-1)
-        return torch.cat([(self.keypoints[..., :2] - offset) / scale, self.keypoints[..., 2:]], dim=-1)
+        return original_joints(self.keypoints, batch)
 
     def objects_in(self, batch: Batch) -> Detections:
         """The box around each person's joints."""
@@ -179,6 +189,13 @@ class Batch(TensorFields):
 def _places(length: int, scale: float, offset: float, limit: int) -> Int64[Tensor, " N"]:
     """Of the pixels of an original image's row, or column, in the network input."""
     return ((torch.arange(length) + 0.5) * scale + offset).floor().long().clamp(0, limit - 1)
+
+
+def original_joints(joints: Float[Tensor, "B *N 3"], batch: Batch) -> Float[Tensor, "B *N 3"]:
+    """In pixels of the original images; joints may lie beyond their borders, and keep what else is said of them."""
+    geometry = batch.geometry.to(joints).view(-1, *[1] * (joints.ndim - 2), 4)
+    scale, offset = geometry.split(2, dim=-1)
+    return torch.cat([(joints[..., :2] - offset) / scale, joints[..., 2:]], dim=-1)
 
 
 def to_original(detections: Detections, batch: Batch) -> Detections:

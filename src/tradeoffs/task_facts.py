@@ -5,6 +5,7 @@ Tables, figures and questions take their columns from here, and data what a samp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -79,6 +80,12 @@ def facts_of(task: str) -> TaskFacts:
 def annotations_of(task: str | None) -> tuple[str, ...]:
     """None for a task of elsewhere."""
     return all_tasks()[task].annotations if task in all_tasks() else ()
+
+
+def annotations_in(config: Mapping) -> tuple[str, ...]:
+    """Of a run's settings: those that the model asks for, else the task's."""
+    model, task = (config.get(part) or {} for part in ("model", "task"))
+    return tuple(model.get("annotations") or annotations_of(task.get("name")))
 
 
 def labels_images(task: str | None) -> bool:

@@ -26,7 +26,7 @@ from tradeoffs.settings.compose import compose
 from tradeoffs.settings.published import as_group, as_run, published_models
 from tradeoffs.settings.rules import check
 
-FIRST_LABELS = {"faster_rcnn": 1, "mask_rcnn": 1, "retinanet": 0, "fcos": 0}
+FIRST_LABELS = {"faster_rcnn": 1, "mask_rcnn": 1, "keypoint_rcnn": 1, "retinanet": 0, "fcos": 0}
 OLD_NAMES = {"inner_blocks.0.0.": "inner_blocks.0.", "layer_blocks.1.0.": "layer_blocks.1.", "conv.0.0.": "conv."}
 
 
@@ -66,9 +66,10 @@ def test_settings_are_those_of_torchvision(model):
     config = settings(model, "image_size=160")
     torch.manual_seed(0)
     name, sizes = config.weights.torchvision, {"min_size": 160, "max_size": 224}
-    network = get_model(name, weights=None, weights_backbone=None, num_classes=6, **sizes)
+    counts = {"num_classes": 2, "num_keypoints": 5} if model == "keypoint_rcnn" else {"num_classes": 6}
+    network = get_model(name, weights=None, weights_backbone=None, **counts, **sizes)
     torchvision_retinanet.randomize(network)
-    if model in ("faster_rcnn", "mask_rcnn"):
+    if model in ("faster_rcnn", "mask_rcnn", "keypoint_rcnn"):
         torchvision_faster_rcnn.randomize(network)
     if model != "fcos":
         for norm in network.modules():
@@ -204,7 +205,7 @@ def test_without_network(tmp_path, monkeypatch):
 
 
 def test_published_runs_are_commands_like_others():
-    assert published_models() == ["faster_rcnn", "fcos", "mask_rcnn", "retinanet", "ssd"]
+    assert published_models() == ["faster_rcnn", "fcos", "keypoint_rcnn", "mask_rcnn", "retinanet", "ssd"]
     assert as_run(["weights=coco", "source=x.jpg", "model=fcos"]) == ["run=coco/fcos", "source=x.jpg"]
     assert as_run(["weights=a.pth", "model=fcos"]) == ["run=coco/fcos", "checkpoint=a.pth"]
     assert as_run(["model=[ssd,fcos]", "weights=coco"]) == ["run=[coco/ssd,coco/fcos]"]

@@ -40,7 +40,7 @@ def test_the_box_of_the_main_object_goes_along(tiny_coco: CocoDataset):
 def test_a_sample_has_the_wanted_objects_in_input_pixels(tiny_coco: CocoDataset):
     sample = Samples(tiny_coco, SQUARE, seed=9, annotations=ALL)[4, 2]
     assert sample.image.shape == (3, 64, 64)
-    assert sample.labels.tolist() == [1]  # the crowd region of class 0 is left out
+    assert sample.labels.tolist() == [0]  # the only class, since joints are asked for; the crowd region is left out
     torch.testing.assert_close(sample.boxes, torch.tensor([[16, 4 * 64 / 24, 40, 14 * 64 / 24]]))
     torch.testing.assert_close(sample.keypoints[0, 0], torch.tensor([22, 7 * 64 / 24, 2]))
     assert sample.original_size.tolist() == [24, 32]
@@ -101,7 +101,7 @@ def test_a_batch_is_padded_and_says_what_is_real(tiny_coco: CocoDataset):
     assert batch.targets.masks.shape == (2, 8, 64, 8)  # bits
     assert batch.targets.keypoints.shape == (2, 8, 2, 3)
     assert batch.targets.boxes[~batch.targets.valid].eq(0).all()
-    assert batch.targets.labels[1, 0] == 1
+    assert batch.targets.labels[1, 0] == 0
     assert batch.image_ids.tolist() == [100, 101]
 
 

@@ -93,6 +93,7 @@ def test_protocol_says_what_was_done(images):
     assert set(protocol["clocks"]) == set(TIMES)
     del protocol["clocks"], protocol["turns"]
     assert protocol == {
+        "each_image": "a whole image",
         "statistic": "median",
         "warmup": 1,
         "repeats": 2,

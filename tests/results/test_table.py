@@ -315,6 +315,21 @@ def test_models_scored_on_other_images_are_said(tmp_path, capsys):
     assert "different" not in capsys.readouterr().out
 
 
+def test_times_of_people_and_of_whole_images_are_told_apart(tmp_path, capsys):
+    for name, kind in (("crops", "one person, cut out"), ("whole", "a whole image")):
+        write_run(tmp_path, name, 0.4)
+        record = json.loads((tmp_path / name / "result.json").read_text())
+        record["cost"].setdefault("protocol", {})["each_image"] = kind
+        (tmp_path / name / "result.json").write_text(json.dumps(record))
+    main([str(tmp_path)])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Times of some are of a whole image, of others of one person, cut out: they do not compare." in said
+    main([str(tmp_path / "whole")])
+    assert "Times of some" not in capsys.readouterr().out
+    protocols = read_table([tmp_path]).table.set_index("name")["protocol"]
+    assert "one person, cut out" in protocols["crops"] and "image" not in protocols["whole"]
+
+
 def write_seeds(runs: Path, *hashes: str | None) -> None:
     """A run for each hash of validation images, of one recipe."""
     for seed, images in enumerate(hashes, 1):

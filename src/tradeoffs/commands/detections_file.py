@@ -116,7 +116,7 @@ def objects(found: list[Prediction], threshold: Threshold) -> str:
     if found and (found[0].caption is not None or found[0].regions is not None):
         return "; ".join(map(str, found[:FEW])) + ("; ..." if len(found) > FEW else "")
     counts = Counter(name for each in found for name in each.names)
-    if found and found[0].people is not None:
+    if found and found[0].people is not None and found[0].people.boxes is None:
         return f"{found[0].people.skeleton.category_name} {counts.total()}; joints are drawn with {threshold}"
     classes = ": " + ", ".join(f"{name} {count}" for name, count in counts.most_common()) if counts else ""
     return f"{counts.total()} with {threshold}{classes}"

@@ -7,7 +7,7 @@ import pandas as pd
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.axes import plain
 from tradeoffs.results.columns import TOGETHER
-from tradeoffs.results.data_marks import data_note
+from tradeoffs.results.data_marks import data_note, time_note
 from tradeoffs.results.seeds import over_seeds_table
 
 
@@ -90,6 +90,12 @@ def mixture(rows: pd.DataFrame, timed: bool) -> str:
 def other_images(rows: pd.DataFrame) -> str:
     """What is said where runs of one data set were scored on several states or selections of it; else nothing."""
     notes = (data_note(group) for _, group in rows.groupby(["task", "data"]))
+    return next(filter(None, notes), "")
+
+
+def other_times(rows: pd.DataFrame) -> str:
+    """What is said where times of one task are of different things, such as people and whole images; else nothing."""
+    notes = (time_note(group) for _, group in rows.groupby("task"))
     return next(filter(None, notes), "")
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:  # torch takes seconds
 
 SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
-FAINT = 0.2  # score of joints that are left out
 
 
 def picture_address(run: str, image_id: int, score: float | None = None) -> str:
@@ -149,6 +148,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     from tradeoffs.data.samples import main_object
     from tradeoffs.ops.run_lengths import decoded
     from tradeoffs.pictures import draw_boxes, draw_masks
+    from tradeoffs.pictures.skeletons import LEAST_PEAK, LEAST_PROBABILITY
 
     record, _ = store.record_and_row(run)
     images, annotations = place_of_data(store, run)
@@ -162,7 +162,10 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
     if "person" in annotations_of(record.who.task):
-        return as_jpeg(skeletons(data, place, found))
+        if (record.accuracy.get("person_boxes") or {}).get("source") == "model":
+            sure = [each for each in found if each["score"] >= (USUAL_SCORE if score is None else score)]
+            return as_jpeg(skeletons(data, place, sure, LEAST_PROBABILITY))
+        return as_jpeg(skeletons(data, place, found, LEAST_PEAK))
     if in_pixels:
         return as_jpeg(pixel_classes(data, place, found))
     threshold = threshold_of(store, run) if score is None else score
@@ -208,15 +211,16 @@ def pixel_classes(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
     return draw_label_map(resize(photo, size, antialias=True), maps, names, background_of(names))
 
 
-def skeletons(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
-    """The joints that were found, and beside them the true ones; faint ones of the first are left out."""
+def skeletons(data: CocoDataset, place: int, found: list[dict], faint: float) -> Tensor:
+    """The joints that were found, of which `faint` ones are left out, and beside them the true ones."""
     import torch
 
     from tradeoffs.pictures import draw_skeletons
 
     photo = data.read_image(place)
-    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).reshape(len(found), -1, 3)
-    both = (joints, FAINT), (data.keypoints(place), 0.0)
+    shape = len(found), len(data.keypoint_names), 3
+    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).reshape(shape)
+    both = (joints, faint), (data.keypoints(place), 0.0)
     drawn = [draw_skeletons(photo, each, data.skeleton, SIDE / max(photo.shape[1:]), least) for each, least in both]
     return torch.cat(drawn, dim=-1)
 

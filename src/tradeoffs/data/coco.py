@@ -103,6 +103,11 @@ class CocoDataset:
         ids = self.category_ids
         return [*ids, *([0 if 0 not in ids else max(ids) + 1] if self.unmarked == len(ids) else [])]
 
+    @property
+    def label_with_keypoints(self) -> int | None:
+        """Of the class that has such."""
+        return self.category_ids.index(self.skeleton.category_id) if self.skeleton else None
+
     def image_paths(self) -> set[str]:
         """The paths of all files."""
         folder = self.images_dir.resolve()

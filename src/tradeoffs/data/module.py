@@ -7,10 +7,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, get_args
 
-import numpy as np
 import torch
-from jaxtyping import Float64, Int64
-from numpy import ndarray
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
@@ -21,9 +18,9 @@ from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import require_sound
 from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
-from tradeoffs.data.people import TRUTH, People, PersonSamples, people_of
+from tradeoffs.data.people import TRUTH, People, PersonSamples, annotated_people, people_of
 from tradeoffs.data.person_views import PersonViews
-from tradeoffs.data.resize import Resize, ResizeMode, Window
+from tradeoffs.data.resize import Resize, ResizeMode, input_scales
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
 from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.data.sources import MissingSplitError, SplitName
@@ -52,7 +49,8 @@ class CocoDataModule(LightningDataModule):
         on_fault: `stop` for a fault in the data, or `drop` the image or annotation that has it.
         smallest_crop, changes: Of training images, see `draw_window` and `ImageChanges`.
         annotations: What targets have, see `Samples`. Where it is a `label`, images without objects are left out; where
-            it is a `person`, each person is a sample of its own, see `PersonSamples`.
+            it is a `person`, each person is a sample of its own, see `PersonSamples`. With that, or `keypoints`, the
+            joints are the classes.
         person_boxes: Which boxes people are found in for validation: `truth`, or the file of a detector's predictions.
         views: How people are augmented.
 
@@ -114,16 +112,18 @@ class CocoDataModule(LightningDataModule):
                 self._warn_of_small_objects(dataset)
             if self.has_people:
                 self.people[name] = people_of(dataset, TRUTH if name == "train" else self.person_boxes)
+            elif self.has_joints:
+                annotated_people(dataset)  # or says that there are none
         if hasattr(self, "train"):
             self._require_objects()
-            require_agreement(self.train, self.val, joints=self.has_people)
+            require_agreement(self.train, self.val, joints=self.has_joints)
             self._require_few_classes()
             warn_of_equal_photos(self.train, self.val)
 
     def _read(self, names: Sequence[SplitName]) -> dict[SplitName, CocoDataset]:
         """What is wrong with any of the splits is said at once."""
         splits = self._places(names)
-        asked = {"with_masks": self._with_masks, "with_keypoints": bool({"keypoints", "person"} & self.annotations)}
+        asked = {"with_masks": self._with_masks, "with_keypoints": self.has_joints}
         faults = {split.annotations: check_dataset(*split, **asked) for split in splits.values()}
         left_out = require_sound(faults, self.on_fault)
         return {name: self._dataset(split, *left_out[split.annotations]) for name, split in splits.items()}
@@ -177,24 +177,30 @@ class CocoDataModule(LightningDataModule):
 
     @property
     def has_people(self) -> bool:
+        """Whether people are the samples, and not images."""
         return "person" in self.annotations
 
     @property
+    def has_joints(self) -> bool:
+        """Whether joints are the classes."""
+        return bool({"person", "keypoints"} & self.annotations)
+
+    @property
     def skeleton(self) -> Skeleton | None:
-        """Whose joints the classes are, where people are the samples."""
-        return self.val.skeleton if self.has_people else None
+        """Whose joints the classes are, where they are."""
+        return self.val.skeleton if self.has_joints else None
 
     @property
     def class_names(self) -> list[str]:
-        """By label; where people are the samples those of the joints."""
-        if self.has_people:
+        """By label; of joints, where they are the classes."""
+        if self.has_joints:
             return self.val.keypoint_names
         return self.val.pixel_class_names if "label_map" in self.annotations else self.val.class_names
 
     @property
     def category_ids(self) -> list[int]:
         """COCO's id of each label; joints are counted from 1."""
-        if self.has_people:
+        if self.has_joints:
             return list(range(1, len(self.val.keypoint_names) + 1))
         return self.val.pixel_category_ids if "label_map" in self.annotations else self.val.category_ids
 
@@ -235,13 +241,6 @@ class CocoDataModule(LightningDataModule):
         batches = EpochBatches(len(samples), batch_size // world_size, shuffle, self.seed, rank, world_size)
         workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
         return make_loader(samples, batches, workers)
-
-
-def input_scales(resize: Resize, sizes: Int64[ndarray, "N 2"]) -> Float64[ndarray, "N 2"]:
-    """By which factor height and width of each image change on the way into the network, if it is seen whole."""
-    different, which = np.unique(sizes, axis=0, return_inverse=True)
-    placed = [resize.place(Window(0, 0, width, height), height, width).geometry for height, width in different.tolist()]
-    return torch.stack(placed)[:, [1, 0]].double().numpy()[which.reshape(-1)]
 
 
 def _require(option: str, value: str, choices: tuple[str, ...]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float64, Int64, UInt8
+from numpy import ndarray
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
@@ -172,6 +174,13 @@ class Resize:
         if self.mode == "torchvision":
             return max(1, int(height * scale + 1e-6)), max(1, int(width * scale + 1e-6))
         return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def input_scales(resize: Resize, sizes: Int64[ndarray, "N 2"]) -> Float64[ndarray, "N 2"]:
+    """By which factor height and width of each image change on the way into the network, if it is seen whole."""
+    different, which = np.unique(sizes, axis=0, return_inverse=True)
+    placed = [resize.place(Window(0, 0, width, height), height, width).geometry for height, width in different.tolist()]
+    return torch.stack(placed)[:, [1, 0]].double().numpy()[which.reshape(-1)]
 
 
 def centre(window: Window) -> Window:

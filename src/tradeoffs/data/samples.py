@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import Dataset
@@ -46,9 +46,9 @@ class Sample:
 class Samples(Dataset[Sample]):
     """Reads, augments and resizes. What a sample looks like depends on (seed, epoch, index) and nothing else.
 
-    It has what `annotations` name: `boxes` (with their labels), their `masks`, their `keypoints`; `label`, the class of
-    the main object, which is the largest one; `main_box`, that object alone, of which there is one in every image;
-    `label_map`, the class of every pixel.
+    It has what `annotations` name: `boxes` (with their labels), their `masks`; their `keypoints`, and then only objects
+    of the class that has such, whose label is 0; `label`, the class of the main object, which is the largest one;
+    `main_box`, that object alone, of which there is one in every image; `label_map`, the class of every pixel.
     """
 
     def __init__(
@@ -78,8 +78,9 @@ class Samples(Dataset[Sample]):
         height, width = image.shape[1:]
         objects = self.dataset.objects(index)
         rng = np.random.default_rng((self.seed, epoch, index))
-        wanted = objects.boxes[~objects.crowd].numpy()
-        window = draw_window(self.augmentation, wanted, height, width, rng, self.smallest_crop)
+        wanted = self._wanted(objects)
+        boxes = objects.boxes[wanted].numpy()
+        window = draw_window(self.augmentation, boxes, height, width, rng, self.smallest_crop)
         placement = self.resize.place(window, height, width)
         label_map = placement.label_map(self.dataset.label_map(index)) if "label_map" in self.annotations else None
         return Sample(
@@ -89,15 +90,23 @@ class Samples(Dataset[Sample]):
             image_id=torch.tensor(self.dataset.image_ids[index]),
             address=torch.tensor([self.seed, epoch, index]),
             label_map=label_map,
-            **(self._objects(index, objects, window, placement) if "boxes" in self.annotations else {}),
+            **(self._objects(index, objects, wanted, window, placement) if "boxes" in self.annotations else {}),
             **(self._main_object(objects, placement) if "label" in self.annotations else {}),
         )
 
-    def _objects(self, index: int, objects: Objects, window: Window, placement: Placement) -> dict[str, Tensor]:
+    def _wanted(self, objects: Objects) -> Bool[Tensor, " N"]:
+        """Which are to be found."""
+        if "keypoints" not in self.annotations:
+            return ~objects.crowd
+        return ~objects.crowd & (objects.labels == self.dataset.label_with_keypoints)
+
+    def _objects(
+        self, index: int, objects: Objects, wanted: Bool[Tensor, " N"], window: Window, placement: Placement
+    ) -> dict[str, Tensor]:
         """All that are to be found in the window."""
         boxes = placement.boxes(objects.boxes)
         large = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
-        kept = ~objects.crowd & window.contains_centres(objects.boxes) & large
+        kept = wanted & window.contains_centres(objects.boxes) & large
         found = {}
         if "masks" in self.annotations:  # an object of which no pixel is seen is not there, whatever its box
             masks = placement.masks(self.dataset.masks(index))
@@ -106,7 +115,7 @@ class Samples(Dataset[Sample]):
         found |= {"boxes": boxes[kept], "labels": objects.labels[kept]}
         if "keypoints" in self.annotations:
             keypoints = placement.keypoints(self.dataset.keypoints(index), self.dataset.keypoint_flip_pairs)
-            found["keypoints"] = keypoints[kept]
+            found |= {"keypoints": keypoints[kept], "labels": torch.zeros_like(found["labels"])}
         return found
 
     def _main_object(self, objects: Objects, placement: Placement) -> dict[str, Tensor]:

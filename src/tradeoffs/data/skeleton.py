@@ -19,6 +19,11 @@ COCO_SIGMAS = {
     **{f"{side}_knee": 0.087 for side in ("left", "right")},
     **{f"{side}_ankle": 0.089 for side in ("left", "right")},
 }
+# Which of these joints COCO's annotation files connect, by their places.
+COCO_EDGES = [
+    *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8)),
+    *((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+]
 MEAN_SIGMA = 0.067  # of COCO's 17 joints
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -17,45 +16,11 @@ from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import Sample, collate
 from tradeoffs.errors import UserError
 from tradeoffs.inference.items import Item
+from tradeoffs.inference.people import Boxes, People
 from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.inference.prediction import Prediction
 from tradeoffs.inference.predictor import Predictor
-from tradeoffs.pictures import draw_skeletons
 from tradeoffs.structures import Poses, Skeleton
-
-Boxes = Float[Tensor, "P 4"]
-
-
-@dataclass(frozen=True, eq=False)
-class People:
-    """The joints of P people in one image. Those that score `least` or less are written, but not drawn."""
-
-    keypoints: Float[Tensor, "P J 3"]  # x, y in pixels of the image, score
-    scores: Float[Tensor, " P"]
-    skeleton: Skeleton
-    least: float
-
-    def drawn(self, image: UInt8[Tensor, "3 H W"], scale: float) -> UInt8[Tensor, "3 H2 W2"]:
-        return draw_skeletons(image, self.keypoints, self.skeleton, scale, self.least)
-
-    def as_annotations(self) -> list[dict[str, Any]]:
-        """In COCO's format for keypoints; the third number of a joint is its score, the box that around its joints."""
-        joints = self.keypoints.double()  # of which rounded numbers are short in JSON
-        low, high = joints[..., :2].amin(dim=1), joints[..., :2].amax(dim=1)
-        boxes = torch.cat([low, high - low], dim=1).round(decimals=3).tolist()
-        rows = zip(joints.round(decimals=3).flatten(1).tolist(), boxes, self.scores.tolist(), strict=True)
-        return [
-            {
-                "category_id": self.skeleton.category_id,
-                "keypoints": keypoints,
-                "num_keypoints": len(self.skeleton.names),
-                "bbox": box,
-                "area": round(box[2] * box[3], 3),
-                "iscrowd": 0,
-                "score": score,
-            }
-            for keypoints, box, score in rows
-        ]
 
 
 class PersonPicture(NamedTuple):
@@ -79,8 +44,9 @@ class PosePredictor(Predictor):
         batch_size: int = 8,
         boxes: dict[str, Boxes] | None = None,
     ):
-        super().__init__(network, resize, [skeleton.category_name], [skeleton.category_id], min_score, batch_size)
-        self.skeleton, self.boxes = skeleton, boxes
+        of_class = [skeleton.category_name], [skeleton.category_id]
+        super().__init__(network, resize, *of_class, min_score, batch_size, skeleton)
+        self.boxes = boxes
 
     def _read(self, item: Item) -> PersonPicture | UserError:
         try:

@@ -6,7 +6,6 @@ import io
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -15,12 +14,10 @@ from torch import Tensor
 
 from tradeoffs.data.image_file import read_image
 from tradeoffs.errors import UserError
+from tradeoffs.inference.people import People
 from tradeoffs.inference.regions import Regions
 from tradeoffs.ops.run_lengths import RunLengths, decoded
 from tradeoffs.pictures import draw_boxes, draw_masks
-
-if TYPE_CHECKING:  # it finds what is described here
-    from tradeoffs.inference.poses import People
 
 SMALLEST_PICTURE = 480  # pixels of the longer side; smaller images are enlarged, so that names can be read
 NOTEBOOK_PICTURE = 1024  # pixels of the longer side, at most

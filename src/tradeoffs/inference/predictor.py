@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import Sample, collate, unlabelled
 from tradeoffs.errors import UserError
 from tradeoffs.inference.items import Item, is_moving, is_single, items_of, single
+from tradeoffs.inference.people import People
 from tradeoffs.inference.pipeline import THREADS, ahead, batched
 from tradeoffs.inference.pixels import pixels_of
 from tradeoffs.inference.prediction import Prediction
@@ -24,7 +25,8 @@ from tradeoffs.inference.regions import Regions
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.ops.run_lengths import segments
-from tradeoffs.structures import Instances, LabelMaps
+from tradeoffs.pictures.skeletons import LEAST_PROBABILITY
+from tradeoffs.structures import DetectedPoses, Instances, LabelMaps, Skeleton
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
 
@@ -47,6 +49,7 @@ class Predictor:
         category_ids: COCO's, by label.
         min_score: What scores less is left out, unless a call says otherwise.
         batch_size: Images that go through the network together.
+        skeleton: Of the people that it finds, if it finds such.
     """
 
     def __init__(
@@ -57,13 +60,14 @@ class Predictor:
         category_ids: list[int],
         min_score: float = USUAL_SCORE,
         batch_size: int = 8,
+        skeleton: Skeleton | None = None,
     ):
         self.network = network
         self.resize = resize
         self.class_names = class_names
         self.category_ids = category_ids
         self.min_score = min_score
-        self.batch_size = batch_size
+        self.batch_size, self.skeleton = batch_size, skeleton
         self._is_class = torch.tensor([name != NO_CLASS for name in class_names])
         self._least_score = getattr(network, "score_threshold", 0.0)  # which the network itself keeps
 
@@ -134,6 +138,7 @@ class Predictor:
             detections = predictions.objects_in(batch).to("cpu")
             maps = predictions.originals(batch) if isinstance(predictions, LabelMaps) else None
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]
+        joints = predictions.joints_in(batch).float().cpu() if isinstance(predictions, DetectedPoses) else None
         masks = segments(predictions, batch, sure) if isinstance(predictions, Instances) else None
         for row, picture in enumerate(pictures):
             caption = predictions.captions()[row] if hasattr(predictions, "captions") else None
@@ -153,7 +158,13 @@ class Predictor:
                 seconds=picture.item.seconds,
                 pixels=picture.pixels,
                 regions=Regions.of(maps[row], self.class_names) if maps else None,
+                people=None if joints is None else self._people(joints[row][sure[row]].clone(), boxes, scores),
             )
+
+    def _people(
+        self, joints: Float[Tensor, "P J 3"], boxes: Float[Tensor, "P 4"], scores: Float[Tensor, " P"]
+    ) -> People:
+        return People(joints, scores, self.skeleton, LEAST_PROBABILITY, boxes)
 
 
 def readable(pictures: Iterable[Picture | UserError], faults: list[str] | None) -> Iterator[Picture]:

@@ -18,6 +18,7 @@ from tradeoffs.measure.cost import count_parameters, multiply_adds
 from tradeoffs.measure.fuse import fuse_for_inference, is_batch_norm
 from tradeoffs.measure.load import OtherLoad
 from tradeoffs.measure.turns import Timed, time_until_steady
+from tradeoffs.model_facts import WHOLE_IMAGE
 
 CLOCKS = {
     "network_ms": "normalization and network: uint8 images on the device to raw outputs on the device",
@@ -129,6 +130,7 @@ def describe_protocol(
     """How it was measured: what every record of this project says."""
     return {
         "clocks": CLOCKS,
+        "each_image": getattr(model, "each_image", WHOLE_IMAGE),
         "statistic": "median",
         "threads": torch.get_num_threads(),
         "precision": precision,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
@@ -37,6 +37,17 @@ class PoseScores:
 
     def to_dict(self) -> dict[str, Any]:
         return vars(self)
+
+
+class Found(NamedTuple):
+    """M poses, each of a person of some image."""
+
+    images: Int64[ndarray, " M"]  # places in the data set
+    whose: Int64[ndarray, " M"]  # which of the annotated people it is, -1 for none
+    scores: Float64[ndarray, " M"]  # of the whole person
+    keypoints: Float64[ndarray, "M J 3"]
+    asked: Bool[ndarray, " P"]  # which of the annotated people could have been found so far
+    seen: Int64[ndarray, " N"]  # places of the images that were looked at
 
 
 class PoseMetric:
@@ -81,63 +92,62 @@ class PoseMetric:
 
     def update(self, samples: Int64[Tensor, " B"], keypoints: Float[Tensor, "B J 3"]) -> None:
         """Add a batch: which samples these are, and x, y, score of their joints. Raises UserError for no numbers."""
-        rows = keypoints.detach().double().cpu().numpy()
-        if not np.isfinite(rows).all():
-            raise UserError("a joint is not finite; check the checkpoint or lower optimizer.lr")
+        rows = finite(keypoints)
         self._samples.append(samples.cpu().numpy())
         self._rows.append(rows.reshape(len(rows), -1))
 
     def compute(self, only_seen: bool = False) -> PoseScores:
         """The same scores on every rank. Every rank must call it."""
-        seen = self._gathered()
-        return broadcast_from_first(None if seen is None else self._score(*seen, only_seen))
+        found = self._gathered()
+        return broadcast_from_first(None if found is None else self._score(found, only_seen))
 
     def predictions(self) -> list[dict]:
         """In COCO's results format, on rank 0, empty on the others. Every rank must call it.
 
         The third number of a joint is its score; that of a person is their mean times the score of its box.
         """
-        if (seen := self._gathered()) is None:
+        if (found := self._gathered()) is None:
             return []
+        keypoints = (each.ravel().tolist() for each in found.keypoints.round(3))
+        columns = zip(self.image_ids[found.images].tolist(), keypoints, found.scores.tolist(), strict=True)
+        kind = self.skeleton.category_id
         return [
-            {
-                "image_id": int(self.image_ids[self.samples.images[sample]]),
-                "category_id": self.skeleton.category_id,
-                "keypoints": keypoints.round(3).ravel().tolist(),
-                "score": float(keypoints[:, 2].mean() * self.samples.scores[sample]),
-            }
-            for sample, keypoints in zip(*seen, strict=True)
+            {"image_id": image_id, "category_id": kind, "keypoints": joints, "score": score}
+            for image_id, joints, score in columns
         ]
 
     def evidence(self, only_seen: bool = False) -> Ratios | None:
         """Right joints of each image, on rank 0; None on the others. Every rank must call it."""
-        seen = self._gathered()
-        return None if seen is None else self._ratios(*seen, only_seen)
+        found = self._gathered()
+        return None if found is None else self._ratios(found, only_seen)
 
-    def _gathered(self) -> tuple[Int64[ndarray, " M"], Float64[ndarray, "M J 3"]] | None:
+    def _gathered(self) -> Found | None:
+        """What all processes have found, on rank 0; None on the others."""
         joints = len(self.skeleton.names)
         samples = np.concatenate([np.empty(0, np.int64), *self._samples])
-        found = gather_images(samples, np.concatenate([np.empty((0, 3 * joints)), *self._rows]))
-        return None if found is None else (found[0], found[1].reshape(-1, joints, 3))
+        gathered = gather_images(samples, np.concatenate([np.empty((0, 3 * joints)), *self._rows]))
+        if gathered is None:
+            return None
+        samples, keypoints = gathered[0], gathered[1].reshape(-1, joints, 3)
+        images, whose = self.samples.images[samples], self.samples.truth[samples]
+        everybody = np.arange(len(self.truth.images))
+        later = np.isin(everybody, self.samples.truth) & ~np.isin(everybody, whose)
+        asked = np.isin(self.truth.images, images) & ~later
+        scores = keypoints[..., 2].mean(axis=1) * self.samples.scores[samples]
+        return Found(images, whose, scores, keypoints, asked, np.unique(images))
 
-    def _errors(
-        self, samples: Int64[ndarray, " M"], keypoints: Float64[ndarray, "M J 3"], only_seen: bool
-    ) -> tuple[Float64[ndarray, "P J"], Bool[ndarray, "P J"]]:
+    def _errors(self, found: Found, only_seen: bool) -> tuple[Float64[ndarray, "P J"], Bool[ndarray, "P J"]]:
         """Of each annotated person's joints: by how much they were missed, and whether they count."""
         errors = np.full(self.truth.keypoints.shape[:2], np.inf)
-        whose = self.samples.truth[samples]
-        known = whose >= 0
-        offsets = keypoints[known, :, :2] - self.truth.keypoints[whose[known], :, :2]
-        errors[whose[known]] = np.hypot(offsets[..., 0], offsets[..., 1])
+        known = found.whose >= 0
+        whose = found.whose[known]
+        offsets = found.keypoints[known, :, :2] - self.truth.keypoints[whose, :, :2]
+        errors[whose] = np.hypot(offsets[..., 0], offsets[..., 1])
         counts = self.truth.keypoints[..., 2] > 0
-        if only_seen:  # of the others nobody has asked
-            unasked = np.isin(np.arange(len(errors)), self.samples.truth) & ~np.isin(np.arange(len(errors)), whose)
-            elsewhere = ~np.isin(self.truth.images, self.samples.images[samples])
-            counts = counts & ~(unasked | elsewhere)[:, None]
-        return errors, counts
+        return errors, counts & found.asked[:, None] if only_seen else counts
 
-    def _ratios(self, samples: ndarray, keypoints: ndarray, only_seen: bool) -> Ratios:
-        errors, counts = self._errors(samples, keypoints, only_seen)
+    def _ratios(self, found: Found, only_seen: bool) -> Ratios:
+        errors, counts = self._errors(found, only_seen)
         scales = {"pck": ALPHA * self.lengths, "pckh": HEAD_ALPHA * self.truth.head_sizes}
         scales = {name: scale for name, scale in scales.items() if not np.isnan(scale).all()}
         counted = [counts & ~np.isnan(scale)[:, None] for scale in scales.values()]
@@ -152,16 +162,16 @@ class PoseMetric:
         """How many of them each image has, by place."""
         return np.bincount(self.truth.images, joints.sum(axis=1), len(self.image_ids))
 
-    def _score(self, samples: ndarray, keypoints: ndarray, only_seen: bool) -> PoseScores:
-        ratios = self._ratios(samples, keypoints, only_seen)
-        errors, counts = self._errors(samples, keypoints, only_seen)
+    def _score(self, found: Found, only_seen: bool) -> PoseScores:
+        ratios = self._ratios(found, only_seen)
+        errors, counts = self._errors(found, only_seen)
         counted = counts & ~np.isnan(self.lengths)[:, None]
         if not counted.any():
             raise UserError("there is no joint to score; check the validation split")
         right = (counted & (errors <= ALPHA * self.lengths[:, None])).sum(axis=0)
         total = counted.sum(axis=0)
-        images = np.unique(self.samples.images[samples]) if only_seen else np.arange(len(self.image_ids))
-        oks = oks_scores(self.ground_truth, self._results(samples, keypoints), images, self.sigmas)
+        images = found.seen if only_seen else np.arange(len(self.image_ids))
+        oks = oks_scores(self.ground_truth, results_of(found), images, self.sigmas)
         values, names = ratios.score(), zip(self.skeleton.names, right.tolist(), total.tolist(), strict=True)
         return PoseScores(
             {"pck": values.pop("pck"), **oks, "pckh": values.pop("pckh", float("nan"))},
@@ -175,14 +185,22 @@ class PoseMetric:
             self.sigmas,
         )
 
-    def _results(self, samples: ndarray, keypoints: ndarray) -> list[dict]:
-        """As `predictions`, with the metric's own numbers for ids, unrounded."""
-        scores = keypoints[..., 2].mean(axis=1) * self.samples.scores[samples]
-        columns = zip(self.samples.images[samples].tolist(), keypoints, scores.tolist(), strict=True)
-        return [
-            {"image_id": place, "category_id": 1, "keypoints": joints.ravel().tolist(), "score": score}
-            for place, joints, score in columns
-        ]
+
+def results_of(found: Found) -> list[dict]:
+    """As `predictions`, with the metric's own numbers for ids, unrounded."""
+    columns = zip(found.images.tolist(), found.keypoints, found.scores.tolist(), strict=True)
+    return [
+        {"image_id": place, "category_id": 1, "keypoints": joints.ravel().tolist(), "score": score}
+        for place, joints, score in columns
+    ]
+
+
+def finite(values: Tensor) -> Float64[ndarray, "*N"]:
+    """Raises UserError where something is no number."""
+    numbers = values.detach().double().cpu().numpy()
+    if not np.isfinite(numbers).all():
+        raise UserError("a joint is not finite; check the checkpoint or lower optimizer.lr")
+    return numbers
 
 
 def lengths_of(people: People, names: Sequence[str], kind: str) -> Float64[ndarray, " P"]:

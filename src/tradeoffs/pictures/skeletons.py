@@ -14,6 +14,8 @@ from tradeoffs.ops.keypoints import side_of
 from tradeoffs.pictures.style import BLACK, PALETTE, WHITE, Colour, line_width
 from tradeoffs.structures import Skeleton
 
+LEAST_PEAK = 0.2  # of a joint's heatmap, from which on the joint is drawn
+LEAST_PROBABILITY = 0.05  # the same where the score is that of one pixel among all of a map, as Detectron2 draws them
 LEFT, RIGHT, MIDDLE = PALETTE[0], PALETTE[1], WHITE  # so that a swapped pair is seen
 
 

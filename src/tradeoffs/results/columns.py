@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import was_busy
-from tradeoffs.model_facts import operating_points
+from tradeoffs.model_facts import WHOLE_IMAGE, operating_points
 from tradeoffs.results.doubt import hardly_trained
 from tradeoffs.results.record import Record
 from tradeoffs.task_facts import all_scores
@@ -139,6 +139,7 @@ def protocol(record: Record) -> str | None:
         f"batch {large_batch(record)}",
     ]
     parts += [name for name in ("compile", "cuda_graphs") if how.get(name)]
+    parts += [how["each_image"]] if how.get("each_image", WHOLE_IMAGE) != WHOLE_IMAGE else []
     return ", ".join(map(str, filter(None, [*parts, other_photos(record)])))
 
 
@@ -225,6 +226,7 @@ ASIDE = {
     ),  # as text it sorts, and before versions had one is first
     "in_turns": lambda record: "in turns" in str(inside("cost", "protocol", "turns")(record)),
     "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
+    "each_image": inside("cost", "protocol", "each_image"),
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, POINTS, TOGETHER, headline
-from tradeoffs.results.data_marks import data_marks, data_note
+from tradeoffs.results.data_marks import data_marks, data_note, time_note
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import distinguishing_names, short_names
 from tradeoffs.results.seeds import over_seeds_table
@@ -70,8 +70,7 @@ def notes(rows: pd.DataFrame, x: str, y: str) -> Iterator[str]:
     for row, timed, seeds in rows[["timed", "seeds"]].itertuples():
         if 0 < timed < seeds:
             yield f"{names[row]}: the time is that of {timed} of {seeds} seeds."
-    if said := data_note(rows):
-        yield said
+    yield from filter(None, [data_note(rows), time_note(rows)])
 
 
 def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:

@@ -19,7 +19,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
 from tradeoffs.runs.weights import put_backbone
 from tradeoffs.settings.saved_runs import find_run, run_or_none
-from tradeoffs.task_facts import annotations_of, facts_of
+from tradeoffs.task_facts import annotations_in, annotations_of, facts_of
 
 KEYWORDS = ("None", "none", "pretrained")  # of backbone.weights, which name no run
 SYMMETRIC = ""  # padding of MobileNet V1's pretrained weights
@@ -31,8 +31,8 @@ OF_DATA = ("person_boxes",)  # settings of a task that concern its data
 
 # Keys of a choice that say something about it and are no argument of its class.
 ABOUT = {
-    "task": ("name",),
-    "model": ("task", "backbone", "resizes", "whole", "head_lr", *OF_ANCHORS),
+    "task": ("name", "coco_kind"),
+    "model": ("task", "backbone", "annotations", "resizes", "whole", "head_lr", *OF_ANCHORS),
     "data": ("root",),
 }
 
@@ -52,7 +52,7 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         batch_size=config.batch_size,
         workers=config.workers,
         seed=config.seed,
-        annotations=facts_of(config.task.name).annotations,
+        annotations=annotations_in(config) or facts_of(config.task.name).annotations,
         **of_pixels(config.augmentation),
         **{key: config.task[key] for key in OF_DATA if key in config.task},
     )
@@ -89,7 +89,8 @@ def build_task(config: DictConfig, num_classes: int, class_names: Sequence[str] 
 
 
 def build_model(config: DictConfig, num_classes: int, class_names: Sequence[str] = ()) -> nn.Module:
-    by_name = config.model.get("whole") or "person" in annotations_of(config.model.get("task"))
+    annotations = config.model.get("annotations") or annotations_of(config.model.get("task"))
+    by_name = config.model.get("whole") or "person" in annotations
     known = {"class_names": class_names} if by_name and class_names else {}
     model = build(config, "model", backbone=build_backbone(config), num_classes=num_classes, **known)
     # Batches of several shapes are padded, with which anchors must not grow.

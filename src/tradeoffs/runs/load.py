@@ -20,6 +20,7 @@ from tradeoffs.settings.rules import check
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_runs import find_run, load_run_config
 from tradeoffs.settings.saved_settings import require_known_targets
+from tradeoffs.task_facts import annotations_in
 
 
 def load(
@@ -73,6 +74,11 @@ def predictor_of(config: DictConfig, weights: Weights, device: str | torch.devic
     anything = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
     network = fuse_for_inference(model.to(place), anything.to(place), channels_last=True)
     resize, boxes = Resize(config.resize, config.image_size), config.get("boxes")
+    if weights.skeleton is not None and "keypoints" in annotations_in(config):  # it looks for people itself
+        if boxes:
+            raise MismatchError(f"boxes={boxes} is not for this network, which finds people itself; leave it out")
+        of_class = [weights.skeleton.category_name], [weights.skeleton.category_id]
+        return Predictor(network, resize, *of_class, min_score, config.batch_size, weights.skeleton)
     if weights.skeleton is not None:
         given = boxes and boxes_by_name(Path(boxes), weights.skeleton.category_name)
         return PosePredictor(network, resize, weights.skeleton, min_score, config.batch_size, given)

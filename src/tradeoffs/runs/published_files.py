@@ -11,7 +11,9 @@ from torch import Tensor
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from tradeoffs.backbones.weights import read_weights
+from tradeoffs.data.skeleton import COCO_EDGES
 from tradeoffs.errors import UserError
+from tradeoffs.structures import Skeleton
 
 
 def published(network: str) -> WeightsEnum:
@@ -20,8 +22,20 @@ def published(network: str) -> WeightsEnum:
 
 
 def categories(network: str) -> list[str]:
-    """The names of its outputs, by COCO's ids: the first is the background, and those that COCO left out are N/A."""
-    return list(published(network).meta["categories"])
+    """The names of its outputs, by COCO's ids: the first is the background, and those that COCO left out are N/A.
+
+    Of a network that finds joints these are the outputs, counted from 1 as well.
+    """
+    meta = published(network).meta
+    return [meta["categories"][0], *meta["keypoint_names"]] if "keypoint_names" in meta else list(meta["categories"])
+
+
+def skeleton(network: str) -> Skeleton | None:
+    """Of a network that finds the joints of people, as COCO has them."""
+    meta = published(network).meta
+    if "keypoint_names" not in meta:
+        return None
+    return Skeleton(list(meta["keypoint_names"]), list(COCO_EDGES), 1, meta["categories"][1])
 
 
 def published_file(weights: DictConfig) -> Path:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.published import MAPPINGS, NO_CLASS, put, put_all_but_classes
-from tradeoffs.runs.published_files import categories, published_file, published_tensors
+from tradeoffs.runs.published_files import categories, published_file, published_tensors, skeleton
 from tradeoffs.settings.published import is_published
 from tradeoffs.structures import Skeleton
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO
@@ -64,38 +64,41 @@ def read_weights(path: Path) -> Weights:
         raise UserError(f"{path} is no checkpoint of a run; give best.ckpt or last.ckpt of one")
     prefix = "model."  # a checkpoint is of a task, whose attribute `model` is the network
     state = {name.removeprefix(prefix): tensor for name, tensor in content["state_dict"].items()}
-    skeleton = Skeleton(**content["skeleton"]) if content.get("skeleton") else None
-    return Weights(path, state, content["class_names"], content["category_ids"], skeleton)
+    of_joints = Skeleton(**content["skeleton"]) if content.get("skeleton") else None
+    return Weights(path, state, content["class_names"], content["category_ids"], of_joints)
 
 
 def published_weights(config: DictConfig, path: Path) -> Weights:
     """Those of a published network as it is. Labels are COCO's ids less one; ten of them name no class."""
     state, names = published_tensors(config.weights.torchvision, path), categories(config.weights.torchvision)
     outputs = range(1, len(names))
-    return Weights(path, MAPPINGS[config.weights.model](state, outputs), names[1:], list(outputs))
+    tensors = MAPPINGS[config.weights.model](state, outputs)
+    return Weights(path, tensors, names[1:], list(outputs), skeleton(config.weights.torchvision))
 
 
 def start_from_published(config: DictConfig, network: nn.Module, class_names: list[str]) -> str:
     """Fills a network for these classes with published weights; returns what is to be said of that.
 
-    If COCO has all the classes, by name, their outputs are kept; else what depends on the classes stays as it is.
+    If COCO has all the classes, by name, their outputs are kept; else what depends on the classes stays as it is. Where
+    joints are the classes, the one class that has them is taken for a person.
     """
     path = published_file(config.weights)
     state = published_tensors(config.weights.torchvision, path)
     names = categories(config.weights.torchvision)
     known = {name.casefold(): output for output, name in enumerate(names) if output and name != NO_CLASS}
     others = [name for name in class_names if name.casefold() not in known]
+    kind = "joints" if skeleton(config.weights.torchvision) else "classes"
     start = f"training starts from {path.name}, torchvision's weights for COCO"
     try:
         if not others:
             put(config.weights.model, network, state, [known[name.casefold()] for name in class_names])
-            return f"{start}; the outputs of its classes are kept, by name"
+            return f"{start}; the outputs of its {kind} are kept, by name"
         put_all_but_classes(config.weights.model, network, state, len(names))
     except RuntimeError as error:
         fault = str(error).splitlines()[-1].strip()
         raise UserError(f"weights={config.weights.name} needs the settings of {path.name}: {fault}") from error
     shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-    return f"{start}; the layers of the classes are new, since COCO does not have {shown}"
+    return f"{start}; the layers of the {kind} are new, since COCO does not have {shown}"
 
 
 def put_backbone(run: Path, backbone: nn.Module) -> str:

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tradeoffs.errors import UserError
 from tradeoffs.files import CONF
 from tradeoffs.model_facts import KEY as OPERATING_POINT
+from tradeoffs.model_facts import USUAL
 from tradeoffs.settings.hydra_errors import explain, one_line, unknown_choice
 from tradeoffs.settings.overrides import with_choices
 from tradeoffs.settings.run_name import register_resolvers
@@ -66,7 +67,8 @@ def settle(config: DictConfig) -> None:
     with open_dict(config):
         for key in KEYS:
             (config.get("task") or {}).pop(key, None)
-        (config.get("model") or {}).pop(OPERATING_POINT, None)
+        for key in (OPERATING_POINT, USUAL):
+            (config.get("model") or {}).pop(key, None)
     for key in {"name", "output", "runs"}.intersection(config):  # `in` would compute them
         if not OmegaConf.is_missing(config, key):
             config[key] = word_at(config, key)

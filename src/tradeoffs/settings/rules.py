@@ -15,7 +15,7 @@ from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.places import check_paths, check_places
 from tradeoffs.settings.published import published_models
 from tradeoffs.settings.values import check_values
-from tradeoffs.task_facts import annotations_of, scores_of
+from tradeoffs.task_facts import annotations_in, scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75, "convnet": 46}
@@ -38,6 +38,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_resize(config)
     check_headline(config)
     check_views(config)
+    check_person_boxes(config)
     check_neck(config, conf)
     check_upsampling(config, conf)
     check_weights(config)
@@ -102,12 +103,16 @@ def check_headline(config: DictConfig) -> None:
 
 def check_views(config: DictConfig) -> None:
     """Boxes and label maps follow what is done to images, and what is cut away of them is never found."""
-    annotations = annotations_of(task := OmegaConf.select(config, "task.name"))
+    annotations, task = annotations_in(config), OmegaConf.select(config, "task.name")
     views = config.get("augmentation") or {}
     if "person" in annotations:
         check_person_views(config, task, views.get("geometry"))
     elif views.get("geometry") == "person":
-        raise MismatchError(f"augmentation=person cuts out people by their boxes; for task={task} choose another one")
+        raise MismatchError(
+            f"augmentation=person cuts out people by their boxes; for task={task} with this model choose another one"
+            if "keypoints" in annotations
+            else f"augmentation=person cuts out people by their boxes; for task={task} choose another one"
+        )
     if not {"boxes", "main_box", "label_map"} & {*annotations}:
         return
     if config.get("resize") == "centre":
@@ -121,6 +126,13 @@ def check_views(config: DictConfig) -> None:
         raise MismatchError(
             f"augmentation={views.geometry} may cut the main object away; for task={task}: flip or none"
         )
+
+
+def check_person_boxes(config: DictConfig) -> None:
+    """They are given to models that do not look for people themselves."""
+    boxes = OmegaConf.select(config, "task.person_boxes")
+    if boxes not in (None, "truth") and "keypoints" in annotations_in(config):
+        raise MismatchError(f"task.person_boxes={boxes} is not for this model, which finds people itself; leave it out")
 
 
 def check_person_views(config: DictConfig, task: str, geometry: str | None) -> None:

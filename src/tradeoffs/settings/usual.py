@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tradeoffs.model_facts import usual_of
 from tradeoffs.task_facts import all_tasks
 
 OTHERS_CHOOSE = ("experiment", "weights")  # and what they choose is not to be replaced
@@ -14,5 +15,5 @@ def with_usual(overrides: Sequence[str]) -> list[str]:
     given = {text.partition("=")[0].lstrip("+~"): text.partition("=")[2] for text in overrides}
     if any(key in given for key in OTHERS_CHOOSE) or given.get("task") not in all_tasks():
         return list(overrides)
-    usual = all_tasks()[given["task"]].usual
+    usual = all_tasks()[given["task"]].usual | usual_of(given.get("model"))
     return [*overrides, *(f"{key}={value}" for key, value in usual.items() if key not in given)]

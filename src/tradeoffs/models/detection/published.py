@@ -48,6 +48,7 @@ FASTER_RCNN = (
     (r"roi_heads\.box_head\.fc7\.", "head.linear.4."),
     *((rf"roi_heads\.mask_head\.{layer}\.0\.", f"mask_head.{2 * layer}.") for layer in range(4)),
     (r"roi_heads\.mask_predictor\.conv5_mask\.", "mask_head.8."),
+    (r"roi_heads\.keypoint_head\.", "keypoint_head."),
 )
 # torchvision counts all layers of VGG16, and its last stage is the first of the extra ones.
 VGG16_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)
@@ -98,6 +99,15 @@ def mask_rcnn(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
     return tensors
 
 
+def keypoint_rcnn(state: State, joints: Sequence[int]) -> dict[str, Tensor]:
+    """The same for one class, people, and a map for each joint; joints are counted from 1, as classes are."""
+    tensors, outputs = faster_rcnn(state, [1]), [joint - 1 for joint in joints]
+    predictor = "roi_heads.keypoint_predictor.kps_score_lowres"
+    tensors["keypoint_head.16.weight"] = state[f"{predictor}.weight"][:, outputs]
+    tensors["keypoint_head.16.bias"] = state[f"{predictor}.bias"][outputs]
+    return tensors
+
+
 def retinanet(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
     """A sigmoid for each class, for one anchor after the other."""
     tensors, anchors = renamed(state, RETINANET), len(state["head.regression_head.bbox_reg.bias"]) // 4
@@ -120,12 +130,20 @@ def fcos(state: State, classes: Sequence[int]) -> dict[str, Tensor]:
 
 # By the names that the models have in conf/model.
 MAPPINGS: Mapping[str, Callable[[State, Sequence[int]], dict[str, Tensor]]] = MappingProxyType(
-    {"ssd": ssd, "faster_rcnn": faster_rcnn, "mask_rcnn": mask_rcnn, "retinanet": retinanet, "fcos": fcos}
+    {
+        "ssd": ssd,
+        "faster_rcnn": faster_rcnn,
+        "mask_rcnn": mask_rcnn,
+        "keypoint_rcnn": keypoint_rcnn,
+        "retinanet": retinanet,
+        "fcos": fcos,
+    }
 )
 # What depends on the classes, in tensors of ours. Of SSD's heads it is a part.
 CLASS_LAYERS = {
     "faster_rcnn": ("classes.", "boxes."),
     "mask_rcnn": ("classes.", "boxes.", "mask_head.10."),
+    "keypoint_rcnn": ("keypoint_head.16.",),
     "retinanet": ("heads.0.",),
     "fcos": ("heads.0.",),
 }

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
-from tradeoffs.models.detection.faster_rcnn import POSITIVES, FasterRCNN, faster_rcnn
+from tradeoffs.models.detection.faster_rcnn import faster_rcnn
 from tradeoffs.models.detection.region_head import RegionHead, RegionMaps
-from tradeoffs.models.detection.rpn import Proposals
-from tradeoffs.models.detection.two_stage import Samples, TwoStageOutput, label_proposals
+from tradeoffs.models.detection.three_outputs import Maps, ThreeOutputRCNN, ThreeOutputs
+from tradeoffs.models.detection.two_stage import Samples
 from tradeoffs.models.instance_segmentation.mask_head import MaskKind, mask_layers, mask_losses, probabilities
 from tradeoffs.ops.masks import cut_out, pack, paste
 from tradeoffs.ops.matching import gather_rows
-from tradeoffs.ops.sampling import first_rows
 from tradeoffs.structures import Instances, Targets
 
 CROP = 14  # side of the crops that the mask head of a pyramid looks at (section 3, figure 4)
 
-Maps = list[Float[Tensor, "B _ _ _"]]
 
-
-class MaskRCNNOutput(NamedTuple):
-    """What Faster R-CNN says, and the maps that the mask head looks at when it is known which boxes are left."""
-
-    detected: TwoStageOutput
-    maps: Maps
-    image_size: tuple[int, int]
-
-    def limited_to(self, num_proposals: int) -> MaskRCNNOutput:
-        """As if only that many proposals had been made."""
-        return self._replace(detected=self.detected.limited_to(num_proposals))
-
-
-class MaskRCNN(FasterRCNN):
+class MaskRCNN(ThreeOutputRCNN):
     """The layers `mask_head` look at crops of their own (`mask_crops`), or where that is None at what the head saw.
 
     `settings` are those of `FasterRCNN`. In training masks are learnt of the sampled regions that hold an object, and
@@ -64,33 +49,28 @@ class MaskRCNN(FasterRCNN):
     def weights(self) -> dict[str, float]:
         return super().weights | {"mask": self.mask_weight}
 
-    def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> MaskRCNNOutput:
-        maps, image_size = self.maps(images), (images.shape[-2], images.shape[-1])
-        return MaskRCNNOutput(self.find(maps, image_size), maps, image_size)
-
     def losses_of(
         self, samples: Samples, maps: Maps, targets: Targets, image_size: tuple[int, int]
     ) -> dict[str, Float[Tensor, ""]]:
         """The second stage's, and the masks' of what was sampled. Without own crops, the head looks once for both."""
+        if self.mask_crops is not None:
+            return super().losses_of(samples, maps, targets, image_size)
         seen = self.head.look(maps, samples.boxes, image_size)
         said = self.say(self.head.describe(seen).unflatten(0, samples.boxes.shape[:2]))
-        index, real = self._positives(samples)
-        if self.mask_crops is None:
-            rows = index + samples.boxes.shape[1] * torch.arange(len(index), device=index.device)[:, None]
-            logits = self.mask_head(seen[rows.flatten()])
-        else:
-            logits = self.mask_logits(maps, gather_rows(samples.boxes, index), image_size)
+        index, real = self.first_of((samples.matches >= 0) & samples.valid)
+        rows = index + samples.boxes.shape[1] * torch.arange(len(index), device=index.device)[:, None]
+        logits = self.mask_head(seen[rows.flatten()])
         return self._second(*said, samples, targets) | self._masks(logits, index, real, samples, targets, image_size)
 
-    def criterion(self, output: MaskRCNNOutput, targets: Targets) -> dict[str, Float[Tensor, ""]]:
-        """The same losses of an output that is there already: the masks' on the best of its regions that hold one."""
-        losses = super().criterion(output.detected, targets)
-        samples = label_proposals(Proposals(output.detected.proposals, output.detected.valid), targets)
-        index, real = self._positives(samples)
-        logits = self.mask_logits(output.maps, gather_rows(samples.boxes, index), output.image_size)
-        return losses | self._weighted(self._masks(logits, index, real, samples, targets, output.image_size))
+    def third_losses(
+        self, samples: Samples, maps: Maps, targets: Targets, image_size: tuple[int, int]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Of the masks of samples that hold an object."""
+        index, real = self.first_of((samples.matches >= 0) & samples.valid)
+        logits = self.mask_logits(maps, gather_rows(samples.boxes, index), image_size)
+        return self._masks(logits, index, real, samples, targets, image_size)
 
-    def postprocess(self, output: MaskRCNNOutput, image_size: tuple[int, int], pasted: bool = True) -> Instances:
+    def postprocess(self, output: ThreeOutputs, image_size: tuple[int, int], pasted: bool = True) -> Instances:
         """Detections and their masks, which are pasted into images of `image_size` if they are to be."""
         found = super().postprocess(output.detected, image_size)
         most = max(1, int(found.valid.sum(dim=1).max()))  # no masks for rows that nobody looks at
@@ -103,22 +83,10 @@ class MaskRCNN(FasterRCNN):
             whole = torch.cat(parts).unflatten(0, found.labels.shape)
         return Instances(found.boxes, found.scores, found.labels, found.valid, masks.unflatten(0, (-1, most)), whole)
 
-    def num_candidates(self, output: MaskRCNNOutput) -> Int64[Tensor, " B"]:
-        return super().num_candidates(output.detected)
-
     def mask_logits(
         self, maps: Maps, boxes: Float[Tensor, "B P 4"], image_size: tuple[int, int]
     ) -> Float[Tensor, "B*P _ M M"]:
         return self.mask_head((self.mask_crops or self.head).look(maps, boxes, image_size))
-
-    def _positives(self, samples: Samples) -> tuple[Int64[Tensor, "B R"], Bool[Tensor, "B R"]]:
-        """Which of the samples hold an object, at most as many as training samples, and which rows are real.
-
-        R is what the fullest image needs: a GPU has to wait for it, but masks are the most costly of the outputs.
-        """
-        positive = (samples.matches >= 0) & samples.valid
-        most = min(int(positive.sum(dim=1).max()), int(self.sampled * POSITIVES))
-        return first_rows(positive, max(1, most))
 
     def _masks(
         self,

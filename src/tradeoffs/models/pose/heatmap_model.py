@@ -30,6 +30,8 @@ class HeatmapModel(nn.Module):
     what is scored is what is timed. Training (`losses`) never does.
     """
 
+    each_image = "one person, cut out"  # what times are of
+
     def __init__(
         self,
         num_classes: int,
