@@ -44,6 +44,13 @@ def operating_points() -> dict[str, OperatingPoint]:
 
 
 @cache
+def points_of(task: str) -> set[str]:
+    """The names of those that models of a task declare."""
+    contents = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (CONF / "model").glob("*.yaml")]
+    return {content[KEY]["name"] for content in contents if KEY in content and content.get("task") == task}
+
+
+@cache
 def usual_of(model: str | None) -> dict[str, object]:
     """None for a model of elsewhere."""
     file = CONF / "model" / f"{model}.yaml"

@@ -62,6 +62,8 @@ def fault_of(name: str, content: dict, facts: TaskFacts) -> str | None:
         return f"its name is {content.get('name')}; call it as the file, {name}"
     if unknown := [each for each in facts.annotations if each not in ANNOTATIONS]:
         return f"annotations has {unknown[0]}; there are {', '.join(ANNOTATIONS)}"
+    if odd := [score for score in facts.scores if not (isinstance(score, str) and score.isidentifier())]:
+        return f"it has a score called {odd[0]}; give a word, in quotes where YAML takes it for something else"
     if odd := [score for score, said in facts.scores.items() if said.better not in ("high", "low")]:
         return f"{odd[0]} is better {facts.scores[odd[0]].better}; give high or low"
     headline = content.get("headline")
@@ -105,11 +107,13 @@ def first_two(task: str) -> list[str]:
 
 @cache
 def all_scores() -> dict[str, Score]:
-    """Of all tasks, that of detection first; where several have a name, the first one's."""
-    tasks = sorted(all_tasks(), key=lambda task: task != "detection")
-    pairs = [pair for task in tasks for pair in all_tasks()[task].scores.items()]
-    first = dict(reversed(pairs))
-    return {name: first[name] for name, _ in pairs}
+    """Of all tasks, that of detection first. Raises UserError for one name that means two things: it is one column."""
+    found: dict[str, Score] = {}
+    for task in sorted(all_tasks(), key=lambda task: task != "detection"):
+        for name, score in all_tasks()[task].scores.items():
+            if found.setdefault(name, score) != score:
+                raise UserError(f"conf/task/{task}.yaml: {name} is another score elsewhere; give it another name")
+    return found
 
 
 def headline_of(task: str) -> str | None:

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from dashboard_runs import FIGURES, write_run
 
 from tradeoffs.dashboard import filters, listing
 from tradeoffs.dashboard.axes import GROUPING, choices_in
 from tradeoffs.dashboard.bars import MOST_BARS, bars
+from tradeoffs.dashboard.figures import figures_of
 from tradeoffs.dashboard.pages import figures as pages
 from tradeoffs.dashboard.pages import limit
 from tradeoffs.dashboard.scatter import frontier, mark_sizes
@@ -171,6 +173,15 @@ def test_figures_of_lines_say_what_fills_them(runs, name, command):
     said, drawn = pages.draw(figure, filters.shown(more, {}), more, {})
     assert len(drawn) == 1 and "with a single value of" in str(said) and "Not shown: 1 of" in str(said)
     assert figure.groups(table, figure.choices) == []
+
+
+def test_figures_that_no_run_of_the_task_can_fill_are_not_offered(runs):
+    write_run(runs, "one")
+    everything = figures_of(pd.DataFrame({"headline": []}), pd.DataFrame())
+    assert everything.keys() == figures_of(Store(runs).table(), Store(runs).table()).keys()
+    write_run(runs / "others", "two", task="classification")
+    table = Store(runs / "others").table()
+    assert everything.keys() - figures_of(table, table).keys() == {"objects", "resolution", "proposals", "thresholds"}
 
 
 def test_the_frontier_follows_the_better_direction(grid):

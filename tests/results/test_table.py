@@ -330,6 +330,26 @@ def test_times_of_people_and_of_whole_images_are_told_apart(tmp_path, capsys):
     assert "one person, cut out" in protocols["crops"] and "image" not in protocols["whole"]
 
 
+def test_seeds_that_tie_are_no_certainty(tmp_path):
+    """Two equal scores have the interval of the images, and no interval leaves what a share can be."""
+    for name, scores in (("tied", (0.4, 0.4)), ("low", (0.01, 0.06))):
+        for seed, score in enumerate(scores, 1):
+            write_run(tmp_path, f"{name},seed={seed}", score, seed=seed, recipe_hash=name)
+    rows = over_seeds_table(read_table([tmp_path]).table).set_index("recipe")
+    assert rows.loc["tied", ["mAP_low", "mAP_high"]].tolist() == pytest.approx([0.38, 0.42])
+    assert rows.loc["low", "mAP_low"] == 0.0 and 0.06 < rows.loc["low", "mAP_high"] <= 1.0
+
+
+def test_a_score_above_a_tenth_may_be_chance(tmp_path):
+    write_run(tmp_path, "chance", 0.3, task="classification")
+    record = json.loads((tmp_path / "chance/result.json").read_text())
+    counts = [{"id": place, "name": str(place), "accuracy": 0.3, "instances": 10} for place in range(3)]
+    record["training"] = {"steps": 24}
+    record["accuracy"] = {"summary": {"top1": 0.33}, "per_class": counts}
+    (tmp_path / "chance/result.json").write_text(json.dumps(record))
+    assert read_table([tmp_path]).table["hardly_trained"].tolist() == ["24 steps, top1 0.330: hardly trained"]
+
+
 def write_seeds(runs: Path, *hashes: str | None) -> None:
     """A run for each hash of validation images, of one recipe."""
     for seed, images in enumerate(hashes, 1):

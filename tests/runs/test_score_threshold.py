@@ -37,6 +37,14 @@ def test_that_of_the_run(run, tmp_path, monkeypatch):
     assert threshold_of("auto", run, weights(best.relative_to(tmp_path), (10, 3))) == threshold
 
 
+def test_what_is_said_of_whole_images_is_always_shown(run):
+    """Their model has no threshold in its settings."""
+    (run / "config.yaml").write_text("model: {_target_: some.Counter}")
+    assert threshold_of("auto", run, weights(run / "checkpoints/best.ckpt")).score == 0
+    (run / "config.yaml").write_text("model: {_target_: some.SSD, score_threshold: 0.01}")
+    assert threshold_of("auto", run, weights(run / "checkpoints/best.ckpt")).score == 0.4137
+
+
 def test_what_somebody_says_counts(run):
     assert str(threshold_of(0.25, run, weights(run / "checkpoints" / "best.ckpt"))) == "a score of 0.25 or more"
 

@@ -139,7 +139,7 @@ def command(conf: Path, tmp_path: Path, monkeypatch, capsys):
             "trainer.devices=0 is impossible; trainer.devices is a whole number, 1 or more, or auto, or -1",
         ),
         ("epochs=${nothing}", "epochs has no value: Interpolation key 'nothing' not found"),
-        ("model=fcn", "model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"),
+        ("model=fcn", "model=fcn is for task=semantic_segmentation; for task=detection choose: rfcn, ssd"),
         ("model=null", "model=null is unknown; choose: fcn, rfcn, ssd"),
         ("~data", "data is missing; choose one: drawn, folder"),
         ("data=folder", "data.root is missing; add data.root=FOLDER"),

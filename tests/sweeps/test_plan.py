@@ -85,7 +85,7 @@ def test_what_makes_no_sense_is_left_out_and_said(planned):
     plan = planned("model=ssd,fcn", "seed=1,2")
     assert names(plan) == ["model=ssd,seed=1", "model=ssd,seed=2"]
     assert plan.skipped["model=fcn seed=2"] == (
-        "model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"
+        "model=fcn is for task=semantic_segmentation; for task=detection choose: rfcn, ssd"
     )
 
 
@@ -129,7 +129,10 @@ def test_only_what_some_choices_may_lack_is_hidden_from_hydra(conf, words, axes)
     ("words", "lines"),
     [
         (["seed=1,2", "epochs=-1"], ["epochs=-1 is impossible; epochs is a whole number, 0 or more"]),
-        (["model=fcn", "seed=1,2"], ["model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd"]),
+        (
+            ["model=fcn", "seed=1,2"],
+            ["model=fcn is for task=semantic_segmentation; for task=detection choose: rfcn, ssd"],
+        ),
         (["model=ssd,sdd"], ["1 of 2 jobs cannot run, so none was started: model=sdd is unknown; did you mean ssd? "]),
         (["epochs=interval(1,2)"], ["epochs=interval(1,2) is no list of values, as a grid needs it; to search add "]),
         (["zzz=1,2"], ["zzz is not a setting; --help lists them"]),
@@ -176,7 +179,7 @@ def test_what_would_run_can_be_seen_before(planned):
     lines = list(described(planned("model=ssd,fcn", "seed=1", "runs=r")))
     assert lines == [
         "r/model=ssd",
-        "skipped model=fcn seed=1: model=fcn does semantic_segmentation; for task=detection choose: rfcn, ssd",
+        "skipped model=fcn seed=1: model=fcn is for task=semantic_segmentation; for task=detection choose: rfcn, ssd",
     ]
 
 

@@ -16,7 +16,7 @@ from tradeoffs.dashboard.filters import panels
 from tradeoffs.dashboard.lines import by_operating_point, by_resolution, paths
 from tradeoffs.dashboard.scatter import Choices, scatter
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
-from tradeoffs.model_facts import OperatingPoint
+from tradeoffs.model_facts import OperatingPoint, points_of
 from tradeoffs.results.columns import ACCURACY, POINTS, headline
 from tradeoffs.task_facts import scores_of
 
@@ -53,9 +53,11 @@ class Figure(NamedTuple):
         return self._replace(needs=needs, shows=shows, choices=choices)
 
     def fits(self, table: pd.DataFrame) -> bool:
-        """Whether tasks in the table have the scores that it shows."""
-        known = {name for task in table["task"].unique() for name in scores_of(task)}
-        return known.issuperset(ACCURACY.keys() & {*self.of(table).needs})
+        """Whether tasks in the table have the scores that it shows, and the operating point."""
+        tasks = table["task"].unique()
+        known = {name for task in tasks for name in (*scores_of(task), *points_of(task))}
+        this = self.of(table)
+        return known.issuperset((ACCURACY.keys() | POINTS.keys()) & {*this.needs, *this.shows, *this.choices.values()})
 
     def columns(self, choices: Choices) -> list[str]:
         return list(dict.fromkeys([*(choices[key] for key in ("x", "y") if key in choices), *self.needs]))

@@ -171,6 +171,8 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
     pixels, true = data.read_image(place), data.objects(place)
+    if says_only(found):
+        true = Objects(*(column[:0] for column in true))
     if labels_images(record.who.task):  # by the best of the classes that it was taken for
         found, main = found[:1], main_object(true)
         true = Objects(*(column[main : main + 1] for column in true))
@@ -178,7 +180,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     boxes = torch.tensor([each.get("bbox", whole) for each in found], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     labels = [data.category_ids.index(each["category_id"]) if "category_id" in each else 0 for each in found]
-    names = [each.get("caption", data.class_names[label]) for each, label in zip(found, labels, strict=True)]
+    names = [said(each) or data.class_names[label] for each, label in zip(found, labels, strict=True)]
     masked = [
         (label, each["segmentation"]) for label, each in zip(labels, found, strict=True) if "segmentation" in each
     ]
@@ -195,6 +197,15 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         truth_classes=true.labels.tolist(),
     )
     return as_jpeg(drawn)
+
+
+def said(prediction: dict) -> str:
+    return " | truth: ".join(prediction[key] for key in ("caption", "truth") if key in prediction)
+
+
+def says_only(found: list[dict]) -> bool:
+    """Whether it is said of the whole image, so that no box can be missed."""
+    return any("caption" in each and "bbox" not in each for each in found)
 
 
 def pixel_classes(data: CocoDataset, place: int, found: list[dict]) -> Tensor:

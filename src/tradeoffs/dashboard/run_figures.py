@@ -12,12 +12,14 @@ import plotly.graph_objects as go
 from tradeoffs.dashboard.axes import AXES
 from tradeoffs.dashboard.bars import PARTS
 from tradeoffs.dashboard.style import COLOURS, LAYOUT
-from tradeoffs.task_facts import all_tasks
+from tradeoffs.task_facts import all_scores, all_tasks
 
+SHARES = {name for name, score in all_scores().items() if score.better == "high" and not score.unit}
 LOGGED = tuple(f"val/{name}" for task in all_tasks().values() for name in [*task.scores][:3])
 CURVES = {
     "Losses": ("loss", "val/loss", "loss/"),
-    "Accuracy on the validation split": LOGGED,
+    "Accuracy on the validation split": tuple(name for name in LOGGED if name.removeprefix("val/") in SHARES),
+    "Errors on the validation split": tuple(name for name in LOGGED if name.removeprefix("val/") not in SHARES),
     "Learning rate": ("learning_rate",),
 }
 NO_SCORES = ("id", "name", "instances", "pixels")  # of what is known of a class

@@ -11,6 +11,7 @@ are known; `!` a disturbed time, `?` the accuracy of a run that was hardly train
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         print(error, *(f"  {line}" for line in error.details), sep="\n", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # as by `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # a shell's exit code for a closed pipe
     return 0
 
 

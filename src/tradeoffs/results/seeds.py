@@ -41,10 +41,12 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     for name in STATES:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
     for name in ACCURACY:
-        margin = half_width(groups[name].std().to_numpy()[place], scored)
+        spread = groups[name].std().to_numpy()[place]
+        margin, most = half_width(spread, scored), np.inf if ACCURACY[name].unit else 1.0
         for end, sign in (("low", -1), ("high", 1)):
             of_images = groups[f"{name}_{end}"].first().to_numpy()[place]
-            rows[f"{name}_{end}"] = np.where(scored > 1, rows[name] + sign * margin, of_images)
+            of_seeds = np.clip(rows[name] + sign * margin, 0.0, most)
+            rows[f"{name}_{end}"] = np.where((scored > 1) & (spread > 0), of_seeds, of_images)  # a tie is no certainty
     rows["ms_low"] = groups["ms_low"].min().to_numpy()[place]
     rows["ms_high"] = groups["ms_high"].max().to_numpy()[place]
     several = groups.size().to_numpy()[place] > 1

@@ -47,9 +47,11 @@ def table_of(rows: dict[str, list]) -> pd.DataFrame:
     table = table.astype(dict.fromkeys(NUMBERS, float)).copy()  # nan, not None, where there is none
     table["recipe"] = table["recipe"].fillna(pd.Series(table.index, table.index))  # of an older schema: its own
     trained = [name.partition("/evaluations/")[0] for name in table.index]
+    own = table["hardly_trained"].notna()
     for name in OF_TRAINING:
         table[name] = table[name].where(table[name].notna(), table[name].reindex(trained).to_numpy())
-    table["hardly_trained"] = table["hardly_trained"].where(~(table["score"] >= LITTLE))
+    again_but_better = ~own & (table["score"] >= LITTLE)
+    table["hardly_trained"] = table["hardly_trained"].mask(again_but_better)
     return table
 
 

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.weights import Weights
-from tradeoffs.task_facts import labels_images
 from tradeoffs.training.checkpoint_files import BEST
 
 
@@ -28,17 +27,18 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
     """With `auto` that of the best F1 on the validation split, if these weights are the ones it was found with."""
     if min_score != "auto":
         return Threshold(min_score)
-    if labels_images(task_of(run)):
-        return Threshold(0.0)  # every image has a class
+    if not finds_objects(run):
+        return Threshold(0.0)
     best = best_f1_of(run, weights)
     if best is None:
         return Threshold(USUAL_SCORE, "no better one was measured for these weights")
     return Threshold(best["threshold"], f"best F1 on validation, {best['f1']:.2f}")
 
 
-def task_of(run: Path) -> str | None:
+def finds_objects(run: Path) -> bool:
+    """Some more surely than others, so that its model has a threshold. Others say something of each image or person."""
     settings = run / "config.yaml"
-    return OmegaConf.select(OmegaConf.load(settings), "task.name") if settings.is_file() else None
+    return not settings.is_file() or OmegaConf.select(OmegaConf.load(settings), "model.score_threshold") is not None
 
 
 def best_f1_of(run: Path, weights: Weights) -> dict[str, float] | None:

@@ -72,10 +72,12 @@ def defaults(text: str) -> dict[str, str | None]:
 
 
 def fitting(folder: Path, task: str | None) -> list[Path]:
-    """The files of a group, less those that say they are of another task."""
-    of_task = re.compile(r"^task: *(\w+)", re.MULTILINE)
-    said = {file: of_task.search(file.read_text()) for file in sorted(folder.glob("*.yaml"))}
-    return [file for file, match in said.items() if not (match and task) or match[1] == task]
+    """The files of a group, less those of another task: models say it, and experiments choose one, or the first."""
+    of_task = re.compile(r"^(?:  - override /)?task: *(\w+)", re.MULTILINE)
+    found = {file: of_task.search(file.read_text()) for file in sorted(folder.glob("*.yaml"))}
+    usual = "detection" if folder.name == "experiment" else task
+    said = {file: match[1] if match else usual for file, match in found.items()}
+    return [file for file, own in said.items() if task in (None, own)]
 
 
 def names(folder: Path, chosen: str | None, task: str | None) -> str:

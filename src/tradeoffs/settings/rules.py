@@ -90,7 +90,7 @@ def check_task(config: DictConfig, conf: Path) -> None:
     models = all_models(conf)
     chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
     fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
-    raise MismatchError(f"model={chosen} does {model.task}; for task={task} choose: {fitting}")
+    raise MismatchError(f"model={chosen} is for task={model.task}; for task={task} choose: {fitting}")
 
 
 def check_headline(config: DictConfig) -> None:
@@ -211,6 +211,8 @@ def check_operating_points(config: DictConfig, conf: Path) -> None:
             fitting = ", ".join(model for model, settings in all_models(conf).items() if name in settings)
             raise MismatchError(f"{name}= is for models with {title}: {fitting}; this run has none")
     point, values = operating_point_of(config.get("model") or {}), config.get("operating_points")
+    if "run" not in config and values and not point:
+        raise MismatchError("operating_points= is for models that have one, such as num_proposals; leave it out here")
     most = config.model[point.name] if point else None
     if "run" not in config and values and most and max([values] if isinstance(values, int) else values) > most:
         raise UserError(f"operating_points={values}: the model makes model.{point.name}={most}; give at most as many")

@@ -13,8 +13,9 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from tradeoffs.dashboard import address, comparison, pictures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import formatted, label, setting
-from tradeoffs.dashboard.pages.components import TRUTH, picture, problem, rows_table, section
+from tradeoffs.dashboard.pages.components import picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.controls import field
+from tradeoffs.dashboard.picture_note import explained
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.metrics.mistakes import Mistakes
@@ -128,9 +129,9 @@ def different_images(store: Store, one: str, other: str, doubt: str | None) -> I
     both = sorted({*found[0].image_ids} & {*found[1].image_ids})
     most = sorted(both, key=lambda image: -abs(found[0].total(image) - found[1].total(image)))[:SHOWN]
     pairs = [pair(image, pictures.name_of(names, image), one, other, *found) for image in most]
-    note = TRUTH
+    note = explained(store, one)
     if found[0].threshold is not None:
-        note = f"{TRUTH} Solid lines: boxes from the score on at which the F1 of the run is highest."
+        note = f"{note} Solid lines: boxes from the score on at which the F1 of the run is highest."
     yield section(
         "The images where they differ most", html.P(note, className="caption"), html.Div(pairs, className="pairs")
     )

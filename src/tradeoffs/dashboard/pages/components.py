@@ -15,7 +15,6 @@ from tradeoffs.dashboard.pictures import picture_address
 from tradeoffs.dashboard.store import Store
 
 FIRST_COMMAND = "python train.py experiment=demo"
-TRUTH = "Dashed lines: the truth, in the colour of its class, with a name where it was missed."
 IMAGE = {"format": "png", "scale": 2}
 CONFIG = {
     "displaylogo": False,

@@ -14,8 +14,9 @@ from tradeoffs.dashboard import address, pictures, run_figures
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, formatted, setting
 from tradeoffs.dashboard.pages import scores
-from tradeoffs.dashboard.pages.components import TRUTH, graph, picture, problem, rows_table, section
+from tradeoffs.dashboard.pages.components import graph, picture, problem, rows_table, section
 from tradeoffs.dashboard.pages.controls import field
+from tradeoffs.dashboard.picture_note import explained
 from tradeoffs.dashboard.store import Store
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import doubt_about
@@ -157,10 +158,10 @@ def images(store: Store, run: str) -> Iterator[html.Section]:
     except UserError as fault:
         yield section("Images", html.P(str(fault)))
         return
-    chooser, note = [], TRUTH
+    chooser, note = [], explained(store, run)
     if found.threshold is not None:
         is_best = f"at {found.threshold:.2f} the F1 at an IoU of 0.5 is highest"
-        note = f"{TRUTH} Solid lines: boxes with this score or more; {is_best if found.is_best else NOTHING_FOUND}."
+        note = f"{note} Solid lines: boxes with this score or more; {is_best if found.is_best else NOTHING_FOUND}."
         mark = slider(found.threshold, "best F1" if found.is_best else "")
         chooser = [field("score", "Least score of a box", mark)]
     drawn = html.Div(galleries(run, names, found), id="galleries")
