@@ -107,6 +107,12 @@ def test_commands_that_take_the_settings_of_a_run_have_a_short_help(command, gro
     assert len(text.splitlines()) <= 54 and "${" not in text
 
 
+def test_experiments_are_those_of_the_task():
+    of_pose, of_detection = (usage("train", CONF, words) for words in (["task=pose", "model=hourglass"], []))
+    assert "hourglass_stacks" in of_pose and "huang2017" not in of_pose
+    assert "huang2017" in of_detection and "hourglass_stacks" not in of_detection
+
+
 def test_defaults_are_shown_as_one_types_them(monkeypatch):
     monkeypatch.setenv("TRADEOFFS_DATA", "/photos")
     lines = usage("train", CONF, ["model=fcos"]).splitlines()
