@@ -211,8 +211,6 @@ def check_operating_points(config: DictConfig, conf: Path) -> None:
             fitting = ", ".join(model for model, settings in all_models(conf).items() if name in settings)
             raise MismatchError(f"{name}= is for models with {title}: {fitting}; this run has none")
     point, values = operating_point_of(config.get("model") or {}), config.get("operating_points")
-    if "run" not in config and values and not point:
-        raise MismatchError("operating_points= is for models that have one, such as num_proposals; leave it out here")
     most = config.model[point.name] if point else None
     if "run" not in config and values and most and max([values] if isinstance(values, int) else values) > most:
         raise UserError(f"operating_points={values}: the model makes model.{point.name}={most}; give at most as many")
