@@ -332,12 +332,13 @@ def test_times_of_people_and_of_whole_images_are_told_apart(tmp_path, capsys):
 
 def test_seeds_that_tie_are_no_certainty(tmp_path):
     """Two equal scores have the interval of the images, and no interval leaves what a share can be."""
-    for name, scores in (("tied", (0.4, 0.4)), ("low", (0.01, 0.06))):
+    for name, scores in (("tied", (0.4, 0.4)), ("low", (0.01, 0.06)), ("no share", (1.2, 1.4))):
         for seed, score in enumerate(scores, 1):
             write_run(tmp_path, f"{name},seed={seed}", score, seed=seed, recipe_hash=name)
     rows = over_seeds_table(read_table([tmp_path]).table).set_index("recipe")
     assert rows.loc["tied", ["mAP_low", "mAP_high"]].tolist() == pytest.approx([0.38, 0.42])
     assert rows.loc["low", "mAP_low"] == 0.0 and 0.06 < rows.loc["low", "mAP_high"] <= 1.0
+    assert rows.loc["no share", "mAP_low"] < 1.2 and rows.loc["no share", "mAP_high"] > 1.4
 
 
 def test_a_score_above_a_tenth_may_be_chance(tmp_path):

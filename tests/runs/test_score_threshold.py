@@ -40,9 +40,13 @@ def test_that_of_the_run(run, tmp_path, monkeypatch):
 def test_what_is_said_of_whole_images_is_always_shown(run):
     """Their model has no threshold in its settings."""
     (run / "config.yaml").write_text("model: {_target_: some.Counter}")
-    assert threshold_of("auto", run, weights(run / "checkpoints/best.ckpt")).score == 0
+    last, best = (run / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    assert threshold_of("auto", run, weights(last)).score == 0
+    assert threshold_of("auto", run, weights(best)).score == 0.4137  # it was measured
     (run / "config.yaml").write_text("model: {_target_: some.SSD, score_threshold: 0.01}")
-    assert threshold_of("auto", run, weights(run / "checkpoints/best.ckpt")).score == 0.4137
+    assert threshold_of("auto", run, weights(last)).score == 0.3
+    (run / "config.yaml").write_text("{model: {_target_: some.Hourglass}, task: {name: pose}}")
+    assert threshold_of("auto", run, weights(last)).score == 0.2  # as joints are drawn elsewhere
 
 
 def test_what_somebody_says_counts(run):

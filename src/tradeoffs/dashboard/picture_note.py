@@ -15,6 +15,9 @@ def explained(store: Store, run: str) -> str:
     """What pictures of the run show besides what was found."""
     if {"label_map", "person"} & {*annotations_of(store.record_and_row(run)[0].who.task)}:
         return BESIDE
-    predictions = store.file(run, "predictions.json")
-    found = read_predictions(predictions, predictions.stat().st_mtime_ns)
+    try:
+        predictions = store.file(run, "predictions.json")
+        found = read_predictions(predictions, predictions.stat().st_mtime_ns)
+    except (OSError, ValueError):  # each picture says what is wrong with the file
+        return TRUTH
     return TOLD if any(map(says_only, found.values())) else TRUTH

@@ -171,11 +171,11 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
     threshold = threshold_of(store, run) if score is None else score
     found = [each for each in found if each["score"] >= threshold]
     pixels, true = data.read_image(place), data.objects(place)
-    if says_only(found):
-        true = Objects(*(column[:0] for column in true))
     if labels_images(record.who.task):  # by the best of the classes that it was taken for
         found, main = found[:1], main_object(true)
         true = Objects(*(column[main : main + 1] for column in true))
+    elif says_only(found):
+        true = Objects(*(column[:0] for column in true))
     whole = [0, 0, pixels.shape[2], pixels.shape[1]]
     boxes = torch.tensor([each.get("bbox", whole) for each in found], dtype=torch.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
@@ -200,7 +200,7 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
 
 
 def said(prediction: dict) -> str:
-    return " | truth: ".join(prediction[key] for key in ("caption", "truth") if key in prediction)
+    return " | truth: ".join(str(prediction[key]) for key in ("caption", "truth") if key in prediction)
 
 
 def says_only(found: list[dict]) -> bool:

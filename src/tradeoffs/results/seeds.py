@@ -20,7 +20,8 @@ SEED = r",?(?<![\w.])seed=\d+"  # in the name of a run
 def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each recipe, data and way of timing: means of what was measured, how many `seeds`, and bounds.
 
-    The bounds of accuracies are over the seeds, or over the images for a single run. Those of ms are over the repeats,
+    The bounds of accuracies are over the seeds, or over the images for a single run or seeds that tie; of a share they
+    lie within 0 and 1. Those of ms are over the repeats,
     the widest of all seeds: a seed changes no time; `timed` is how many have one. Only finished runs count, and only
     those of one device are averaged.
     """
@@ -42,10 +43,12 @@ def over_seeds_table(runs: pd.DataFrame) -> pd.DataFrame:
         rows[name] = (finished[name] == True).groupby(groups.ngroup()).any().to_numpy()[place]  # noqa: E712
     for name in ACCURACY:
         spread = groups[name].std().to_numpy()[place]
-        margin, most = half_width(spread, scored), np.inf if ACCURACY[name].unit else 1.0
+        margin = half_width(spread, scored)
+        is_share = (groups[name].min().to_numpy()[place] >= 0) & (groups[name].max().to_numpy()[place] <= 1)
+        least, most = np.where(is_share, 0.0, -np.inf), np.where(is_share, 1.0, np.inf)
         for end, sign in (("low", -1), ("high", 1)):
             of_images = groups[f"{name}_{end}"].first().to_numpy()[place]
-            of_seeds = np.clip(rows[name] + sign * margin, 0.0, most)
+            of_seeds = np.clip(rows[name] + sign * margin, least, most)
             rows[f"{name}_{end}"] = np.where((scored > 1) & (spread > 0), of_seeds, of_images)  # a tie is no certainty
     rows["ms_low"] = groups["ms_low"].min().to_numpy()[place]
     rows["ms_high"] = groups["ms_high"].max().to_numpy()[place]

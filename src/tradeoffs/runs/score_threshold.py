@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.metrics.curves import USUAL_SCORE
+from tradeoffs.pictures.skeletons import LEAST_PEAK
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.weights import Weights
+from tradeoffs.task_facts import annotations_in
 from tradeoffs.training.checkpoint_files import BEST
 
 
@@ -27,18 +29,20 @@ def threshold_of(min_score: float | str, run: Path, weights: Weights) -> Thresho
     """With `auto` that of the best F1 on the validation split, if these weights are the ones it was found with."""
     if min_score != "auto":
         return Threshold(min_score)
-    if not finds_objects(run):
-        return Threshold(0.0)
-    best = best_f1_of(run, weights)
+    best, config = best_f1_of(run, weights), settings_of(run)
+    if best is None and "person" in annotations_in(config):
+        return Threshold(LEAST_PEAK, "of a joint's peak")
+    if best is None and config and OmegaConf.select(config, "model.score_threshold") is None:
+        return Threshold(0.0)  # something is said of each image; its model has no threshold
     if best is None:
         return Threshold(USUAL_SCORE, "no better one was measured for these weights")
     return Threshold(best["threshold"], f"best F1 on validation, {best['f1']:.2f}")
 
 
-def finds_objects(run: Path) -> bool:
-    """Some more surely than others, so that its model has a threshold. Others say something of each image or person."""
+def settings_of(run: Path) -> DictConfig:
+    """Empty where they are not there."""
     settings = run / "config.yaml"
-    return not settings.is_file() or OmegaConf.select(OmegaConf.load(settings), "model.score_threshold") is not None
+    return OmegaConf.load(settings) if settings.is_file() else OmegaConf.create()
 
 
 def best_f1_of(run: Path, weights: Weights) -> dict[str, float] | None:
