@@ -398,11 +398,15 @@ def two_processes(data: Path, project: Path, tmp_path_factory: pytest.TempPathFa
 ONE_STEP = ("epochs=1", "batch_size=12", "ema=null", "schedule=constant", "schedule.warmup=0", "optimizer=sgd")
 
 
+# What torch's own threads between processes say now and then when one has ended, after all is written.
+AT_EXIT = "terminate called without an active exception"
+
+
 def test_two_processes_make_one_run(two_processes):
     assert two_processes.ended.returncode == 0
     assert two_processes.ended.stdout.count("epoch 1/1 ") == 1
     never = "warning: {0}.json: 1 of 3 classes never occur: unseen"
-    said = two_processes.ended.stderr.splitlines()
+    said = [line for line in two_processes.ended.stderr.splitlines() if line != AT_EXIT]
     assert said == [never.format("train"), never.format("val")]
     folder = two_processes.folder
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, ".locks"}
