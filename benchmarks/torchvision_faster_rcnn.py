@@ -1,5 +1,7 @@
 """torchvision's Faster R-CNN with ResNet-50 and FPN, and ours with the same weights, for benchmark and test."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torchvision.models.detection import FasterRCNN as TorchvisionFasterRCNN
@@ -21,10 +23,21 @@ def build_pair(
     torchvision's is what `fasterrcnn_resnet50_fpn` builds for pretrained weights: norms frozen, and the first two
     stages, too. `num_classes` is without background.
     """
+    proposals = num_proposals, train_proposals
+    theirs = their_network(TorchvisionFasterRCNN, size, *proposals, num_classes=num_classes + 1)
+    ours = our_network(fpn, theirs, num_classes, size, *proposals)
+    put("faster_rcnn", ours, theirs.state_dict(), range(1, num_classes + 1))
+    return theirs, ours
+
+
+def their_network(
+    network: type[nn.Module], size: int, num_proposals: int, train_proposals: int, **outputs: int
+) -> nn.Module:
+    """One of torchvision's two-stage networks on ResNet-50 with FPN; `outputs` are its numbers of classes, joints."""
     body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
-    theirs = TorchvisionFasterRCNN(
+    theirs = network(
         body,
-        num_classes + 1,
+        **outputs,
         min_size=size,
         max_size=size,
         rpn_pre_nms_top_n_train=MAX_PER_MAP,
@@ -33,17 +46,29 @@ def build_pair(
         rpn_post_nms_top_n_test=num_proposals,
     )
     randomize(theirs)
+    return theirs
+
+
+def our_network(
+    build: Callable[..., nn.Module],
+    theirs: nn.Module,
+    outputs: int,
+    size: int,
+    num_proposals: int,
+    train_proposals: int,
+    **options: str,
+) -> nn.Module:
+    """Ours, by `build`, with the settings of theirs but not yet its weights."""
     mean, std = theirs.transform.image_mean, theirs.transform.image_std
-    ours = fpn(
+    return build(
         timm_backbone("resnet50", mean=mean, std=std, frozen_stages=2, freeze_norm=True),
-        num_classes,
+        outputs,
         smallest_anchor=32 / size,
         largest_anchor=512 / size,
         num_proposals=num_proposals,
         train_proposals=train_proposals,
+        **options,
     )
-    put("faster_rcnn", ours, theirs.state_dict(), range(1, num_classes + 1))
-    return theirs, ours
 
 
 @torch.no_grad()

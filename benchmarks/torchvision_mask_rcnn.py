@@ -3,11 +3,8 @@
 import torch
 from torch import nn
 from torchvision.models.detection import MaskRCNN as TorchvisionMaskRCNN
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
-from torchvision.ops import FrozenBatchNorm2d
-from torchvision_faster_rcnn import MAX_PER_MAP, randomize
+from torchvision_faster_rcnn import our_network, their_network
 
-from tradeoffs.backbones.timm import timm_backbone
 from tradeoffs.models.detection.published import put
 from tradeoffs.models.instance_segmentation.mask_rcnn import MaskRCNN, mask_rcnn
 
@@ -16,29 +13,10 @@ def build_pair(
     num_classes: int, size: int, num_proposals: int = 1000, train_proposals: int = 2000
 ) -> tuple[nn.Module, MaskRCNN]:
     """As for Faster R-CNN: random weights, norms frozen, images of `size` x `size`, `num_classes` less background."""
-    body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
-    theirs = TorchvisionMaskRCNN(
-        body,
-        num_classes + 1,
-        min_size=size,
-        max_size=size,
-        rpn_pre_nms_top_n_train=MAX_PER_MAP,
-        rpn_pre_nms_top_n_test=MAX_PER_MAP,
-        rpn_post_nms_top_n_train=train_proposals,
-        rpn_post_nms_top_n_test=num_proposals,
-    )
-    randomize(theirs)
+    proposals = num_proposals, train_proposals
+    theirs = their_network(TorchvisionMaskRCNN, size, *proposals, num_classes=num_classes + 1)
     with torch.no_grad():
         theirs.roi_heads.mask_predictor.mask_fcn_logits.weight *= 10  # masks that have shapes
-    mean, std = theirs.transform.image_mean, theirs.transform.image_std
-    ours = mask_rcnn(
-        timm_backbone("resnet50", mean=mean, std=std, frozen_stages=2, freeze_norm=True),
-        num_classes,
-        neck="fpn",
-        smallest_anchor=32 / size,
-        largest_anchor=512 / size,
-        num_proposals=num_proposals,
-        train_proposals=train_proposals,
-    )
+    ours = our_network(mask_rcnn, theirs, num_classes, size, *proposals, neck="fpn")
     put("mask_rcnn", ours, theirs.state_dict(), range(1, num_classes + 1))
     return theirs, ours

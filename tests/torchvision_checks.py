@@ -1,11 +1,14 @@
 """What the tests of equality with torchvision's detectors share. Its labels are ours plus `first_label`."""
 
 import torch
+from pytest import MonkeyPatch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
+from torch.testing import assert_close
 from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision.ops import box_iou
 
+from tradeoffs.models.detection import rpn, two_stage
 from tradeoffs.ops.masks import unpack
 from tradeoffs.structures import Detections, Targets
 
@@ -56,6 +59,26 @@ def their_losses(theirs: nn.Module, images: Tensor, targets: Targets, first_labe
     losses = theirs(list(images / 255), objects)
     theirs.eval()
     return losses
+
+
+@torch.no_grad()
+def check_losses_of_the_same_samples(
+    theirs: nn.Module, ours: nn.Module, images: Tensor, targets: Targets, third: str, monkeypatch: MonkeyPatch
+) -> None:
+    """Those of the second stage, of which the `third` is of masks or keypoints: ours by its name, theirs."""
+    monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_of_theirs)
+    monkeypatch.setattr(rpn, "balanced", first_of)
+    monkeypatch.setattr(two_stage, "balanced", first_of)
+    mine = ours.losses(images, targets)
+    reference = their_losses(theirs, images, targets, first_label=1)
+    names = {
+        third: f"loss_{third.removesuffix('s')}",
+        "classification": "loss_classifier",
+        "localization": "loss_box_reg",
+    }
+    for name, their_name in names.items():
+        assert_close(mine[name], reference[their_name], atol=1e-5, rtol=1e-4)
+        assert mine[name] > 0
 
 
 @torch.no_grad()

@@ -31,30 +31,34 @@ class OperatingPoint(NamedTuple):
 
 
 @cache
+def contents() -> dict[str, dict]:
+    """Of the files of all models, by name."""
+    files = sorted((CONF / "model").glob("*.yaml"))
+    return {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
+
+
+@cache
 def operating_points() -> dict[str, OperatingPoint]:
     """Those that models declare, by name."""
     points: dict[str, OperatingPoint] = {}
-    for file in sorted((CONF / "model").glob("*.yaml")):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for model, content in contents().items():
         if KEY in content:
-            point = read(file.stem, content)
+            point = read(model, content)
             if points.setdefault(point.name, point) != point:
-                raise UserError(f"conf/model/{file.stem}.yaml: {KEY} is not what another model says of {point.name}")
+                raise UserError(f"conf/model/{model}.yaml: {KEY} is not what another model says of {point.name}")
     return points
 
 
 @cache
 def points_of(task: str) -> set[str]:
     """The names of those that models of a task declare."""
-    contents = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (CONF / "model").glob("*.yaml")]
-    return {content[KEY]["name"] for content in contents if KEY in content and content.get("task") == task}
+    of_task = [content for content in contents().values() if KEY in content and content.get("task") == task]
+    return {content[KEY]["name"] for content in of_task}
 
 
-@cache
 def usual_of(model: str | None) -> dict[str, object]:
     """None for a model of elsewhere."""
-    file = CONF / "model" / f"{model}.yaml"
-    return (yaml.safe_load(file.read_text(encoding="utf-8")).get(USUAL) or {}) if file.is_file() else {}
+    return contents().get(model, {}).get(USUAL) or {}
 
 
 def read(model: str, content: Mapping) -> OperatingPoint:

@@ -5,19 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.testing import assert_close
-from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision_checks import (
     check_detections,
-    first_of,
-    first_of_theirs,
+    check_losses_of_the_same_samples,
     mixed_targets,
     random_images,
     same_detections,
-    their_losses,
 )
 from torchvision_keypoint_rcnn import build_pair
 
-from tradeoffs.models.detection import rpn, two_stage
 from tradeoffs.runs.build import build_model
 from tradeoffs.settings.compose import compose
 
@@ -54,18 +50,7 @@ def posed_targets():
 
 
 def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):
-    theirs, ours = pair
-    monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_of_theirs)
-    monkeypatch.setattr(rpn, "balanced", first_of)
-    monkeypatch.setattr(two_stage, "balanced", first_of)
-    targets = posed_targets()
-    with torch.no_grad():
-        mine = ours.losses(images, targets)
-    reference = their_losses(theirs, images, targets, first_label=1)
-    names = {"keypoints": "loss_keypoint", "classification": "loss_classifier", "localization": "loss_box_reg"}
-    for name, their_name in names.items():
-        assert_close(mine[name], reference[their_name], atol=1e-5, rtol=1e-4)
-        assert mine[name] > 0
+    check_losses_of_the_same_samples(*pair, images, posed_targets(), "keypoints", monkeypatch)
 
 
 def test_people_are_equal(pair, images):

@@ -4,20 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch.testing import assert_close
-from torchvision.models.detection._utils import BalancedPositiveNegativeSampler
 from torchvision_checks import (
     check_detections,
-    first_of,
-    first_of_theirs,
+    check_losses_of_the_same_samples,
     mixed_targets,
     random_images,
     same_detections,
-    their_losses,
 )
 from torchvision_mask_rcnn import build_pair
 
-from tradeoffs.models.detection import rpn, two_stage
 from tradeoffs.ops.masks import pack, unpack
 
 NUM_CLASSES, SIZE, PROPOSALS = 5, 128, 60
@@ -46,18 +41,7 @@ def masked_targets():
 
 
 def test_losses_are_equal_given_the_same_samples(pair, images, monkeypatch):
-    theirs, ours = pair
-    monkeypatch.setattr(BalancedPositiveNegativeSampler, "__call__", first_of_theirs)
-    monkeypatch.setattr(rpn, "balanced", first_of)
-    monkeypatch.setattr(two_stage, "balanced", first_of)
-    targets = masked_targets()
-    with torch.no_grad():
-        mine = ours.losses(images, targets)
-    reference = their_losses(theirs, images, targets, first_label=1)
-    names = {"mask": "loss_mask", "classification": "loss_classifier", "localization": "loss_box_reg"}
-    for name, their_name in names.items():
-        assert_close(mine[name], reference[their_name], atol=1e-5, rtol=1e-4)
-        assert mine[name] > 0
+    check_losses_of_the_same_samples(*pair, images, masked_targets(), "mask", monkeypatch)
 
 
 def test_detections_are_equal(pair, images):
