@@ -10,7 +10,7 @@ from torchvision.ops import box_iou
 
 from tradeoffs.models.detection import rpn, two_stage
 from tradeoffs.ops.masks import unpack
-from tradeoffs.structures import Detections, Targets
+from tradeoffs.structures import DetectedPoses, Detections, Targets
 
 
 def random_images(batch: int, size: int) -> Tensor:
@@ -103,6 +103,16 @@ def same_detections(
     rows, columns = map(torch.from_numpy, linear_sum_assignment(~(alike & found.valid[row][:, None])))
     paired = (alike & found.valid[row][:, None])[rows, columns]
     return rows[paired], columns[paired]
+
+
+def same_people(found: DetectedPoses, row: int, expected: dict[str, Tensor], least: int = 1) -> tuple[Tensor, Tensor]:
+    """As `same_detections`; joints are equal, too, but for maps with two peaks that are equally high to rounding."""
+    mine, other = same_detections(found, row, expected, first_label=1)
+    assert len(mine) >= least
+    joints, wanted = found.keypoints[row, mine, :, :2], expected["keypoints"][other, :, :2]
+    assert torch.isclose(joints, wanted, atol=0.05).all(dim=-1).float().mean() > 0.99
+    assert joints.flatten(0, 1).std(dim=0).min() > 5
+    return mine, other
 
 
 def assert_same_detections(

@@ -5,7 +5,7 @@ Settings, commands, tables and figures ask here and name no attribute of a model
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -49,11 +49,9 @@ def operating_points() -> dict[str, OperatingPoint]:
     return points
 
 
-@cache
-def points_of(task: str) -> set[str]:
-    """The names of those that models of a task declare."""
-    of_task = [content for content in contents().values() if KEY in content and content.get("task") == task]
-    return {content[KEY]["name"] for content in of_task}
+def points_of(models: Iterable[str]) -> set[str]:
+    """The names of those that these models declare."""
+    return {contents()[model][KEY]["name"] for model in models if KEY in contents().get(model, {})}
 
 
 def usual_of(model: str | None) -> dict[str, object]:

@@ -16,6 +16,7 @@ from tradeoffs.files import CONF
 
 ANNOTATIONS = ("boxes", "masks", "keypoints", "label", "main_box", "label_map", "person")
 KEYS = ("annotations", "usual", "scores")
+TRUTH = "truth"  # task.person_boxes: people are looked at in annotated boxes
 
 
 class Score(NamedTuple):

@@ -11,7 +11,7 @@ import torchvision_retinanet
 from omegaconf import OmegaConf
 from torch import nn
 from torchvision.models import get_model
-from torchvision_checks import assert_same_detections, check_detections, random_images
+from torchvision_checks import assert_same_detections, check_detections, random_images, same_people
 
 import tradeoffs
 from tradeoffs.commands.evaluate import evaluate
@@ -81,7 +81,17 @@ def test_settings_are_those_of_torchvision(model):
     if model == "fcos":  # random centres score little
         ours.score_threshold = network.score_thresh = 0.05
     wide = random_images(2, 224)[..., :160, :].contiguous()
+    if model == "keypoint_rcnn":  # of which each person takes a tenth of a second
+        network.roi_heads.detections_per_img = ours.max_detections = 8
+        check_people(network.eval(), ours, wide)
     check_detections(network.eval(), ours, wide, first_label=first)
+
+
+@torch.no_grad()
+def check_people(theirs: nn.Module, ours: nn.Module, images: torch.Tensor):
+    found, reference = ours.predict(images), theirs(list(images / 255))
+    for row, expected in enumerate(reference):
+        same_people(found, row, expected, least=4)
 
 
 def test_found_is_what_torchvision_finds(theirs, file):

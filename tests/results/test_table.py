@@ -8,7 +8,7 @@ import pytest
 
 from tradeoffs.errors import UserError
 from tradeoffs.results.__main__ import main
-from tradeoffs.results.bounds import bounds
+from tradeoffs.results.bounds import bounds, frontier
 from tradeoffs.results.columns import device
 from tradeoffs.results.names import distinguishing_names
 from tradeoffs.results.record import Identity, Record, read_record, write_record
@@ -315,18 +315,34 @@ def test_models_scored_on_other_images_are_said(tmp_path, capsys):
     assert "different" not in capsys.readouterr().out
 
 
-def test_times_of_people_and_of_whole_images_are_told_apart(tmp_path, capsys):
-    for name, kind in (("crops", "one person, cut out"), ("whole", "a whole image")):
-        write_run(tmp_path, name, 0.4)
+def test_people_in_given_boxes_and_in_whole_images_are_told_apart(tmp_path, capsys):
+    """Neither times nor accuracies compare: each kind of boxes has a table, a frontier and an answer of its own."""
+    detector = {"source": "runs/detector/predictions.json", "hash": "0123456789abcdef"}
+    for name, score, ms, model, boxes in (
+        ("crops", 0.8, 3, {}, {"source": "truth"}),
+        ("detected", 0.6, 4, {}, detector),
+        ("whole", 0.5, 90, {"annotations": ["boxes", "keypoints"]}, {"source": "model"}),
+    ):
+        write_run(tmp_path, name, score, ms, task="pose", model="keypoint_rcnn" if model else "simple_baseline")
         record = json.loads((tmp_path / name / "result.json").read_text())
-        record["cost"].setdefault("protocol", {})["each_image"] = kind
+        record["accuracy"] |= {"summary": {"pck": score}, "person_boxes": boxes}
+        record["config"] = {"task": {"name": "pose"}, "model": model}
+        record["cost"].setdefault("protocol", {})["each_image"] = "a whole image" if model else "one person, cut out"
         (tmp_path / name / "result.json").write_text(json.dumps(record))
+    table = read_table([tmp_path]).table
+    assert table.set_index("name")["given_boxes"].to_dict() == {
+        "crops": "true boxes",
+        "detected": "boxes of runs/detector/predictions.json (012345)",
+        "whole": "own boxes",
+    }
+    on, _ = frontier(over_seeds_table(table), "ms", "pck", (True, False))
+    assert on.all()
     main([str(tmp_path)])
-    said = " ".join(capsys.readouterr().out.split())
-    assert "Times of some are of a whole image, of others of one person, cut out: they do not compare." in said
-    main([str(tmp_path / "whole")])
-    assert "Times of some" not in capsys.readouterr().out
-    protocols = read_table([tmp_path]).table.set_index("name")["protocol"]
+    said = capsys.readouterr().out
+    assert "pose, shapes, own boxes, a processor" in said and said.count("model") >= 3
+    main([str(tmp_path), "--below", "ms=100", "--best", "pck"])
+    assert capsys.readouterr().out.count("has the highest pck") == 3
+    protocols = table.set_index("name")["protocol"]
     assert "one person, cut out" in protocols["crops"] and "image" not in protocols["whole"]
 
 
@@ -348,7 +364,11 @@ def test_a_score_above_a_tenth_may_be_chance(tmp_path):
     record["training"] = {"steps": 24}
     record["accuracy"] = {"summary": {"top1": 0.33}, "per_class": counts}
     (tmp_path / "chance/result.json").write_text(json.dumps(record))
-    assert read_table([tmp_path]).table["hardly_trained"].tolist() == ["24 steps, top1 0.330: hardly trained"]
+    again = tmp_path / "chance/evaluations/again"
+    again.mkdir(parents=True)
+    record |= {"training": {}, "accuracy": {"summary": {"top1": 0.38}, "per_class": counts}}
+    (again / "result.json").write_text(json.dumps(record))
+    assert read_table([tmp_path]).table["hardly_trained"].tolist() == ["24 steps, top1 0.330: hardly trained"] * 2
 
 
 def write_seeds(runs: Path, *hashes: str | None) -> None:

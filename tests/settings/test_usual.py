@@ -6,6 +6,7 @@ from tradeoffs.errors import UserError
 from tradeoffs.settings.compose import compose
 from tradeoffs.settings.rules import check
 from tradeoffs.settings.usual import with_usual
+from tradeoffs.sweeps.grid_jobs import jobs
 
 
 def test_a_task_chooses_what_nobody_said():
@@ -34,3 +35,13 @@ def test_views_that_would_make_boxes_wrong_are_refused(words, line):
 
 def test_classifiers_may_be_cut_and_changed():
     check(compose("train", ["task=classification", "resize=centre", "augmentation.strength=9"]))
+
+
+def test_each_model_of_a_sweep_has_what_is_usual_for_it():
+    """What they do not have in common is no override of all jobs, but one of each."""
+    words = ["task=pose", "model=keypoint_rcnn,simple_baseline"]
+    assert not any(word.startswith(("augmentation=", "image_size=")) for word in with_usual(words))
+    found = [{word for word in job if "=" in word} for job in jobs("train", with_usual(words))]
+    assert {"model=keypoint_rcnn", "augmentation=flip", "image_size=300"} <= found[0]
+    assert {"model=simple_baseline", "augmentation=person", "image_size=256"} <= found[1]
+    assert "augmentation=person" in with_usual(["task=pose", "model=hourglass,simple_baseline"])

@@ -32,5 +32,5 @@ def test_a_name_means_one_thing(monkeypatch):
     assert all_scores()["mean_iou"].better == "high"
 
 
-def test_operating_points_are_those_of_the_tasks_models():
-    assert points_of("detection") == {"num_proposals"} and points_of("classification") == set()
+def test_operating_points_are_those_of_the_models():
+    assert points_of(["ssd", "faster_rcnn", "of elsewhere"]) == {"num_proposals"} and points_of(["hourglass"]) == set()

@@ -16,6 +16,7 @@ from rich.table import Table
 from tradeoffs.commands.model_timing import ModelTiming
 from tradeoffs.files import write_whole
 from tradeoffs.measure.load import BUSY
+from tradeoffs.model_facts import WHOLE_IMAGE
 from tradeoffs.results.terminal import fill, least_width
 
 NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
@@ -25,7 +26,7 @@ STATISTICS = {"ms": "median", "p10": "p10", "p90": "p90", "low": "confidence_low
 IDENTITY = ("model", "backbone", "data", "image_size", "seed")
 NETWORK = ("parameters", "multiply_adds", "activation_bytes")
 BATCH = ("images_per_second", "candidates_per_image", "peak_memory_bytes", "turns", "attempts", "disturbed")
-PROTOCOL = ("precision", "compile", "cuda_graphs", "threads")
+PROTOCOL = ("precision", "compile", "cuda_graphs", "threads", "each_image")
 WHERE = ("device", "cores", "torch", "cuda", "cudnn")
 
 
@@ -149,6 +150,7 @@ def digits(value: float | None) -> str:
 def remarks(timings: Sequence[ModelTiming], names: dict[str, str]) -> Iterator[str]:
     if any(not timing.trained and timing.batch_costs for timing in timings):
         yield "* random weights: compare the network's times; those of decoding and NMS depend on training"
+    yield from different_images(timings, names)
     for timing in timings:
         for size, batch in timing.batch_costs.items():
             if batch["disturbed"]:
@@ -164,3 +166,12 @@ def remarks(timings: Sequence[ModelTiming], names: dict[str, str]) -> Iterator[s
         status, error = timing.outcome
         if status != "finished":
             yield f"{status}: {names[timing.name]}: {error}"
+
+
+def different_images(timings: Sequence[ModelTiming], names: dict[str, str]) -> Iterator[str]:
+    """Which times are of a cut-out person, where others are of whole images."""
+    timed = [timing for timing in timings if timing.batch_costs]
+    kinds = {names[timing.name]: timing.protocol.get("each_image") or WHOLE_IMAGE for timing in timed}
+    if len(several := sorted(set(kinds.values()))) > 1:
+        said = [f"{kind}: {', '.join(name for name in kinds if kinds[name] == kind)}" for kind in several]
+        yield f"! times are of different things and do not compare; of {'; of '.join(said)}"

@@ -107,8 +107,7 @@ def section(figure: Figure, rows: pd.DataFrame, everything: pd.DataFrame, choice
         f"<h2>{escape(figure.heading(choices))}</h2><p>{escape(figure.caption)} "
         f"<small>(As figure {figure.number} in Huang et al. 2017)</small></p>"
     )
-    times = filters.other_times(usable) if timed else ""
-    mixed = escape(" ".join(filter(None, [filters.mixture(usable, timed), filters.other_images(usable), times])))
+    mixed = escape(" ".join(filter(None, [filters.mixture(usable, timed), filters.other_images(usable)])))
     panels = [
         f"<div class='panel'><h3>{escape(title)}</h3>{embedded(figure.draw(group, everything, choices))}</div>"
         for title, group in groups

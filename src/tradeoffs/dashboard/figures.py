@@ -53,9 +53,9 @@ class Figure(NamedTuple):
         return self._replace(needs=needs, shows=shows, choices=choices)
 
     def fits(self, table: pd.DataFrame) -> bool:
-        """Whether tasks in the table have the scores that it shows, and the operating point."""
-        tasks = table["task"].unique()
-        known = {name for task in tasks for name in (*scores_of(task), *points_of(task))}
+        """Whether tasks in the table have the scores that it shows, and models the operating point."""
+        scores = {name for task in table["task"].unique() for name in scores_of(task)}
+        known = scores | points_of(table["model"].unique())
         this = self.of(table)
         return known.issuperset((ACCURACY.keys() | POINTS.keys()) & {*this.needs, *this.shows, *this.choices.values()})
 

@@ -7,7 +7,7 @@ import pandas as pd
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.axes import plain
 from tradeoffs.results.columns import TOGETHER
-from tradeoffs.results.data_marks import data_note, time_note
+from tradeoffs.results.data_marks import data_note
 from tradeoffs.results.seeds import over_seeds_table
 
 
@@ -27,7 +27,7 @@ def defaults(table: pd.DataFrame, view: View) -> View:
     Those of the most runs that are scored, else of the most runs.
     """
     rows = passing(table, view)
-    texts = {name: rows[name].map(plain) for name in TOGETHER if name not in view and len(rows)}
+    texts = {name: rows[name].map(plain) for name in TOGETHER if name in FILTERS and name not in view and len(rows)}
     several = [name for name, values in texts.items() if values.nunique() > 1]
     if not several:
         return {}
@@ -82,7 +82,7 @@ def mixture(rows: pd.DataFrame, timed: bool) -> str:
     ]
     if not apart:
         return ""
-    words = {"task": "tasks", "data": "data sets", "device": "devices"}
+    words = {"task": "tasks", "data": "data sets", "given_boxes": "kinds of boxes", "device": "devices"}
     counts = " and ".join(f"{count} {words[name]}" for count, name in apart)
     return f"These runs are of {counts}, whose numbers do not compare: each has a figure of its own."
 
@@ -93,14 +93,11 @@ def other_images(rows: pd.DataFrame) -> str:
     return next(filter(None, notes), "")
 
 
-def other_times(rows: pd.DataFrame) -> str:
-    """What is said where times of one task are of different things, such as people and whole images; else nothing."""
-    notes = (time_note(group) for _, group in rows.groupby("task"))
-    return next(filter(None, notes), "")
-
-
 def panels(rows: pd.DataFrame, timed: bool) -> list[tuple[str, pd.DataFrame]]:
     """Rows that compare with each other, the largest group first, each with its title."""
     texts = [rows[name].map(plain) for name in (TOGETHER if timed else TOGETHER[:-1])]
-    groups = [(" on ".join(values[:2]) + ", ".join(["", *values[2:]]), group) for values, group in rows.groupby(texts)]
+    groups = [
+        (" on ".join(values[:2]) + ", ".join(["", *(value for value in values[2:] if value != "-")]), group)
+        for values, group in rows.groupby(texts)
+    ]
     return sorted(groups, key=lambda group: -len(group[1]))

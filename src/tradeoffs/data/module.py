@@ -18,7 +18,7 @@ from tradeoffs.data.coco import CocoDataset
 from tradeoffs.data.faults import require_sound
 from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
-from tradeoffs.data.people import TRUTH, People, PersonSamples, annotated_people, people_of
+from tradeoffs.data.people import People, PersonSamples, annotated_people, people_of
 from tradeoffs.data.person_views import PersonViews
 from tradeoffs.data.resize import Resize, ResizeMode, input_scales
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
@@ -28,6 +28,7 @@ from tradeoffs.data.suggestions import LARGEST_BATCH, suggested_batch, suggested
 from tradeoffs.data.two_splits import require_agreement, warn_of_equal_photos
 from tradeoffs.errors import UserError
 from tradeoffs.structures import Batch, Skeleton
+from tradeoffs.task_facts import TRUTH
 
 log = logging.getLogger(__name__)
 

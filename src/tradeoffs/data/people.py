@@ -21,8 +21,8 @@ from tradeoffs.data.samples import Address, Sample
 from tradeoffs.errors import UserError
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.keypoints import swapped
+from tradeoffs.task_facts import TRUTH
 
-TRUTH = "truth"
 SAME_PERSON = 0.5  # intersection over union from which on a detector's box is one of an annotated person
 
 
@@ -104,14 +104,24 @@ def read_boxes(file: Path, dataset: CocoDataset) -> Iterator[tuple[int, list[flo
 def match(images: Int64[ndarray, " P"], boxes: Float32[ndarray, "P 4"], truth: People) -> Int64[ndarray, " P"]:
     """For each box, in the order in which they choose, the annotated person that it is of, or -1."""
     whose = np.full(len(images), -1)
-    for image in np.unique(images):
-        rows, own = np.flatnonzero(images == image), np.flatnonzero(truth.images == image)
+    annotated = by_image(truth.images)
+    for image, rows in by_image(images).items():
+        if (own := annotated.get(image)) is None:
+            continue
         overlaps = iou(torch.from_numpy(boxes[rows]), torch.from_numpy(truth.boxes[own])).numpy()
-        for row, overlap in zip(rows, overlaps, strict=True):
-            if len(own) and overlap.max() >= SAME_PERSON:
-                whose[row] = own[overlap.argmax()]
-                overlaps[:, overlap.argmax()] = -1
+        for row in np.flatnonzero((overlaps >= SAME_PERSON).any(axis=1)):  # few of a detector's boxes
+            best = overlaps[row].argmax()
+            if overlaps[row, best] >= SAME_PERSON:
+                whose[rows[row]] = own[best]
+                overlaps[:, best] = -1
     return whose
+
+
+def by_image(images: Int64[ndarray, " P"]) -> dict[int, Int64[ndarray, " _"]]:
+    """The rows of each image, in their order."""
+    order = np.argsort(images, kind="stable")
+    once, first = np.unique(images[order], return_index=True)
+    return dict(zip(once.tolist(), np.split(order, first[1:]), strict=False))  # of nothing there is one empty part
 
 
 class PersonSamples(Dataset[Sample]):

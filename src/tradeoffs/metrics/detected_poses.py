@@ -35,18 +35,19 @@ class DetectedPoseMetric(PoseMetric):
         self._places = {image_id: place for place, image_id in enumerate(image_ids)}
 
     def reset(self) -> None:
-        self._found: list[tuple[int, Float64[ndarray, "_ _"]]] = []  # place of the image; box, score, joints of each
+        self._rows: list[tuple[int, Float64[ndarray, "_ _"]]] = []  # place of the image; box, score, joints of each
+        self._matched = None
 
     def update(self, batch: Batch, found: DetectedPoses) -> None:
         """Add a batch, in pixels of its images. Raises UserError for no numbers."""
         joints = found.joints_in(batch).flatten(2)
         rows = torch.cat([originals(found.boxes, batch), found.scores[..., None], joints], dim=-1)
-        real = finite(rows[found.valid])  # padding need not be
+        real, self._matched = finite(rows[found.valid]), None  # padding need not be
         parts = np.split(real, found.valid.sum(dim=1).cumsum(dim=0).tolist()[:-1])
-        self._found += [(self._places[each], part) for each, part in zip(batch.image_ids.tolist(), parts, strict=True)]
+        self._rows += [(self._places[each], part) for each, part in zip(batch.image_ids.tolist(), parts, strict=True)]
 
     def _gathered(self) -> Found | None:
-        gathered = gather_lists(self._found)
+        gathered = gather_lists(self._rows)
         if gathered is None:
             return None
         once = dict(reversed(gathered))

@@ -89,16 +89,17 @@ class PoseMetric:
     def reset(self) -> None:
         self._samples: list[ndarray] = []
         self._rows: list[ndarray] = []
+        self._matched: tuple[Found | None] | None = None
 
     def update(self, samples: Int64[Tensor, " B"], keypoints: Float[Tensor, "B J 3"]) -> None:
         """Add a batch: which samples these are, and x, y, score of their joints. Raises UserError for no numbers."""
-        rows = finite(keypoints)
+        rows, self._matched = finite(keypoints), None
         self._samples.append(samples.cpu().numpy())
         self._rows.append(rows.reshape(len(rows), -1))
 
     def compute(self, only_seen: bool = False) -> PoseScores:
         """The same scores on every rank. Every rank must call it."""
-        found = self._gathered()
+        found = self._found()
         return broadcast_from_first(None if found is None else self._score(found, only_seen))
 
     def predictions(self) -> list[dict]:
@@ -106,7 +107,7 @@ class PoseMetric:
 
         The third number of a joint is its score; that of a person is their mean times the score of its box.
         """
-        if (found := self._gathered()) is None:
+        if (found := self._found()) is None:
             return []
         keypoints = (each.ravel().tolist() for each in found.keypoints.round(3))
         columns = zip(self.image_ids[found.images].tolist(), keypoints, found.scores.tolist(), strict=True)
@@ -118,8 +119,13 @@ class PoseMetric:
 
     def evidence(self, only_seen: bool = False) -> Ratios | None:
         """Right joints of each image, on rank 0; None on the others. Every rank must call it."""
-        found = self._gathered()
-        return None if found is None else self._ratios(found, only_seen)
+        found = self._found()
+        return None if found is None else self._ratios(*self._errors(found, only_seen))
+
+    def _found(self) -> Found | None:
+        """As `_gathered`, once for all that is asked of it between two batches."""
+        self._matched = self._matched or (self._gathered(),)
+        return self._matched[0]
 
     def _gathered(self) -> Found | None:
         """What all processes have found, on rank 0; None on the others."""
@@ -146,8 +152,7 @@ class PoseMetric:
         counts = self.truth.keypoints[..., 2] > 0
         return errors, counts & found.asked[:, None] if only_seen else counts
 
-    def _ratios(self, found: Found, only_seen: bool) -> Ratios:
-        errors, counts = self._errors(found, only_seen)
+    def _ratios(self, errors: Float64[ndarray, "P J"], counts: Bool[ndarray, "P J"]) -> Ratios:
         scales = {"pck": ALPHA * self.lengths, "pckh": HEAD_ALPHA * self.truth.head_sizes}
         scales = {name: scale for name, scale in scales.items() if not np.isnan(scale).all()}
         counted = [counts & ~np.isnan(scale)[:, None] for scale in scales.values()]
@@ -163,8 +168,8 @@ class PoseMetric:
         return np.bincount(self.truth.images, joints.sum(axis=1), len(self.image_ids))
 
     def _score(self, found: Found, only_seen: bool) -> PoseScores:
-        ratios = self._ratios(found, only_seen)
         errors, counts = self._errors(found, only_seen)
+        ratios = self._ratios(errors, counts)
         counted = counts & ~np.isnan(self.lengths)[:, None]
         if not counted.any():
             raise UserError("there is no joint to score; check the validation split")

@@ -1,7 +1,7 @@
 """A question's answer in a sentence, and in further ones why it may be another.
 
-Rows compare that are of one task, data set and set of validation images, and where times are asked for of one device;
-each such group has an answer of its own.
+Rows compare that are of one task, data set, kind of given boxes and set of validation images, and where times are asked
+for of one device; each such group has an answer of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def answers(runs: pd.DataFrame, question: Question, root: Path = Path()) -> list
     if rows.empty:
         return []
     single = as_one(runs[runs["status"] == "finished"])
-    keys = ["task", "data", *(["images"] if asks_accuracy(question) else [])]
+    keys = ["task", "data", "given_boxes", *(["images"] if asks_accuracy(question) else [])]
     keys += ["device"] if question.of_device else []
     keys += ["large_batch"] if question.of_large_batch else []
     groups = sorted(rows.groupby(keys, dropna=False, sort=False), key=lambda group: -len(group[1]))
@@ -64,7 +64,7 @@ def left_out(runs: pd.DataFrame, question: Question) -> str:
 def about(values: tuple, keys: list[str], several_images: bool) -> str:
     """Such as `shapes, AMD EPYC, 1 thread`."""
     given = dict(zip(keys, values, strict=True))
-    words = [given["data"], given.get("device")]
+    words = [given["data"], given["given_boxes"], given.get("device")]
     words += [f"batches of {given['large_batch']:.0f}"] if pd.notna(given.get("large_batch")) else []
     if several_images and "images" in given:
         words.append(f"scored on {objects(given['images'])}")

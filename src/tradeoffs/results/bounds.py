@@ -68,8 +68,8 @@ def frontier(
 ) -> tuple[Bool[ndarray, " N"], Bool[ndarray, " N"]]:
     """Who is on the frontier, and who is not but may be: nobody beats it for sure.
 
-    A disturbed time wins only against whom its whole interval lies below. What was hardly trained takes no part, and an
-    accuracy on other images beats nobody.
+    A disturbed time wins only against whom its whole interval lies below. What was hardly trained takes no part, and
+    what was scored on other images, or in other boxes, beats nobody.
     """
     costs, gains = (bounds(rows, name) for name in (cost, gain))
     costs = costs if low_is_better[0] else -costs[:, ::-1]
@@ -77,9 +77,9 @@ def frontier(
     out = untrained(rows) | ~np.isfinite(costs[:, 1] + gains[:, 1])
     costs[out], gains[out] = np.nan, np.nan
     on, beaten = np.zeros(len(rows), dtype=bool), out
-    scored = ACCURACY.keys() & {cost, gain}
-    sets = rows["images"].fillna("").to_numpy() if scored else np.zeros(len(rows))
-    for part in (sets == each for each in pd.unique(sets)):
+    apart = ["given_boxes", *(["images"] if ACCURACY.keys() & {cost, gain} else [])]
+    sets = rows.groupby(apart, dropna=False).ngroup().to_numpy()
+    for part in (sets == each for each in np.unique(sets)):
         doubts = (doubtful(rows[part], name) for name in (cost, gain))
         on[part] = frontier_in_doubt(costs[part], gains[part], *doubts)
         beaten[part] |= surely_beaten(costs[part][:, [0, 2]], gains[part][:, [0, 2]])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tradeoffs.errors import UserError
 from tradeoffs.measure.load import was_busy
 from tradeoffs.model_facts import WHOLE_IMAGE, operating_points
-from tradeoffs.results.doubt import hardly_trained
+from tradeoffs.results.doubt import beyond_chance, hardly_trained
 from tradeoffs.results.record import Record
-from tradeoffs.task_facts import all_scores
+from tradeoffs.task_facts import TRUTH, all_scores, annotations_in, annotations_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -108,6 +108,21 @@ def other_photos(record: Record) -> str | None:
     return None if origin is None or origin.startswith("validation split of ") else f"photos of {origin}"
 
 
+def given_boxes(record: Record) -> str | None:
+    """In which people were looked at, where a task gives them: annotated ones, a detector's, or the model's own.
+
+    Both accuracies and times differ by that: of one person who was cut out, or of a whole image with all its people.
+    """
+    if "person" not in annotations_of(record.who.task):
+        return None
+    if "person" not in annotations_in(record.config):
+        return "own boxes"
+    used = record.accuracy.get("person_boxes") or {}
+    source = used.get("source") or inside("config", "task", "person_boxes")(record) or TRUTH
+    file = f"{source} ({used['hash'][:6]})" if used.get("hash") else source
+    return "true boxes" if source == TRUTH else f"boxes of {file}"
+
+
 def images_seen(record: Record) -> int | None:
     """In training, by all processes; the same image counts each time. Data sets of less than a batch count as one."""
     steps = record.training.get("steps")
@@ -158,7 +173,7 @@ def disturbed(record: Record) -> bool | None:
 TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
 CLOCKED = (*TIMES, "images_per_second")  # what other work on the machine changes
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
-TOGETHER = ("task", "data", "device")  # what runs must have in common for their numbers to compare
+TOGETHER = ("task", "data", "given_boxes", "device")  # what runs must have in common for their numbers to compare
 
 # Short titles, for heads of tables; where there is none, the name of the column is short.
 HEADS = {
@@ -181,6 +196,7 @@ BEFORE_SCORES = {
     "model": Column("architecture", "", None, inside("who", "model")),
     "backbone": Column("backbone", "", None, inside("who", "backbone")),
     "data": Column("data", "", None, data),
+    "given_boxes": Column("boxes", "", None, given_boxes),
     "image_size": Column("image size", "px", None, size),
     **{name: Column(point.title, "", None, inside("config", "model", name)) for name, point in POINTS.items()},
     "seed": Column("seed", "", None, inside("who", "seed")),
@@ -220,13 +236,13 @@ ASIDE = {
     "images": scored_images,
     "train_data": inside("who", "train_data"),
     "hardly_trained": hardly_trained,
+    "beyond_chance": beyond_chance,
     "large_batch": large_batch,
     "time": lambda record: str(
         record.where.get("time") or ""
     ),  # as text it sorts, and before versions had one is first
     "in_turns": lambda record: "in turns" in str(inside("cost", "protocol", "turns")(record)),
     "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
-    "each_image": inside("cost", "protocol", "each_image"),
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{
         f"{name}_{end}": inside("accuracy", "intervals", name, place)

@@ -25,12 +25,6 @@ def data_note(rows: pd.DataFrame) -> str:
     return ""
 
 
-def time_note(rows: pd.DataFrame) -> str:
-    """What is said where times are of different things; else nothing."""
-    kinds = sorted(rows.loc[rows["ms"].notna(), "each_image"].dropna().unique())
-    return f"Times of some are of {', of others of '.join(kinds)}: they do not compare." if len(kinds) > 1 else ""
-
-
 def data_marks(rows: pd.DataFrame) -> dict[str, list[str]]:
     """Columns of short marks for what rows with scores were trained and scored on, where they differ."""
     scored = rows["score"].notna()

@@ -17,13 +17,20 @@ def hardly_trained(record: Record) -> str | None:
     score, steps = record.score, record.training.get("steps")
     if not isinstance(score, int | float):
         return None
-    beyond = (score - chance(record)) / (1 - chance(record))
+    beyond = beyond_chance(record)
     if isinstance(steps, int) and steps < FEW_STEPS and beyond < LITTLE:
         return f"{steps} steps, {record.headline} {score:.3f}: hardly trained"
     if beyond < NOTHING:
         after = "" if steps is None else f" after {steps:,} steps"
         return f"{record.headline} {score:.3f}{after}: next to nothing was learned"
     return None
+
+
+def beyond_chance(record: Record) -> float | None:
+    """The part of the way from chance to a perfect score; None for a record without one."""
+    if not isinstance(record.score, int | float):
+        return None
+    return (record.score - chance(record)) / (1 - chance(record))
 
 
 def chance(record: Record) -> float:

@@ -1,4 +1,4 @@
-"""Tables of runs for the terminal: one for each data set and device, since figures of several do not compare."""
+"""Tables of runs for the terminal: one for each data set and device, since numbers of several do not compare."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tradeoffs.results.bounds import doubtful, frontier, untrained
 from tradeoffs.results.columns import ACCURACY, CLOCKED, COLUMNS, HEADS, POINTS, TOGETHER, headline
-from tradeoffs.results.data_marks import data_marks, data_note, time_note
+from tradeoffs.results.data_marks import data_marks, data_note
 from tradeoffs.results.formats import FORMATS
 from tradeoffs.results.names import distinguishing_names, short_names
 from tradeoffs.results.seeds import over_seeds_table
@@ -51,7 +51,7 @@ def formatted_tables(runs: pd.DataFrame, x: str, y: str | None, form: str) -> st
 
 
 def comparable(runs: pd.DataFrame, y: str | None) -> Iterator[tuple[str, pd.DataFrame, str]]:
-    """Means over seeds of runs of one task, data set and device, the best first, with their title and their `y`."""
+    """Means over seeds of runs that have `TOGETHER` in common, the best first, with their title and their `y`."""
     for values, group in over_seeds_table(runs).groupby(list(TOGETHER), dropna=False, sort=False):
         title = ", ".join(str(value) for value in values if pd.notna(value) and value != "")
         gain = y or headline(group)
@@ -70,7 +70,7 @@ def notes(rows: pd.DataFrame, x: str, y: str) -> Iterator[str]:
     for row, timed, seeds in rows[["timed", "seeds"]].itertuples():
         if 0 < timed < seeds:
             yield f"{names[row]}: the time is that of {timed} of {seeds} seeds."
-    yield from filter(None, [data_note(rows), time_note(rows)])
+    yield from filter(None, [data_note(rows)])
 
 
 def fitting_table(rows: pd.DataFrame, title: str, x: str, y: str, console: Console) -> Table:

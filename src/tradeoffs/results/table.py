@@ -17,7 +17,7 @@ from tradeoffs.results.record import Record, read_record
 
 RECORD = "result.json"
 READERS = ASIDE | {name: column.read for name, column in COLUMNS.items()}
-NUMBERS = ["score", *BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
+NUMBERS = ["score", "beyond_chance", *BOUNDS, *(name for name, column in COLUMNS.items() if column.better)]
 NUMERIC = {*NUMBERS, "image_size", *POINTS, "epochs", "images_seen", "large_batch"}
 OF_TRAINING = ("epochs", "images_seen", "hardly_trained")  # which hold for the evaluations of a run, too
 WITHOUT_RECORDS = {"checkpoints", "pictures", "predictions", "tensorboard", "wandb", ".locks"}  # not searched
@@ -50,7 +50,7 @@ def table_of(rows: dict[str, list]) -> pd.DataFrame:
     own = table["hardly_trained"].notna()
     for name in OF_TRAINING:
         table[name] = table[name].where(table[name].notna(), table[name].reindex(trained).to_numpy())
-    again_but_better = ~own & (table["score"] >= LITTLE)
+    again_but_better = ~own & (table["beyond_chance"] >= LITTLE)
     table["hardly_trained"] = table["hardly_trained"].mask(again_but_better)
     return table
 

@@ -15,7 +15,7 @@ from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.settings.places import check_paths, check_places
 from tradeoffs.settings.published import published_models
 from tradeoffs.settings.values import check_values
-from tradeoffs.task_facts import annotations_in, scores_of
+from tradeoffs.task_facts import TRUTH, annotations_in, scores_of
 
 # Sides in pixels below which a backbone, which pads little, has no features left; by timm's name of it.
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75, "convnet": 46}
@@ -131,7 +131,7 @@ def check_views(config: DictConfig) -> None:
 def check_person_boxes(config: DictConfig) -> None:
     """They are given to models that do not look for people themselves."""
     boxes = OmegaConf.select(config, "task.person_boxes")
-    if boxes not in (None, "truth") and "keypoints" in annotations_in(config):
+    if boxes not in (None, TRUTH) and "keypoints" in annotations_in(config):
         raise MismatchError(f"task.person_boxes={boxes} is not for this model, which finds people itself; leave it out")
 
 

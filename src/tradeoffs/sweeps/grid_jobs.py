@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from tradeoffs.errors import UserError
 from tradeoffs.settings.compose import CONF, compose_with_hydra, hydra_for, parse
 from tradeoffs.settings.run_name import FIRST_IN_NAMES, run_name
+from tradeoffs.settings.usual import with_usual
 
 GRIDS = (BasicSweeper.__name__, "GridSweeper")  # sweepers that know all jobs from the beginning
 
@@ -37,7 +38,7 @@ def jobs(config_name: str, overrides: Sequence[str], conf: Path = CONF) -> list[
     several = [text for text, override in swept.items() if not is_single(override)]
     keys = {text.partition("=")[0] for text in axes + several}
     named = [(job, run_name([text for text in job if text.partition("=")[0] in keys], FIRST_IN_NAMES)) for job in batch]
-    return [[*job, *hydras, *([f"name='{name}'"] if keys else [])] for job, name in named]
+    return [with_usual([*job, *hydras, *([f"name='{name}'"] if keys else [])]) for job, name in named]
 
 
 def with_axes(params: Mapping[str, Any] | None, overrides: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -17,7 +17,7 @@ from tradeoffs.training.pictures import photo_of
 
 RIGHT = 0.5  # IoU of a box from which on (ILSVRC)
 LOOSE_TO_STRICT = (0.3, 0.5, 0.7)
-NAMES = ("loc1", "loc5", "loc_known", "loc_mean", "mean_iou", "top1")
+NAMES = ("loc1", "loc5", "loc_known", "loc_mean", "box_iou", "top1")
 
 
 class LocalizationTask(Task):
@@ -48,7 +48,7 @@ class LocalizationTask(Task):
             "loc5": right.any(dim=1),
             "loc_known": known >= RIGHT,
             "loc_mean": sum((known >= threshold).float() for threshold in LOOSE_TO_STRICT) / len(LOOSE_TO_STRICT),
-            "mean_iou": known,
+            "box_iou": known,
             "top1": named[:, 0],
         }
         found = zip(predictions.labels.tolist(), predictions.scores.tolist(), boxes.tolist(), strict=True)

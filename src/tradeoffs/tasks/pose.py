@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from tradeoffs.data.people import TRUTH, annotated_people
+from tradeoffs.data.people import annotated_people
 from tradeoffs.data.skeleton import sigmas_of
 from tradeoffs.errors import MismatchError
 from tradeoffs.metrics.curves import USUAL_SCORE
@@ -21,6 +21,7 @@ from tradeoffs.metrics.ratios import Ratios
 from tradeoffs.pictures import draw_skeletons
 from tradeoffs.pictures.skeletons import LEAST_PEAK, LEAST_PROBABILITY
 from tradeoffs.structures import Batch, DetectedPoses, Poses, Skeleton, original_joints
+from tradeoffs.task_facts import TRUTH
 from tradeoffs.tasks.task import Task
 from tradeoffs.training.pictures import photo_of
 

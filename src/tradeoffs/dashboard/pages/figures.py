@@ -141,7 +141,6 @@ def remarks(figure: Figure, choices: dict[str, str], rows: pd.DataFrame, usable:
     if figure.along and len(usable):
         found.extend(unjoined(figure.along, usable, figure.remedy))
     if figure.timed(choices):
-        found.append(filters.other_times(usable))
         if random := int((usable["trained"] == False).sum()):  # noqa: E712 (None is not known)
             found.append(
                 f"With random weights: {counted(random, 'model')} here. Only the network's time counts then; that of "
