@@ -176,8 +176,11 @@ def test_figures_of_lines_say_what_fills_them(runs, name, command):
 
 
 def test_figures_that_no_run_of_the_task_can_fill_are_not_offered(runs):
-    write_run(runs, "one")
+    """Scores are a task's, operating points a model's."""
     everything = figures_of(pd.DataFrame({"headline": []}), pd.DataFrame())
+    write_run(runs, "one")
+    assert everything.keys() - figures_of(Store(runs).table(), Store(runs).table()).keys() == {"proposals"}
+    write_run(runs, "two-stage", model="faster_rcnn")
     assert everything.keys() == figures_of(Store(runs).table(), Store(runs).table()).keys()
     write_run(runs / "others", "two", task="classification")
     table = Store(runs / "others").table()

@@ -25,9 +25,7 @@ from tradeoffs.task_facts import annotations_of, labels_images
 if TYPE_CHECKING:  # torch takes seconds
     from torch import Tensor
 
-    from tradeoffs.data.coco import CocoDataset
 
-SIDE = 400  # pixels of the longer side, about as many as are shown, so that letters keep their size
 PATH = "/picture"
 
 
@@ -141,19 +139,13 @@ def threshold_of(store: Store, run: str) -> float:
 
 
 def draw(store: Store, run: str, image_id: int, score: float | None = None) -> bytes:
-    """With boxes from this score on, by default the run's best. Raises UserError where image or data are not there."""
-    import torch
-
-    from tradeoffs.data.coco import Objects
-    from tradeoffs.data.samples import main_object
-    from tradeoffs.ops.run_lengths import decoded
-    from tradeoffs.pictures import draw_boxes, draw_masks
-    from tradeoffs.pictures.skeletons import LEAST_PEAK, LEAST_PROBABILITY
+    """With what was found from this score on, by default the run's best. Raises UserError for what is not there."""
+    from tradeoffs.dashboard import drawing  # with torch, which takes seconds, and only pictures need it
 
     record, _ = store.record_and_row(run)
     images, annotations = place_of_data(store, run)
-    in_pixels = "label_map" in annotations_of(record.who.task)
-    data, places = read_data(images, annotations, annotations.stat().st_mtime_ns, in_pixels)
+    asked = annotations_of(record.who.task)
+    data, places = read_data(images, annotations, annotations.stat().st_mtime_ns, "label_map" in asked)
     if image_id not in places:
         raise UserError(f"the data of {run} has no image {image_id}")
     place = places[image_id]
@@ -161,79 +153,20 @@ def draw(store: Store, run: str, image_id: int, score: float | None = None) -> b
         raise UserError(f"image {image_id} lies outside the folder of its data set")
     predictions = store.file(run, "predictions.json")
     found = read_predictions(predictions, predictions.stat().st_mtime_ns).get(image_id, [])
-    if "person" in annotations_of(record.who.task):
-        if (record.accuracy.get("person_boxes") or {}).get("source") == "model":
-            sure = [each for each in found if each["score"] >= (USUAL_SCORE if score is None else score)]
-            return as_jpeg(skeletons(data, place, sure, LEAST_PROBABILITY))
-        return as_jpeg(skeletons(data, place, found, LEAST_PEAK))
-    if in_pixels:
-        return as_jpeg(pixel_classes(data, place, found))
-    threshold = threshold_of(store, run) if score is None else score
-    found = [each for each in found if each["score"] >= threshold]
-    pixels, true = data.read_image(place), data.objects(place)
-    if labels_images(record.who.task):  # by the best of the classes that it was taken for
-        found, main = found[:1], main_object(true)
-        true = Objects(*(column[main : main + 1] for column in true))
-    elif says_only(found):
-        true = Objects(*(column[:0] for column in true))
-    whole = [0, 0, pixels.shape[2], pixels.shape[1]]
-    boxes = torch.tensor([each.get("bbox", whole) for each in found], dtype=torch.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    labels = [data.category_ids.index(each["category_id"]) if "category_id" in each else 0 for each in found]
-    names = [said(each) or data.class_names[label] for each, label in zip(found, labels, strict=True)]
-    masked = [
-        (label, each["segmentation"]) for label, each in zip(labels, found, strict=True) if "segmentation" in each
-    ]
-    pixels = draw_masks(pixels, decoded(code for _, code in masked), [label for label, _ in masked])
-    drawn = draw_boxes(
-        pixels,
-        boxes,
-        names,
-        None if any("caption" in each for each in found) else torch.tensor([each["score"] for each in found]),
-        truth=true.boxes,
-        classes=labels,
-        scale=SIDE / max(pixels.shape[1:]),
-        truth_labels=[data.class_names[label] for label in true.labels.tolist()],
-        truth_classes=true.labels.tolist(),
-    )
-    return as_jpeg(drawn)
-
-
-def said(prediction: dict) -> str:
-    return " | truth: ".join(str(prediction[key]) for key in ("caption", "truth") if key in prediction)
+    if "label_map" in asked:
+        return as_jpeg(drawing.pixel_classes(data, place, found))
+    if "person" in asked and (record.accuracy.get("person_boxes") or {}).get("source") != "model":
+        return as_jpeg(drawing.people(data, place, found))
+    usual = USUAL_SCORE if "person" in asked else threshold_of(store, run)
+    found = [each for each in found if each["score"] >= (usual if score is None else score)]
+    if "person" in asked:
+        return as_jpeg(drawing.detected_people(data, place, found))
+    return as_jpeg(drawing.objects(data, place, found, only_main=labels_images(record.who.task)))
 
 
 def says_only(found: list[dict]) -> bool:
     """Whether it is said of the whole image, so that no box can be missed."""
     return any("caption" in each and "bbox" not in each for each in found)
-
-
-def pixel_classes(data: CocoDataset, place: int, found: list[dict]) -> Tensor:
-    """What the pixels of an image were taken for, and their true classes beside."""
-    from torchvision.transforms.v2.functional import resize
-
-    from tradeoffs.data.segmentation import background_of, label_map_of
-    from tradeoffs.pictures import draw_label_map
-
-    photo, names = data.read_image(place), data.pixel_class_names
-    size = [max(1, round(side * SIDE / max(photo.shape[1:]))) for side in photo.shape[1:]]
-    predicted = label_map_of(found, data.pixel_category_ids, data.unmarked, *photo.shape[1:])
-    maps = [predicted, data.label_map(place)]
-    return draw_label_map(resize(photo, size, antialias=True), maps, names, background_of(names))
-
-
-def skeletons(data: CocoDataset, place: int, found: list[dict], faint: float) -> Tensor:
-    """The joints that were found, of which `faint` ones are left out, and beside them the true ones."""
-    import torch
-
-    from tradeoffs.pictures import draw_skeletons
-
-    photo = data.read_image(place)
-    shape = len(found), len(data.keypoint_names), 3
-    joints = torch.tensor([each["keypoints"] for each in found], dtype=torch.float32).reshape(shape)
-    both = (joints, faint), (data.keypoints(place), 0.0)
-    drawn = [draw_skeletons(photo, each, data.skeleton, SIDE / max(photo.shape[1:]), least) for each, least in both]
-    return torch.cat(drawn, dim=-1)
 
 
 def as_jpeg(picture: Tensor) -> bytes:

@@ -105,7 +105,8 @@ class PoseMetric:
     def predictions(self) -> list[dict]:
         """In COCO's results format, on rank 0, empty on the others. Every rank must call it.
 
-        The third number of a joint is its score; that of a person is their mean times the score of its box.
+        The third number of a joint is its score; that of a person is their mean times the score of its given box, or
+        the score of the box that the model found.
         """
         if (found := self._found()) is None:
             return []

@@ -6,6 +6,7 @@ from __future__ import annotations
 NEUTRAL = (
     *("name", "runs", "run", "output", "data_dir", "resume", "overwrite", "measure", "checkpoint_minutes", "jobs"),
     *("keep_last", "trials", "stop_hopeless", "workers", "logger", "operating_points", "lookup"),
+    "task.coco_kind",  # data.source.kind has it where it matters
     *("data.source.root", "data.source.cache", "trainer.accelerator", "trainer.devices", "trainer.log_every_n_steps"),
     "trainer.enable_progress_bar",
 )
