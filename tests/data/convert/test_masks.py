@@ -130,7 +130,7 @@ def test_soft_edges_are_no_objects(refusal, folder, mask):
 
 @pytest.mark.parametrize(("suffix", "kind"), [(".jpg", "JPEG"), (".jpeg", "JPEG"), (".webp", "WEBP")])
 def test_a_jpeg_is_no_mask(refusal, folder, suffix, kind):
-    assert f"is a {kind} file, which changes the numbers of objects; use PNG" in refusal(
+    assert f"is a {kind} file, which changes the number of each object; use PNG" in refusal(
         "masks", folder(numbers(), suffix=suffix)
     )
 

@@ -98,8 +98,8 @@ def spoil(folder: Path, what: str) -> None:
         ("size", "labels/train/0.png is of 4 x 2 pixels, its image of 4 x 3; they must agree"),
         ("value", "labels/train/0.png has 4 pixels of the value 7, which is none of the 4 classes"),
         ("partner", "images/train/0.png has no label image of its name"),
-        ("lossy", "labels/train/0.png is a JPEG file, which changes the values of pixels; use PNG"),
-        ("damaged", "cannot read the label image"),
+        ("lossy", "labels/train/0.png is a JPEG file, which changes the number of each class; use PNG"),
+        ("damaged", "cannot read the numbers of each class in"),
         ("alpha", "labels/train/0.png has pixels of mode LA; expected one value for each pixel, or RGB"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -21,26 +23,33 @@ MOST_COUNTED = 63  # objects are counted from 1; larger numbers are levels of gr
 BLENDED_SHARE, BLENDED_NUMBER = 0.04, 16
 
 
+@contextmanager
+def open_values(path: Path, what: str) -> Iterator[Image.Image]:
+    """A picture whose pixels are numbers, of each `what` one.
+
+    Raises UserError for a file that cannot be read, here or within, or that is no single lossless picture as it is.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.format not in LOSSLESS:
+                raise UserError(f"{path} is a {image.format} file, which changes the number of each {what}; use PNG")
+            if (pages := getattr(image, "n_frames", 1)) > 1:
+                raise UserError(f"{path} has {pages} pages; expected one picture with a number for each {what}")
+            if size_of(image).orientation > 1:
+                raise UserError(f"{path} has an EXIF orientation; save it without, in the photo's stored pixels")
+            yield image
+    except NOT_DECODABLE as error:
+        raise UserError(f"cannot read the numbers of each {what} in {path}: {error}") from None
+
+
 def read_index_mask(path: Path, size: ImageSize, upright: bool = False) -> ndarray:
     """The numbers, `H W`, exact up to 16 bits, of the photo's stored pixels.
 
     `size` is the photo's. `upright` says that the mask was made on the photo as its EXIF orientation shows it. Raises
     UserError for a file that cannot be read, whose pixels are no numbers, or that is of another size than the photo.
     """
-    try:
-        with Image.open(path) as image:
-            if image.format not in LOSSLESS:
-                raise UserError(f"{path} is a {image.format} file, which changes the numbers of objects; use PNG")
-            if getattr(image, "n_frames", 1) > 1:
-                raise UserError(
-                    f"{path} has {image.n_frames} pages; expected one picture with a number for each object"
-                )
-            turn = size_of(image).orientation
-            numbers = _numbers(np.array(image), image, path)
-    except NOT_DECODABLE as error:
-        raise UserError(f"cannot read the mask {path}: {error}") from None
-    if turn > 1:
-        raise UserError(f"{path} has an EXIF orientation; save the mask without it, in the photo's stored pixels")
+    with open_values(path, "object") as image:
+        numbers = _numbers(np.array(image), image, path)
     width, height = size.upright if upright else (size.width, size.height)
     if numbers.shape != (height, width):
         found = f"{numbers.shape[1]} x {numbers.shape[0]}"

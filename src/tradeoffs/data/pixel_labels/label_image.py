@@ -9,9 +9,9 @@ from jaxtyping import Int64
 from numpy import ndarray
 from PIL import Image
 
-from tradeoffs.data.convert.index_masks import LOSSLESS
+from tradeoffs.data.convert.index_masks import open_values
 from tradeoffs.data.pixel_labels.classes import UNKNOWN, Classes
-from tradeoffs.data.pixels import NOT_DECODABLE, ImageSize
+from tradeoffs.data.pixels import ImageSize
 from tradeoffs.data.run_lengths import masks_of_values
 from tradeoffs.data.segmentation import MOST_CLASSES
 from tradeoffs.errors import UserError
@@ -26,19 +26,12 @@ def read_values(path: Path, size: ImageSize, classes: Classes) -> Int64[ndarray,
     Raises UserError for a file that cannot be read, that is of another size than its image, whose format changes
     values, or whose colours nobody knows.
     """
-    try:
-        with Image.open(path) as image:
-            if image.format not in LOSSLESS:
-                raise UserError(f"{path} is a {image.format} file, which changes the values of pixels; use PNG")
-            if getattr(image, "n_frames", 1) > 1:
-                raise UserError(f"{path} has {image.n_frames} pages; expected one picture with a value for each pixel")
-            if image.size != (size.width, size.height):
-                hint = "; the image is turned by EXIF" if image.size == size.upright else ""
-                found, expected = f"{image.width} x {image.height}", f"{size.width} x {size.height}"
-                raise UserError(f"{path} is of {found} pixels, its image of {expected}; they must agree{hint}")
-            return _values(image, path, classes)
-    except NOT_DECODABLE as error:
-        raise UserError(f"cannot read the label image {path}: {error}") from None
+    with open_values(path, "class") as image:
+        if image.size != (size.width, size.height):
+            hint = "; the image is turned by EXIF" if image.size == size.upright else ""
+            found, expected = f"{image.width} x {image.height}", f"{size.width} x {size.height}"
+            raise UserError(f"{path} is of {found} pixels, its image of {expected}; they must agree{hint}")
+        return _values(image, path, classes)
 
 
 def _values(image: Image.Image, path: Path, classes: Classes) -> Int64[ndarray, "H W"]:
