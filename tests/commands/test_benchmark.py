@@ -41,7 +41,9 @@ def time_grid(folder: Path, words: list[str]) -> Found:
     (table,) = (folder / "benchmark" / "grid").glob("results-*.csv")
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return code, {path.parent.name: read_record(path) for path in table.parent.glob("*/result.json")}, rows
+    places = [table.parent, *folder.glob("*/evaluations/grid")]
+    records = {path.parent.name: read_record(path) for place in places for path in place.glob("*/result.json")}
+    return code, records, rows
 
 
 @pytest.fixture
@@ -151,13 +153,24 @@ def test_the_model_is_that_of_training(whole, photos):
     assert short(records)["test_resnet", 64].who.config_hash == expected
 
 
-def test_trained_runs_are_timed(timed, finished_run, capsys):
-    code, records, rows = timed(f"run=[{finished_run}]", "model.max_detections=[10,20]")
+def test_trained_runs_are_timed(timed, finished_run, tmp_path, capsys):
+    """Their records lie with their evaluations, so that a look at a run finds them."""
+    run = shutil.copytree(finished_run, tmp_path / "finished")
+    code, records, rows = timed(f"run=[{run}]", "model.max_detections=[10,20]")
+    assert len(list((run / "evaluations").rglob("result.json"))) == 2
     assert code == 0 and set(records) == {"finished,model.max_detections=10", "finished,model.max_detections=20"}
     for record in records.values():
         assert record.cost["trained"] and record.cost["batches"]["2"]["candidates_per_image"] > 0
     assert {row["trained"] for row in rows} == {"True"}
-    assert "random weights" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "random weights" not in printed and "evaluations/grid of each run" in printed
+
+
+def test_times_of_an_unfinished_run_say_so(timed, finished_run, tmp_path, caplog):
+    run = shutil.copytree(finished_run, tmp_path / "finished")
+    (run / "result.json").unlink()
+    timed(f"run=[{run}]")
+    assert f"warning: {run} has not finished its training: these are its weights so far" in caplog.text
 
 
 def test_photos_of_a_folder_need_no_data_set(timed, photos, tmp_path, monkeypatch):
@@ -317,7 +330,7 @@ class Clock:
     """A steady one in place of the real. Turn `end`, counted from 1, does `what` before it is taken."""
 
     def __init__(self, monkeypatch):
-        self.turns, self.end, self.what = [], None, None
+        self.turns, self.end, self.what, self.load = [], None, None, 0.0
         clock = self
 
         def turn(self) -> dict[str, float]:
@@ -327,6 +340,7 @@ class Clock:
             return dict.fromkeys(CLOCKS, 100.0)
 
         monkeypatch.setattr(Contender, "turn", turn)
+        monkeypatch.setattr("tradeoffs.measure.load.share_of_others", lambda *_: self.load)
 
     def go_on(self) -> None:
         self.turns, self.end = [], None
@@ -359,6 +373,18 @@ def batches_of(records: dict[str, Record]) -> dict[int, dict[str, int]]:
         size: {name: batch["turns"] for name, batch in record.cost["batches"].items() if "broken_off" not in batch}
         for (_, size), record in short(records).items()
     }
+
+
+def test_what_was_disturbed_is_timed_anew_by_the_same_command(timed, clock, capsys):
+    clock.load = 0.5
+    timed(*TWO)
+    clock.load = 0.0
+    taken = len(clock.turns)
+    _, records, _ = timed(*TWO)
+    assert "timed already, but 2 of 2 models disturbed: all are timed anew, in turns" in capsys.readouterr().out
+    assert len(clock.turns) == 2 * taken and {record.cost["other_load"] for record in records.values()} == {0.0}
+    timed(*TWO)
+    assert len(clock.turns) == 2 * taken
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -64,16 +64,28 @@ def open_models(
 ) -> list[ModelTiming]:
     """The models with what is known of each, and a word on what is left to do."""
     settings = grid.settings
-    sizes = tuple(rising(settings.batch_sizes))
-    timings = [ModelTiming(point.overrides, point.config, folder / point.config.name, sizes) for point in grid.points]
-    for timing in timings:
-        timing.where = where
-        timing.protocol = {"conditions": conditions(settings, photos, num_classes, timing.config)}
+    timings = untimed(grid, folder, photos, num_classes, where)
     if not settings.overwrite:
         for reason in keep_earlier(timings):
             print(reason)
+        if not count_left(timings) and (disturbed := sum(timing.disturbed for timing in timings)):
+            print(f"timed already, but {disturbed} of {models(len(timings))} disturbed: all are timed anew, in turns")
+            timings = untimed(grid, folder, photos, num_classes, where)
     print(expectation(settings, timings))
     return timings
+
+
+def untimed(
+    grid: Grid, folder: Path, photos: TimedImages, num_classes: int | None, where: dict[str, Any]
+) -> list[ModelTiming]:
+    """Records of trained runs lie with their evaluations, where a look at these runs finds them; others in `folder`."""
+    settings, found = grid.settings, []
+    for overrides, config in grid.points:
+        place = find_run(config.run) / "evaluations" / settings.name if settings.run else folder
+        timing = ModelTiming(overrides, config, place / config.name, tuple(rising(settings.batch_sizes)), where=where)
+        timing.protocol = {"conditions": conditions(settings, photos, num_classes, config)}
+        found.append(timing)
+    return found
 
 
 def expectation(settings: DictConfig, timings: Sequence[ModelTiming]) -> str:

@@ -83,7 +83,8 @@ def show(timings: Sequence[ModelTiming], csv_path: Path) -> None:
         print_whole(size_table(timed, names))
     for line in remarks(timings, names):
         print(line)
-    print(f"records  {csv_path.parent}")
+    of_runs = [timing for timing in timings if "evaluations" in timing.folder.parts]
+    print(f"records  {f'evaluations/{csv_path.parent.name} of each run' if of_runs else csv_path.parent}")
     print(f"table    {csv_path}")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from tradeoffs.measure.contender import Contender
+from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
 from tradeoffs.measure.protocol import batch_costs
 from tradeoffs.results.record import Identity, Record, write_record
@@ -60,6 +61,10 @@ class ModelTiming:
     def missing(self) -> list[int]:
         """The batch sizes that have not had all their turns."""
         return [size for size in self.batch_sizes if self.batch_costs.get(size, {BROKEN_OFF: True}).get(BROKEN_OFF)]
+
+    @property
+    def disturbed(self) -> bool:
+        return doubt_about({"other_load": self.other_load, "batches": self.batch_costs}) is not None
 
     @property
     def outcome(self) -> tuple[str, str | None]:

@@ -58,7 +58,7 @@ def report(store: Store, view: View) -> str:
         for name, figure in figures.items()
     ]
     parts += answered(store, view, figures.get(now, figures["frontier"]))
-    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
+    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it by their intervals."
     explained = f"{stars} {listing.marks_explained(rows, listing.usual_columns(rows))}".strip()
     parts += ["<h2>Table</h2>", f"<p>{explained}</p>", '<div class="scroll">', table_text(rows), "</div>"]
     return page("\n".join(parts))

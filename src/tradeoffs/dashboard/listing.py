@@ -98,7 +98,8 @@ def best(rows: pd.DataFrame, name: str) -> pd.Series:
     low, value, high = (bounds(rows, name)[:, ::sign] * sign).T  # the more, the better
     worth = np.where(doubtful(rows, name), low, value)
     out = (rows["status"] != "finished").to_numpy() | (untrained(rows) if name in ACCURACY else False)
-    worth, high = np.where(out, np.nan, worth), np.where(out, np.nan, np.fmax(value, high))
+    high = np.where(doubtful(rows, name) & np.isnan(high), np.inf, np.fmax(value, high))  # quiet it may be any
+    worth, high = np.where(out | np.isnan(value), np.nan, worth), np.where(out | np.isnan(value), np.nan, high)
     keys = [rows[key].map(plain).to_numpy() for key in (*TOGETHER, *(["images"] if name in ACCURACY else []))]
     table = pd.DataFrame({"worth": worth, "low": low, "high": high})
     most = table["worth"].groupby(keys).transform("max")

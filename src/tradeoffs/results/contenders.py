@@ -128,9 +128,7 @@ class Contenders:
             *self.perhaps_better(one),
             *self.perhaps_trained(one),
         ]
-        if not (doubts or any(self.weaknesses(one))):
-            doubts = list(self.surely_worse(one))
-        return str(one.name), sentence, doubts
+        return str(one.name), sentence, doubts or list(self.surely_worse(one))
 
     @property
     def one_count(self) -> bool:

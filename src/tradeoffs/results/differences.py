@@ -63,8 +63,7 @@ class Differences:
     def over_images(self, one: str, other: str, value: float) -> Interval | None:
         """None unless the evidence of both is of the same images, and says what their records say."""
         files = [evidence_file(self.root / row) for row in (other, one)]
-        apart = self.bounds[one][0] > self.bounds[other][2] or self.bounds[one][2] < self.bounds[other][0]
-        if apart or not self.bootstraps or not all(files):
+        if not self.bootstraps or not all(files):
             return None
         self.bootstraps -= 1
         found = (paired(*((file, file.stat().st_mtime_ns) for file in files)) or {}).get(self.name)

@@ -63,7 +63,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
     Of several scores the newest counts, which the newest scorer gave. Of several times those count that were neither
-    disturbed nor taken beside other work, and of these the steadiest.
+    disturbed nor taken beside other work; of these the newest that was taken in turns with other models, which alone
+    compares with theirs, else the steadiest.
     What lies between the bounds of any of them is possible: a model's times differ more from process to process than
     the repeats within one show.
     """
@@ -72,8 +73,12 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     records = records.assign(**{name: of_data(records, name) for name in DATA})
     keys = ["config_hash", *DATA, "device", "protocol"]
     spread = (records["ms_high"] - records["ms_low"]) / records["ms"]
-    order = [*reversed(STATES), "spread", "ms"]
-    best_last = records.assign(spread=spread).sort_values(order, ascending=False, na_position="first", kind="stable")
+    turns = records["in_turns"] == True  # noqa: E712 (None is not known)
+    since = records["time"].where(turns, "")
+    order = {**dict.fromkeys(reversed(STATES), False), "alone": False, "since": True, "spread": False, "ms": False}
+    best_last = records.assign(spread=spread, alone=~turns, since=since).sort_values(
+        list(order), ascending=list(order.values()), na_position="first", kind="stable"
+    )
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
     scored = records[records["score"].notna()].sort_values("time", kind="stable").drop_duplicates(keys, keep="last")
     known[SCORED] = records[keys].merge(scored[[*keys, *SCORED]], "left", keys)[SCORED].set_axis(records.index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +11,13 @@ from torch import Tensor, nn
 
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.published import MAPPINGS, NO_CLASS, put, put_all_but_classes
+from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.published_files import categories, published_file, published_tensors, skeleton
 from tradeoffs.settings.published import is_published
 from tradeoffs.structures import Skeleton
 from tradeoffs.training.checkpoint_files import BEST, LAST, SafeCheckpointIO
+
+log = logging.getLogger(__name__)
 
 NAMED = {"best": BEST, "last": LAST}
 
@@ -31,7 +35,12 @@ class Weights(NamedTuple):
 def weights_of(run: Path, checkpoint: str) -> Weights:
     """Those of the run in a folder: `best`, `last` or the path of a file, of torchvision's for a published network."""
     config, path = OmegaConf.load(run / "config.yaml"), find_weights(run, checkpoint)
-    return published_weights(config, path) if is_published(config) else read_weights(path)
+    if is_published(config):
+        return published_weights(config, path)
+    record = record_or_none(run / "result.json")
+    if checkpoint in NAMED and (record is None or record.status != "finished"):
+        log.warning(f"warning: {run} has not finished its training: these are its weights so far")
+    return read_weights(path)
 
 
 def find_weights(run: Path, checkpoint: str) -> Path:

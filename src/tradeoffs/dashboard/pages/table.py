@@ -63,7 +63,7 @@ def content(store: Store, view: View) -> list:
 
 def summary(rows: pd.DataFrame, columns: list[str], averaged: bool) -> str:
     count = f"{counted(len(rows), 'model' if averaged else 'record')}."
-    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it to call."
+    stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it by their intervals."
     return " ".join(filter(None, [count, stars, listing.marks_explained(rows, columns)]))
 
 
@@ -108,7 +108,10 @@ def cell(text: str, mark: str, name: str) -> html.Td:
     kind = "number" if AXES[name].better else None
     if mark == listing.STAR:
         return html.Td(html.Strong(f"{mark} {text}", title="the best"), className=kind)
-    return html.Td(html.Span(f"{mark} {text}", title="too close to the best to call") if mark else text, className=kind)
+    return html.Td(
+        html.Span(f"{mark} {text}", title="too close to the best one") if mark else text,
+        className=kind,
+    )
 
 
 def paging(view: View, page: int, pages: int) -> html.Nav:
