@@ -270,3 +270,13 @@ def test_names_are_no_markup(runs):
     rows = Store(runs).table()
     text = FIGURES["frontier"].draw(rows, rows, FIGURES["frontier"].choices).to_json()
     assert "<script" not in text and "<img" not in text
+
+
+def test_a_time_taken_beside_other_work_may_be_any(runs):
+    """Even the fastest of them has no sure star: the others have hollow ones."""
+    for name, ms in (("fast", 10), ("slow", 60)):
+        folder = write_run(runs, name, 0.4, ms)
+        content = json.loads((folder / "result.json").read_text())
+        content["cost"]["other_load"] = 0.5
+        (folder / "result.json").write_text(json.dumps(content))
+    assert listing.best(Store(runs).table(), "ms").to_dict() == {"fast": "★", "slow": "☆"}

@@ -13,6 +13,7 @@ from tradeoffs.results.__main__ import main
 from tradeoffs.results.answer import Answer, answers, left_out
 from tradeoffs.results.question import read_question
 from tradeoffs.results.record import Identity, Record, write_record
+from tradeoffs.results.seeds import as_one
 from tradeoffs.results.table import read_table
 
 BELOW_30 = (("--below", "ms=30"),)
@@ -30,6 +31,7 @@ def write(
     steps: int = 1000,
     status: str = "finished",
     batch: int = 8,
+    day: int = 1,
     **cost,
 ) -> None:
     """`margin` is half of the interval of the mAP, `spread` that of the time."""
@@ -45,7 +47,7 @@ def write(
         accuracy={} if score is None else accuracy,
         cost={} if ms is None else {"batches": {"1": single, str(batch): single}, **how},
         training={"steps": steps, "seconds": 60.0},
-        where={"cpu": where, "threads": 1},
+        where={"cpu": where, "threads": 1, "time": f"2026-01-0{day}"},
     )
     (runs / name).mkdir()
     write_record(runs / name / "result.json", record)
@@ -341,3 +343,26 @@ def test_a_question_without_limits(tmp_path):
     assert ask(tmp_path, []).sentence == "ssd mobilenet (mAP 0.500) has the highest mAP on shapes."
     with pytest.raises(UserError):
         read_question([("--below", "zzz=3")])
+
+
+def test_a_disturbed_answer_says_what_the_next_one_is(tmp_path):
+    write(tmp_path, "ssd", 0.5, 13.2, disturbed=True)
+    write(tmp_path, "fcos", 0.4, 20, disturbed=True)
+    (said,) = [doubt for doubt in ask(tmp_path).doubts if doubt.startswith("The next one is")]
+    assert said.startswith("The next one is fcos mobilenet (mAP 0.400, 20 ms, disturbed); difference 0.100")
+
+
+def test_times_in_turns_come_before_those_taken_alone(tmp_path):
+    """Of equally disturbed ones: a steadier time that was taken alone compares with no other model's."""
+    together = {"precision": "float32", "turns": "2 models in turns"}
+    for model, alone, first, second in (("fcos", 55.0, 60.0, 88.0), ("retinanet", 56.5, 61.0, 88.5)):
+        write(tmp_path, model, 0.4, alone, spread=0.1, disturbed=True)
+        for day, ms in ((1, first), (2, second)):
+            write(tmp_path, model, None, ms, spread=5, disturbed=True, protocol=together, day=day)
+    table = as_one(same_runs(read_table([tmp_path]).table))
+    assert table.set_index("model")["ms"].to_dict() == {"fcos": 88.0, "retinanet": 88.5}
+
+
+def same_runs(table):
+    """As if all records of a model were of one run."""
+    return table.assign(config_hash=table["model"])
