@@ -6,7 +6,7 @@ U-Net against that of segmentation-models-pytorch (`pip install segmentation-mod
 torchvision's FCN, all on MobileNet V2 with the same ImageNet weights. Both sides see the same frames of CamVid equally
 often at one size and batch size, mirrored at random, and are scored over all pixels of all validation frames in their
 own size. The plain loop is what a person would write: AdamW with one learning rate for all layers, warm-up and a
-cosine, at ours' usual rate or the better of others with --rate. Seconds are those of training and of one validation at
+cosine; --rate is that of both sides. Seconds are those of training and of one validation at
 its end; set-up is outside.
 
 DATA holds `camvid` and `weights/mobilenetv2_100_features.safetensors` (default: TRADEOFFS_REAL_DATA).
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=PROJECT / "runs" / "camvid")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with (arguments.output / "results.csv").open("a", newline="") as file:
+    with (arguments.output / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(
             file, ["model", "of", "seed", "epochs", "rate", "mean_iou", "pixel_accuracy", "seconds"]
         )

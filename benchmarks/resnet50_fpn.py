@@ -16,6 +16,7 @@ import torch
 import torchvision_faster_rcnn
 import torchvision_fcos
 import torchvision_keypoint_rcnn
+import torchvision_mask_rcnn
 import torchvision_retinanet
 from table import print_table
 from versus import CANDIDATES, CLASSES, Pair, predict_rows, share_outside_products, threshold_for, training_row
@@ -38,16 +39,20 @@ class Case(NamedTuple):
     classes: int = CLASSES  # or joints
     candidates: int = CANDIDATES
     joints: int = 0
+    masks: bool = False
     training_batch: int = max(BATCHES)
 
     def pair(self, image_size: int) -> Pair:
-        return Pair(self.name, *self.build_pair(self.classes, image_size), self.first_label, self.joints)
+        return Pair(self.name, *self.build_pair(self.classes, image_size), self.first_label, self.joints, self.masks)
 
 
 PAIRS = {
     "faster_rcnn": Case("Faster R-CNN", torchvision_faster_rcnn.build_pair, 1),
     "retinanet": Case("RetinaNet", torchvision_retinanet.build_pair, 0),
     "fcos": Case("FCOS", torchvision_fcos.build_pair, 0),
+    "mask_rcnn": Case(
+        *("Mask R-CNN", torchvision_mask_rcnn.build_pair, 1, (1.3, 1.5), 1.3), masks=True, training_batch=2
+    ),
     "keypoint_rcnn": Case(
         *("Keypoint R-CNN", torchvision_keypoint_rcnn.build_pair, 1, (1.3, 1.5), 1.3, JOINTS, FEW, JOINTS),
         training_batch=2,  # of 8 images one step takes minutes on a core: the head looks at hundreds of people

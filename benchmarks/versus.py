@@ -21,7 +21,8 @@ from torch.testing import assert_close
 from tradeoffs.measure.contender import Contender
 from tradeoffs.measure.fuse import fuse_for_inference
 from tradeoffs.measure.timer import time_in_turns
-from tradeoffs.structures import DetectedPoses, Detections, Targets
+from tradeoffs.ops.masks import pack, unpack
+from tradeoffs.structures import DetectedPoses, Detections, Instances, Targets
 
 CLASSES = 90
 OBJECTS = 7  # of an image, as in COCO
@@ -38,6 +39,7 @@ class Pair:
     ours: nn.Module
     first_label: int = 0
     joints: int = 0  # of a person, where people are what is found
+    masks: bool = False  # whether objects have some
 
     def set_threshold(self, threshold: float) -> None:
         """Lets detections of a higher score pass."""
@@ -89,14 +91,20 @@ def check_equal(mine: Detections, reference: list[dict[str, Tensor]], first_labe
         if isinstance(mine, DetectedPoses):
             places, wanted = mine.keypoints[row][found][..., :2], expected["keypoints"][..., :2]
             assert torch.isclose(places, wanted, atol=0.1).all(dim=2).float().mean() >= 0.98
+        if isinstance(mine, Instances):
+            wanted = expected["masks"][:, 0] > 0.5
+            same = unpack(mine.pasted[row][found], wanted.shape[-1]).bool() == wanted
+            assert same.float().mean() >= 0.99 and 0 < wanted.float().mean() < 1
 
 
 def training_row(pair: Pair, images: Tensor, goal: float, repeats: int) -> dict:
     """Times forward, backward and SGD; the learning rate is 0, so that random weights stay as they are."""
-    targets = random_targets(len(images), images.shape[-1], pair.joints)
+    targets = random_targets(len(images), images.shape[-1], pair.joints, pair.masks)
     objects = [{"boxes": b, "labels": k + pair.first_label} for b, k in zip(targets.boxes, targets.labels, strict=True)]
     for each, keypoints in zip(objects, targets.keypoints if pair.joints else (), strict=False):
         each["keypoints"] = keypoints
+    for each, masks in zip(objects, targets.masks if pair.masks else (), strict=False):
+        each["masks"] = unpack(masks, images.shape[-1])
     floats = list(images / 255)
     ours = copy.deepcopy(pair.ours).to(memory_format=torch.channels_last).train()
     theirs = copy.deepcopy(pair.theirs).train()
@@ -108,8 +116,8 @@ def training_row(pair: Pair, images: Tensor, goal: float, repeats: int) -> dict:
     return compare(f"{pair.name}, training step, batch {len(images)}", timings["ours"], timings["theirs"], goal)
 
 
-def random_targets(batch: int, size: int, joints: int = 0) -> Targets:
-    """Objects of three to forty hundredths of the image's side, or people of that size with their joints."""
+def random_targets(batch: int, size: int, joints: int = 0, masks: bool = False) -> Targets:
+    """Objects of three to forty hundredths of the image's side, with masks that fill them, or people with joints."""
     corner = size * 0.6 * torch.rand(batch, OBJECTS, 2)
     boxes = torch.cat([corner, corner + size * (0.03 + 0.37 * torch.rand(batch, OBJECTS, 2))], dim=-1)
     labels = torch.randint(0, 1 if joints else CLASSES, (batch, OBJECTS))
@@ -118,6 +126,11 @@ def random_targets(batch: int, size: int, joints: int = 0) -> Targets:
         low, high = boxes[:, :, None].split(2, dim=-1)
         places = low + (high - low) * torch.rand(batch, OBJECTS, joints, 2)
         targets.keypoints = torch.cat([places, torch.full_like(places[..., :1], 2.0)], dim=-1)
+    if masks:
+        left, top, right, bottom = boxes[..., None].unbind(dim=2)
+        places = torch.arange(size)
+        across, down = (left <= places) & (places < right), (top <= places) & (places < bottom)
+        targets.masks = pack(down[..., None] & across[..., None, :])
     return targets
 
 

@@ -170,7 +170,7 @@ def test_times_of_an_unfinished_run_say_so(timed, finished_run, tmp_path, caplog
     run = shutil.copytree(finished_run, tmp_path / "finished")
     (run / "result.json").unlink()
     timed(f"run=[{run}]")
-    assert f"warning: {run} has not finished its training: these are its weights so far" in caplog.text
+    assert f"weights of {run} are not those of a whole training: its training has not ended" in caplog.text
 
 
 def test_photos_of_a_folder_need_no_data_set(timed, photos, tmp_path, monkeypatch):
@@ -375,16 +375,21 @@ def batches_of(records: dict[str, Record]) -> dict[int, dict[str, int]]:
     }
 
 
-def test_what_was_disturbed_is_timed_anew_by_the_same_command(timed, clock, capsys):
+def test_disturbed_times_that_are_kept_are_said(timed, clock, capsys):
     clock.load = 0.5
     timed(*TWO)
-    clock.load = 0.0
     taken = len(clock.turns)
-    _, records, _ = timed(*TWO)
-    assert "timed already, but 2 of 2 models disturbed: all are timed anew, in turns" in capsys.readouterr().out
-    assert len(clock.turns) == 2 * taken and {record.cost["other_load"] for record in records.values()} == {0.0}
     timed(*TWO)
-    assert len(clock.turns) == 2 * taken
+    said = "timed already: 2 of 2 models, 2 disturbed; overwrite=true times them anew"
+    assert said in capsys.readouterr().out and len(clock.turns) == taken
+
+
+def test_a_run_that_nothing_can_be_written_to_is_refused_before_it_is_timed(timed, clock, finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "finished")
+    (run / "evaluations").write_text("a file")
+    with pytest.raises(UserError, match=r"times of a run are kept with its evaluations, but .*/evaluations/grid: "):
+        timed(f"run=[{run}]")
+    assert not clock.turns
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -269,7 +269,7 @@ def test_where_all_times_are_disturbed_there_is_no_no_but_a_command(tmp_path):
     for folder in folders:
         (folder / "config.yaml").touch()
     together = f"run=[{','.join(map(str, folders))}]"
-    assert ask(tmp_path).doubts[-1] == f"On a quiet machine: python benchmark.py {shlex.quote(together)}"
+    assert ask(tmp_path).doubts[-1] == f"On a quiet machine: python benchmark.py {shlex.quote(together)} overwrite=true"
     write(tmp_path, "yolo", 0.4, 10)
     assert sum("quiet machine" in doubt for doubt in ask(tmp_path).doubts) == 1
     for folder in folders[1:]:
@@ -354,11 +354,12 @@ def test_a_disturbed_answer_says_what_the_next_one_is(tmp_path):
 
 def test_times_in_turns_come_before_those_taken_alone(tmp_path):
     """Of equally disturbed ones: a steadier time that was taken alone compares with no other model's."""
-    together = {"precision": "float32", "turns": "2 models in turns"}
+    together, single = ({"precision": "float32", "turns": f"{models} in turns"} for models in ("2 models", "1 model"))
     for model, alone, first, second in (("fcos", 55.0, 60.0, 88.0), ("retinanet", 56.5, 61.0, 88.5)):
         write(tmp_path, model, 0.4, alone, spread=0.1, disturbed=True)
         for day, ms in ((1, first), (2, second)):
             write(tmp_path, model, None, ms, spread=5, disturbed=True, protocol=together, day=day)
+        write(tmp_path, model, None, 70, spread=5, disturbed=True, protocol=single, day=3)
     table = as_one(same_runs(read_table([tmp_path]).table))
     assert table.set_index("model")["ms"].to_dict() == {"fcos": 88.0, "retinanet": 88.5}
 

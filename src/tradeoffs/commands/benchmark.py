@@ -52,7 +52,7 @@ def benchmark(grid: Grid) -> int:
         raise UserError("no model of the grid can be built:", tuple(skipped))
     table = folder / f"results-{hardware_name(timings[0].where)}.csv"
     write_csv(table, timings)
-    show(timings, table)
+    show(timings, table, f"evaluations/{settings.name} of each run" if settings.run else str(folder))
     if in_turns.signals.received:
         print(f"broken off: the same command goes on with {count_left(timings)} of {models(len(timings))}")
         return 128 + in_turns.signals.received
@@ -62,37 +62,40 @@ def benchmark(grid: Grid) -> int:
 def open_models(
     grid: Grid, folder: Path, photos: TimedImages, num_classes: int | None, where: dict[str, Any]
 ) -> list[ModelTiming]:
-    """The models with what is known of each, and a word on what is left to do."""
+    """The models with what is known of each, and a word on what is left to do.
+
+    Records of trained runs lie with their evaluations, where a look at these runs finds them; others in `folder`.
+    """
     settings = grid.settings
-    timings = untimed(grid, folder, photos, num_classes, where)
+    timings = []
+    for overrides, config in grid.points:
+        place = writable(find_run(config.run) / "evaluations" / settings.name) if settings.run else folder
+        timing = ModelTiming(overrides, config, place / config.name, tuple(rising(settings.batch_sizes)), where=where)
+        timing.protocol = {"conditions": conditions(settings, photos, num_classes, config)}
+        timings.append(timing)
     if not settings.overwrite:
         for reason in keep_earlier(timings):
             print(reason)
-        if not count_left(timings) and (disturbed := sum(timing.disturbed for timing in timings)):
-            print(f"timed already, but {disturbed} of {models(len(timings))} disturbed: all are timed anew, in turns")
-            timings = untimed(grid, folder, photos, num_classes, where)
     print(expectation(settings, timings))
     return timings
 
 
-def untimed(
-    grid: Grid, folder: Path, photos: TimedImages, num_classes: int | None, where: dict[str, Any]
-) -> list[ModelTiming]:
-    """Records of trained runs lie with their evaluations, where a look at these runs finds them; others in `folder`."""
-    settings, found = grid.settings, []
-    for overrides, config in grid.points:
-        place = find_run(config.run) / "evaluations" / settings.name if settings.run else folder
-        timing = ModelTiming(overrides, config, place / config.name, tuple(rising(settings.batch_sizes)), where=where)
-        timing.protocol = {"conditions": conditions(settings, photos, num_classes, config)}
-        found.append(timing)
-    return found
+def writable(folder: Path) -> Path:
+    """Raises UserError, before anything is timed, where no record can be left."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"times of a run are kept with its evaluations, but {folder}: {error.strerror}") from None
+    return folder
 
 
 def expectation(settings: DictConfig, timings: Sequence[ModelTiming]) -> str:
     """How long it may take."""
     left = count_left(timings)
     if not left:
-        return f"timed already: {len(timings)} of {models(len(timings))}; overwrite=true times them anew"
+        disturbed = sum(timing.disturbed for timing in timings)
+        of_these = f", {disturbed} disturbed" if disturbed else ""
+        return f"timed already: {len(timings)} of {models(len(timings))}{of_these}; overwrite=true times them anew"
     seconds = min(settings.seconds * sum(len(timing.missing) for timing in timings), 60 * settings.minutes)
     turns = f"about {duration(seconds)} of turns, up to {settings.minutes:g} min (minutes=) with repetitions"
     return f"to be timed: {left} of {models(len(timings))}, {turns}; if it is broken off, the same command goes on"

@@ -73,7 +73,7 @@ def plain(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def show(timings: Sequence[ModelTiming], csv_path: Path) -> None:
+def show(timings: Sequence[ModelTiming], csv_path: Path, records: str) -> None:
     """Prints what each model takes, what has to be known about it, and where the records are."""
     names = labels(timings)
     timed = [timing for timing in timings if timing.batch_costs]
@@ -83,8 +83,7 @@ def show(timings: Sequence[ModelTiming], csv_path: Path) -> None:
         print_whole(size_table(timed, names))
     for line in remarks(timings, names):
         print(line)
-    of_runs = [timing for timing in timings if "evaluations" in timing.folder.parts]
-    print(f"records  {f'evaluations/{csv_path.parent.name} of each run' if of_runs else csv_path.parent}")
+    print(f"records  {records}")
     print(f"table    {csv_path}")
 
 

@@ -17,7 +17,7 @@ from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.build import build_data, build_task
 from tradeoffs.runs.data_hashes import changes, saved_hashes
-from tradeoffs.runs.weights import Weights, put_weights, weights_of
+from tradeoffs.runs.weights import Weights, put_weights, unfinished, weights_of
 from tradeoffs.settings.published import is_published
 from tradeoffs.settings.saved_runs import find_run
 from tradeoffs.tasks.by_name import LabelsByName
@@ -61,16 +61,6 @@ def evaluate(config: DictConfig) -> float:
         return score
     save_settings(config, folder)
     return report(config, folder, task, data, stopped=unfinished(run))
-
-
-def unfinished(run: Path) -> str | None:
-    """Why the run's weights are not those of a whole training; None if they are."""
-    if is_published(OmegaConf.load(run / "config.yaml")):
-        return None
-    record = record_or_none(run / "result.json")
-    if record is None:
-        return "its training has not ended"
-    return None if record.accuracy and record.status != "stopped" else record.error
 
 
 def require_own(folder: Path) -> None:

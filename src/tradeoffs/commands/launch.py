@@ -62,7 +62,7 @@ def launch(
             compose(config_name, arguments.overrides, conf)
         elif not (arguments.info or arguments.hydra_help or arguments.shell_completion):
             check_single(config_name, arguments.overrides, conf, sweeps)
-        if config_name == "train":
+        if config_name == "train" and not arguments.multirun:  # each job of a sweep has what is usual for it
             sys.argv[1:] = arguments.options + with_usual(arguments.overrides)
         run_with_hydra(config_name, job, conf, on_failure)
 

@@ -12,6 +12,7 @@ FILTERS = {
     "task": "Task",
     "data": "Data",
     "device": "Device",
+    "given_boxes": "Boxes",
     "kind": "Kind of record",
     "sweep": "Sweep",
     "model": "Architecture",

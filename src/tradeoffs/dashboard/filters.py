@@ -27,7 +27,7 @@ def defaults(table: pd.DataFrame, view: View) -> View:
     Those of the most runs that are scored, else of the most runs.
     """
     rows = passing(table, view)
-    texts = {name: rows[name].map(plain) for name in TOGETHER if name in FILTERS and name not in view and len(rows)}
+    texts = {name: rows[name].map(plain) for name in ("task", "data", "device") if name not in view and len(rows)}
     several = [name for name, values in texts.items() if values.nunique() > 1]
     if not several:
         return {}

@@ -10,7 +10,7 @@ import pandas as pd
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, formatted, plain
 from tradeoffs.results.bounds import bounds, doubtful, untrained
-from tradeoffs.results.columns import ACCURACY, HEADS, POINTS, TOGETHER, headline
+from tradeoffs.results.columns import ACCURACY, CLOCKED, HEADS, POINTS, TOGETHER, headline
 from tradeoffs.results.names import short_names
 from tradeoffs.task_facts import first_two
 
@@ -37,6 +37,8 @@ def usual_columns(rows: pd.DataFrame) -> list[str]:
         if name in rows and (rows[name].astype(str) == plain_one(name)).all()
     }
     shown = [name for name in known if name not in alike]
+    if rows["given_boxes"].nunique() > 1:
+        shown.insert(shown.index("backbone") + 1, "given_boxes")
     alike_rows = rows.duplicated([name for name in IDENTITY if name in shown]).any()
     if alike_rows and rows["sweep"].nunique() > 1:
         shown.insert(shown.index("backbone") + 1, "sweep")
@@ -88,8 +90,8 @@ def ordered(rows: pd.DataFrame, name: str, descending: bool) -> pd.DataFrame:
 def best(rows: pd.DataFrame, name: str) -> pd.Series:
     """STAR at the best value of a column, CLOSE at those that are too close to it to call, else nothing.
 
-    Among the rows that compare: of one task, data set, device, and for accuracies of one set of images. A disturbed
-    time counts as the worst that it may be, and what was hardly trained has no star.
+    Among the rows that compare: of one task, data set, kind of boxes and device, and for accuracies of one set of
+    images. A disturbed time counts as the worst that it may be, and what was hardly trained has no star.
     """
     better = AXES[name].better if name in AXES else None
     if better is None or len(rows) < 2:
@@ -98,7 +100,8 @@ def best(rows: pd.DataFrame, name: str) -> pd.Series:
     low, value, high = (bounds(rows, name)[:, ::sign] * sign).T  # the more, the better
     worth = np.where(doubtful(rows, name), low, value)
     out = (rows["status"] != "finished").to_numpy() | (untrained(rows) if name in ACCURACY else False)
-    high = np.where(doubtful(rows, name) & np.isnan(high), np.inf, np.fmax(value, high))  # quiet it may be any
+    alone = (rows["busy"] == True) & (name in CLOCKED)  # noqa: E712 (None is not known)
+    high = np.where(alone, np.inf, np.fmax(value, high))  # of a time beside other work nobody knows what it is alone
     worth, high = np.where(out | np.isnan(value), np.nan, worth), np.where(out | np.isnan(value), np.nan, high)
     keys = [rows[key].map(plain).to_numpy() for key in (*TOGETHER, *(["images"] if name in ACCURACY else []))]
     table = pd.DataFrame({"worth": worth, "low": low, "high": high})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -119,8 +120,9 @@ def given_boxes(record: Record) -> str | None:
         return "own boxes"
     used = record.accuracy.get("person_boxes") or {}
     source = used.get("source") or inside("config", "task", "person_boxes")(record) or TRUTH
-    file = f"{source} ({used['hash'][:6]})" if used.get("hash") else source
-    return "true boxes" if source == TRUTH else f"boxes of {file}"
+    if source == TRUTH:
+        return "true boxes"
+    return f"a detector's boxes ({used['hash'][:6]})" if used.get("hash") else "a detector's boxes"
 
 
 def images_seen(record: Record) -> int | None:
@@ -136,6 +138,12 @@ def headline(rows: DataFrame) -> str:
     """The score by which most of the rows of a table are compared."""
     known = (name for name in rows["headline"].value_counts().index if name in ACCURACY)  # not of a task of elsewhere
     return next(known, next(iter(ACCURACY)))
+
+
+def models_in_turns(record: Record) -> int:
+    """How many were timed together; 0 for one alone."""
+    found = re.match(r"(\d+) models in turns", str(inside("cost", "protocol", "turns")(record)))
+    return int(found[1]) if found else 0
 
 
 def large_batch(record: Record) -> int | None:
@@ -241,7 +249,8 @@ ASIDE = {
     "time": lambda record: str(
         record.where.get("time") or ""
     ),  # as text it sorts, and before versions had one is first
-    "in_turns": lambda record: "in turns" in str(inside("cost", "protocol", "turns")(record)),
+    "in_turns": lambda record: models_in_turns(record) > 1,
+    "models_in_turns": lambda record: models_in_turns(record),
     "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{

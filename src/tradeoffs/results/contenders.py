@@ -114,7 +114,7 @@ class Contenders:
         if len(runs) == 1:
             return f"On a quiet machine: python evaluate.py {shlex.quote(f'run={runs[0]}')} measure=true"
         together = shlex.quote(f"run=[{','.join(runs)}]")
-        return f"On a quiet machine: python benchmark.py {together}"
+        return f"On a quiet machine: python benchmark.py {together} overwrite=true"
 
     def best(self) -> tuple[str, str, list[str]]:
         limits = " and ".join(map(str, self.question.limits))

@@ -63,8 +63,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
 
     One that was timed again, by itself or in a benchmark, need not have been scored again, and the other way round.
     Of several scores the newest counts, which the newest scorer gave. Of several times those count that were neither
-    disturbed nor taken beside other work; of these the newest that was taken in turns with other models, which alone
-    compares with theirs, else the steadiest.
+    disturbed nor taken beside other work; of these that which was taken in turns with the most other models, for it
+    compares with theirs, of several such the newest, and of those that were taken alone the steadiest.
     What lies between the bounds of any of them is possible: a model's times differ more from process to process than
     the repeats within one show.
     """
@@ -73,10 +73,10 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     records = records.assign(**{name: of_data(records, name) for name in DATA})
     keys = ["config_hash", *DATA, "device", "protocol"]
     spread = (records["ms_high"] - records["ms_low"]) / records["ms"]
-    turns = records["in_turns"] == True  # noqa: E712 (None is not known)
-    since = records["time"].where(turns, "")
-    order = {**dict.fromkeys(reversed(STATES), False), "alone": False, "since": True, "spread": False, "ms": False}
-    best_last = records.assign(spread=spread, alone=~turns, since=since).sort_values(
+    since = records["time"].where(records["models_in_turns"] > 0, "")
+    of_state = dict.fromkeys(reversed(STATES), False)
+    order = {**of_state, "models_in_turns": True, "since": True, "spread": False, "ms": False}  # whether they rise
+    best_last = records.assign(spread=spread, since=since).sort_values(
         list(order), ascending=list(order.values()), na_position="first", kind="stable"
     )
     known = best_last.groupby(keys, sort=False)[[*MEASURED, *BOUNDS, *STATES]].transform("last")  # that is not missing
@@ -86,8 +86,8 @@ def as_one(records: pd.DataFrame) -> pd.DataFrame:
     others = records.drop(columns=list(settled), errors="ignore")
     columns = list(dict.fromkeys([*records, *settled]))
     whole = pd.concat([others, settled], axis=1)[columns]  # all at once: column by column is slow
-    trained_here = records["minutes"].notna().sort_values(ascending=False, kind="stable").index
-    first = whole.loc[trained_here].drop_duplicates(keys).index
+    trained_here = records["minutes"].notna() * 2 + records["score"].notna()  # whose words say what was scored
+    first = whole.loc[trained_here.sort_values(ascending=False, kind="stable").index].drop_duplicates(keys).index
     return whole.loc[whole.index.isin(first)]
 
 

@@ -37,10 +37,19 @@ def weights_of(run: Path, checkpoint: str) -> Weights:
     config, path = OmegaConf.load(run / "config.yaml"), find_weights(run, checkpoint)
     if is_published(config):
         return published_weights(config, path)
-    record = record_or_none(run / "result.json")
-    if checkpoint in NAMED and (record is None or record.status != "finished"):
-        log.warning(f"warning: {run} has not finished its training: these are its weights so far")
+    if checkpoint in NAMED and (why := unfinished(run)):
+        log.warning(f"warning: these weights of {run} are not those of a whole training: {why}")
     return read_weights(path)
+
+
+def unfinished(run: Path) -> str | None:
+    """Why the run's weights are not those of a whole training; None if they are."""
+    if is_published(OmegaConf.load(run / "config.yaml")):
+        return None
+    record = record_or_none(run / "result.json")
+    if record is None:
+        return "its training has not ended"
+    return None if record.accuracy and record.status != "stopped" else record.error
 
 
 def find_weights(run: Path, checkpoint: str) -> Path:

@@ -15,12 +15,5 @@ def with_usual(overrides: Sequence[str]) -> list[str]:
     given = {text.partition("=")[0].lstrip("+~"): text.partition("=")[2] for text in overrides}
     if any(key in given for key in OTHERS_CHOOSE) or given.get("task") not in all_tasks():
         return list(overrides)
-    usual = usual_with_each(given["task"], given.get("model"))
+    usual = all_tasks()[given["task"]].usual | usual_of(given.get("model"))
     return [*overrides, *(f"{key}={value}" for key, value in usual.items() if key not in given)]
-
-
-def usual_with_each(task: str, models: str | None) -> dict[str, object]:
-    """What is usual with all of them; where they differ, as in a sweep over models, each job has its own."""
-    of_task = all_tasks()[task].usual
-    first, *others = (of_task | usual_of(model.strip()) for model in (models or "").split(","))
-    return {key: value for key, value in first.items() if all((key, value) in other.items() for other in others)}
