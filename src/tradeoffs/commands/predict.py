@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from tradeoffs.commands.detections_file import coco_content, show, show_frames
@@ -122,6 +122,8 @@ def load_predictor(config: DictConfig) -> tuple[Predictor, Threshold]:
     run = find_run(config.run)
     weights = weights_of(run, config.checkpoint)
     threshold = threshold_of(config.min_score, run, weights)
+    if threshold.score < (least := OmegaConf.select(config, "model.score_threshold") or 0.0):
+        threshold = Threshold(least, "model.score_threshold, below which the network says nothing")
     return predictor_of(config, weights, config.device, threshold.score), threshold
 
 

@@ -136,10 +136,11 @@ def parse(overrides: Sequence[str]) -> list[tuple[str, Override]]:
 def compose_with_hydra(config_name: str, overrides: Sequence[str], conf: Path) -> DictConfig:
     """The config with Hydra's own part, in which the overrides and the choices stand."""
     register_resolvers()
-    overrides = with_usual(overrides)
     if SAVED_RUN in (conf / f"{config_name}.yaml").read_text():
         offer_saved_run({override.key_or_group: override.value() for _, override in parse(overrides)}, conf)
         with_choices.cache_clear()  # of another run
+    else:
+        overrides = with_usual(overrides)
     try:
         with hydra_for(config_name, conf):
             return hydra.compose(config_name, list(overrides), return_hydra_config=True)

@@ -221,3 +221,20 @@ def test_a_real_set(real_data: Path, convert):
             sorted(str(a["segmentation"]) for a in content["annotations"] if a["iscrowd"]) for content in (ours, theirs)
         )
         assert one == other and one
+
+
+def test_keypoints_come_along(cvat: Path, convert, refusal):
+    classes = [{"id": 2, "name": "cat", "keypoints": ["nose", "tail"], "skeleton": [[1, 2]]}]
+    pose = [50, 20, 2, 0, 0, 0]
+    rewrite(cvat, {"a.jpg": [thing(2, keypoints=pose, num_keypoints=9)], "b.jpg": [thing(2)]}, classes=classes)
+    found = convert("coco", cvat, "--val", 0.5)
+    contents = [found.content(split) for split in ("train", "val")]
+    assert all(content["categories"] == [{**classes[0], "id": 1}] for content in contents)
+    annotations = [annotation for content in contents for annotation in content["annotations"]]
+    assert [(each.get("keypoints"), each.get("num_keypoints")) for each in annotations if "keypoints" in each] == [
+        (pose, 1)
+    ]
+    rewrite(cvat, {"a.jpg": [thing(2, keypoints=pose[:5])]}, classes=classes)
+    assert "its keypoints are [50, 20, 2, 0, 0]; they need x, y, visibility of 2" in refusal("coco", cvat)
+    rewrite(cvat, {"a.jpg": [thing(2, keypoints=pose)], "b.jpg": []})
+    assert "keypoints of a class whose category names none, left out: 1" in "".join(convert("coco", cvat).lines)

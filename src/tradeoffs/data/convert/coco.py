@@ -7,7 +7,16 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from tradeoffs.data.annotation_file import is_box, is_flag, is_number, read_annotation_file, short, without_copies
+from tradeoffs.data.annotation_file import (
+    are_keypoints,
+    is_box,
+    is_flag,
+    is_number,
+    keypoint_names,
+    read_annotation_file,
+    short,
+    without_copies,
+)
 from tradeoffs.data.convert.detect import json_kind
 from tradeoffs.data.convert.exif import Exif, settle
 from tradeoffs.data.convert.findings import Findings
@@ -32,11 +41,12 @@ def read_coco(source: Path, findings: Findings, exif: Exif = "stored") -> Readin
     names = {split: _class_names(content, files[split], findings) for split, content in contents.items()}
     unused = _umbrella(contents.values(), findings)
     reading = Reading(list(dict.fromkeys(name for part in names.values() for name in part.values() if name != unused)))
+    reading.joints = _joints(contents, files, findings)
     _tell_ids(names, files, findings)
     finder = PhotoFinder(folder, findings)
     for split, content in contents.items():
         photos = _photos(content, files[split], finder, exif, findings)
-        _mark(photos, content["annotations"], names[split], files[split], findings)
+        _mark(photos, content["annotations"], names[split], reading.joints, files[split], findings)
         reading.splits[split] = [photo for photo in photos.values() if photo]
     if not any(reading.splits.values()):
         findings.require_none()
@@ -80,6 +90,19 @@ def _class_names(content: dict, file: Path, findings: Findings) -> dict[Id, str]
     if len(set(names.values())) < len(names):
         findings.note("categories of equal names, taken for one", file.name)
     return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
+def _joints(contents: Mapping[str, dict], files: Mapping[str, Path], findings: Findings) -> dict[str, dict]:
+    """Class -> what its category says of keypoints, of those that have some."""
+    found: dict[str, dict] = {}
+    for split, content in contents.items():
+        for category in content["categories"]:
+            if names := keypoint_names(category):
+                said = {"keypoints": names, **({"skeleton": category["skeleton"]} if "skeleton" in category else {})}
+                name = str(category.get("name")).strip()
+                if found.setdefault(name, said)["keypoints"] != names:
+                    findings.fault(f"{files[split]}: {name} has other keypoints than in another file")
+    return found
 
 
 def _umbrella(contents: Collection[dict], findings: Findings) -> str | None:
@@ -132,7 +155,14 @@ def _stated_size(entry: dict) -> tuple[int, int] | None:
     return (int(size[0]), int(size[1])) if all(map(is_number, size)) and min(size) > 0 else None
 
 
-def _mark(photos: Mapping, annotations: list[dict], names: Mapping[Id, str], file: Path, findings: Findings) -> None:
+def _mark(
+    photos: Mapping,
+    annotations: list[dict],
+    names: Mapping[Id, str],
+    joints: Mapping[str, dict],
+    file: Path,
+    findings: Findings,
+) -> None:
     for annotation in annotations:
         where = f"{file}, annotation {annotation.get('id')}"
         number, image = annotation.get("category_id"), annotation.get("image_id")
@@ -142,13 +172,13 @@ def _mark(photos: Mapping, annotations: list[dict], names: Mapping[Id, str], fil
         elif not isinstance(image, Id) or image not in photos:
             findings.note("annotations of an image that is not in their file, left out", where)
         elif photos[image]:
-            _add(photos[image], name, annotation, where, findings)
+            count = len(joints[name]["keypoints"]) if name in joints else 0
+            _add(photos[image], name, annotation, count, where, findings)
 
 
-def _add(photo: Photo, name: str, annotation: dict, where: str, findings: Findings) -> None:
+def _add(photo: Photo, name: str, annotation: dict, joints: int, where: str, findings: Findings) -> None:
     polygons, more = _segmentation(annotation.get("segmentation"), photo, where, findings)
-    if annotation.get("keypoints"):
-        findings.note("keypoints, left out", where)
+    more |= _keypoints(annotation.get("keypoints"), joints, photo, where, findings)
     if not is_flag(crowd := annotation.get("iscrowd")):
         findings.fault(f"{where}: its iscrowd is {short(crowd)} instead of 0 or 1")
     if crowd:
@@ -193,6 +223,22 @@ def _segmentation(value: object, photo: Photo, where: str, findings: Findings) -
     if len(sound) < len(polygons):
         findings.note("polygons that are none, left out", where)
     return [list(zip(polygon[::2], polygon[1::2], strict=True)) for polygon in sound], {}
+
+
+def _keypoints(value: object, joints: int, photo: Photo, where: str, findings: Findings) -> dict:
+    """As they are; of a photo that EXIF turns, where they would have to be turned as well, none are labelled."""
+    if not value:
+        return {}
+    if not joints:
+        findings.note("keypoints of a class whose category names none, left out", where)
+        return {}
+    if not are_keypoints(value, joints):
+        findings.fault(f"{where}: its keypoints are {short(value)}; they need x, y, visibility of {joints}")
+        return {}
+    if photo.upright:
+        findings.note("keypoints on a turned photo, left out", where)
+        value = [0] * len(value)
+    return {"keypoints": value, "num_keypoints": sum(seen > 0 for seen in value[2::3])}
 
 
 def _is_polygon(value: object) -> bool:

@@ -33,6 +33,7 @@ class Reading:
 
     class_names: list[str]  # in the order of their ids
     splits: dict[str, list[Photo]] = field(default_factory=lambda: defaultdict(list))
+    joints: dict[str, dict] = field(default_factory=dict)  # class -> `keypoints` and `skeleton` of its category
     as_given: bool = False  # splits that were asked for one by one: none is added
 
 
@@ -74,7 +75,9 @@ def convert(
     if not found.as_given:  # files of an earlier conversion, whose splits may have been others
         for file in folder.glob("*.json"):
             file.unlink()
-    summaries = [write_split(pictures[name], found.class_names, folder / f"{name}.json") for name in pictures]
+    summaries = [
+        write_split(pictures[name], found.class_names, folder / f"{name}.json", found.joints) for name in pictures
+    ]
     if any(not file.exists() or file.read_bytes() != content for file, content in earlier.items()):
         findings.note(f"{dest} held other annotations before; results on those do not compare with new ones")
     return [*findings.lines(), *summaries]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +42,13 @@ class Summary:
         return line
 
 
-def write_split(pictures: list[Picture], class_names: list[str], path: Path) -> Summary:
-    """Writes `path`, the COCO-format file of the split that its name says. Ids count from 1."""
+def write_split(
+    pictures: list[Picture], class_names: list[str], path: Path, joints: Mapping[str, dict] | None = None
+) -> Summary:
+    """Writes `path`, the COCO-format file of the split that its name says. Ids count from 1.
+
+    `joints` is what the categories of some classes say of keypoints.
+    """
     category = {name: number for number, name in enumerate(class_names, 1)}
     images, annotations = [], []
     counts = dict.fromkeys(class_names, 0)
@@ -54,7 +60,7 @@ def write_split(pictures: list[Picture], class_names: list[str], path: Path) -> 
             entry = {key: value for key, value in thing.items() if key != "name"}
             ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category[thing["name"]]}
             annotations.append(ids | entry)
-    categories = [{"id": number, "name": name} for name, number in category.items()]
+    categories = [{"id": number, "name": name, **(joints or {}).get(name, {})} for name, number in category.items()]
     write_annotation_file({"images": images, "annotations": annotations, "categories": categories}, path)
     return Summary(path.stem, len(images), counts, [line for picture in pictures for line in picture.without_area])
 

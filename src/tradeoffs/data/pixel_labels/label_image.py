@@ -61,9 +61,10 @@ def masks_of(values: Int64[ndarray, "H W"], classes: Classes, path: Path) -> dic
     present = [value for value in np.unique(values).tolist() if value not in classes.ignored]
     if classes.names and (odd := [value for value in present if value not in classes.names]):
         count = int(np.isin(values, odd).sum())
+        left_out = ",".join(map(str, sorted({*classes.ignored, *odd})))
         raise UserError(
             f"{path} has {count} pixels of the value {odd[0]}, which is none of the {len(classes.names)} classes; name "
-            f"it in data.source.classes, or leave it out by data.source.ignore=[{odd[0]},255]"
+            f"it in data.source.classes, or leave it out by data.source.ignore=[{left_out}]"
         )
     if len(present) > MOST_CLASSES:
         raise UserError(
