@@ -6,8 +6,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from tradeoffs.models.detection.rpn import RPN, RPNOutput, split_maps
-from tradeoffs.ops import nms
-from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.roi import pyramid_levels, roi_align
 from tradeoffs.structures import Targets
 
@@ -69,26 +67,6 @@ def test_only_the_best_of_a_map_take_part():
     apart = output([1.0, 2.0, 3.0], [[0.0, 0, 9, 9], [10, 0, 19, 9], [20, 0, 29, 9]])
     found = network(max_per_map=2).propose(apart, [3], IMAGE, 3)
     assert found.boxes[0, :, 0].tolist() == [20, 10]
-
-
-def test_thousands_of_a_single_map_are_compared_block_by_block(monkeypatch):
-    """No matrix has a row and a column for each of 6000 anchors, on any device."""
-    compared = []
-
-    def spy(a, b):
-        compared.append((a.shape[1], b.shape[1]))
-        return iou(a, b)
-
-    monkeypatch.setattr(nms, "iou", spy)
-    torch.manual_seed(0)
-    rpn = network(max_per_map=6000)
-    result = rpn([torch.randn(1, 4, 60, 60)], (480, 480))
-    for pace in (nms.GPU, nms.CPU):
-        monkeypatch.setattr(nms, "CPU", pace)
-        compared.clear()
-        rpn.propose(result, [7200], (480, 480), 300)
-        assert compared[0] == (pace.block, 6000)
-        assert max(rows for rows, _ in compared) <= pace.block < 6000
 
 
 def test_what_is_not_a_number_passes_through():

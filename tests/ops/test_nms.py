@@ -4,6 +4,7 @@ import torch
 from torchvision.ops import batched_nms
 
 from tradeoffs.ops import nms
+from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.nms import CPU, GPU, Pace, best_first, suppress
 from tradeoffs.structures import Detections
 
@@ -119,3 +120,21 @@ def test_best_first_moves_kept_rows_to_the_front():
     assert best.labels[0, :2].tolist() == [2, 0]
     assert best.valid.tolist() == [[True, True, False]]
     assert best.boxes[0, 0].tolist() == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("pace", [CPU, GPU])
+def test_thousands_are_compared_block_by_block(pace, monkeypatch):
+    """No matrix has a row and a column for each of 6000 boxes; as many survive as where a CPU looks at one class."""
+    compared = []
+
+    def spy(a, b):
+        compared.append((a.shape[1], b.shape[1]))
+        return iou(a, b)
+
+    monkeypatch.setattr(nms, "iou", spy)
+    monkeypatch.setattr(nms, "CPU", pace)
+    boxes, valid = clusters(6000)[None], torch.ones(1, 6000, dtype=torch.bool)
+    kept = suppress(boxes, torch.zeros(1, 6000, dtype=torch.int64), valid, 0.7)
+    assert compared[0] == (pace.block, 6000) and max(rows for rows, _ in compared) <= pace.block
+    compared.clear()
+    assert torch.equal(suppress(boxes, None, valid, 0.7), kept) and not compared

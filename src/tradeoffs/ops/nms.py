@@ -1,4 +1,6 @@
-"""Non-maximum suppression of a whole batch, all classes at once, without a loop over either.
+"""Non-maximum suppression of a whole batch, all classes at once.
+
+No loop goes over images or classes, but for a single class on a CPU.
 
 The fixed-point iteration is known as Cluster-NMS (Zheng et al. 2020, section 4): it ends in the very result of the
 greedy algorithm, after at most as many rounds as the longest chain of suppressions.
@@ -13,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch._higher_order_ops.while_loop import while_loop
+from torchvision.ops import nms
 
 from tradeoffs.ops.boxes import iou
 from tradeoffs.ops.matching import gather_rows
@@ -41,8 +44,11 @@ def suppress(
     Boxes are taken in blocks, whose survivors suppress what follows before it is looked at: only half of all pairs are
     compared, few rounds are needed within a block, and memory grows with the number of boxes, not with its square.
     """
+    is_cpu = boxes.is_cpu and not torch.compiler.is_compiling()
+    if is_cpu and labels is None:
+        return _image_by_image(boxes, valid, threshold)
     # A graph has all blocks in it, one after the other, so it must be few.
-    step, rounds = CPU if boxes.is_cpu and not torch.compiler.is_compiling() else GPU
+    step, rounds = CPU if is_cpu else GPU
     for start in range(0, boxes.shape[1], step):
         rest = boxes[:, start:]
         rivals = iou(rest[:, :step], rest) > threshold
@@ -52,6 +58,16 @@ def suppress(
         later = valid[:, start + step :] & ~_suppressed(rivals[..., step:], kept)
         valid = torch.cat([valid[:, :start], kept, later], dim=1)
     return valid
+
+
+def _image_by_image(boxes: Tensor, valid: Tensor, threshold: float) -> Tensor:
+    """Where nothing is gained by doing all at once: torchvision's kernel looks at no pair whose first box is gone."""
+    ranks = torch.arange(boxes.shape[1], 0, -1.0)  # for the kernel, which sorts by score
+    kept = torch.zeros_like(valid)
+    for row, (own, real) in enumerate(zip(boxes.detach().float(), valid, strict=True)):
+        places = real.nonzero()[:, 0]
+        kept[row, places[nms(own[places], ranks[places], threshold)]] = True
+    return kept
 
 
 def fixed_point(rivals: Bool[Tensor, "B N N"], valid: Bool[Tensor, "B N"], rounds: int = 1) -> Bool[Tensor, "B N"]:
