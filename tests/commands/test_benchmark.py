@@ -386,7 +386,8 @@ def test_disturbed_times_that_are_kept_are_said(timed, clock, capsys):
 
 def test_a_run_that_nothing_can_be_written_to_is_refused_before_it_is_timed(timed, clock, finished_run, tmp_path):
     run = shutil.copytree(finished_run, tmp_path / "finished")
-    (run / "evaluations").write_text("a file")
+    (run / "evaluations").mkdir()
+    (run / "evaluations" / "grid").write_text("a file")
     with pytest.raises(UserError, match=r"times of a run are kept with its evaluations, but .*/evaluations/grid: "):
         timed(f"run=[{run}]")
     assert not clock.turns
