@@ -6,8 +6,7 @@ U-Net against that of segmentation-models-pytorch (`pip install segmentation-mod
 torchvision's FCN, all on MobileNet V2 with the same ImageNet weights. Both sides see the same frames of CamVid equally
 often at one size and batch size, mirrored at random, and are scored over all pixels of all validation frames in their
 own size. The plain loop is what a person would write: AdamW with one learning rate for all layers, warm-up and a
-cosine; --rate is that of both sides. Seconds are those of training and of one validation at
-its end; set-up is outside.
+cosine; --rate is that of both sides. Seconds are those of training and of one validation at its end; set-up is outside.
 
 DATA holds `camvid` and `weights/mobilenetv2_100_features.safetensors` (default: TRADEOFFS_REAL_DATA).
 """

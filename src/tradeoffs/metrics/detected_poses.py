@@ -35,8 +35,8 @@ class DetectedPoseMetric(PoseMetric):
         self._places = {image_id: place for place, image_id in enumerate(image_ids)}
 
     def reset(self) -> None:
+        super().reset()
         self._rows: list[tuple[int, Float64[ndarray, "_ _"]]] = []  # place of the image; box, score, joints of each
-        self._matched = None
 
     def update(self, batch: Batch, found: DetectedPoses) -> None:
         """Add a batch, in pixels of its images. Raises UserError for no numbers."""

@@ -39,7 +39,7 @@ def bounds(rows: pd.DataFrame, name: str) -> Float64[ndarray, "N 3"]:
 def margins(rows: pd.DataFrame, name: str) -> Float64[ndarray, " N"]:
     """By what part a row's number may be another one in the next process, whatever its repeats say (docs/timing.md)."""
     if name in CLOCKED:
-        return np.where(rows["in_turns"] == True, *REPEATABLE_TIME)  # noqa: E712 (None is not known)
+        return np.where(rows["models_in_turns"] > 1, *REPEATABLE_TIME)
     if name == "memory":
         return np.where(rows["resident"] == False, 0.0, REPEATABLE_MEMORY)  # noqa: E712
     return np.zeros(len(rows))

@@ -249,8 +249,7 @@ ASIDE = {
     "time": lambda record: str(
         record.where.get("time") or ""
     ),  # as text it sorts, and before versions had one is first
-    "in_turns": lambda record: models_in_turns(record) > 1,
-    "models_in_turns": lambda record: models_in_turns(record),
+    "models_in_turns": models_in_turns,
     "resident": lambda record: inside("cost", "protocol", "memory")(record) != "torch's allocator",
     "busy": lambda record: was_busy(record.cost) if record.cost.get("batches") else None,
     **{

@@ -108,10 +108,7 @@ def cell(text: str, mark: str, name: str) -> html.Td:
     kind = "number" if AXES[name].better else None
     if mark == listing.STAR:
         return html.Td(html.Strong(f"{mark} {text}", title="the best"), className=kind)
-    return html.Td(
-        html.Span(f"{mark} {text}", title="too close to the best one") if mark else text,
-        className=kind,
-    )
+    return html.Td(html.Span(f"{mark} {text}", title="too close to the best one") if mark else text, className=kind)
 
 
 def paging(view: View, page: int, pages: int) -> html.Nav:
