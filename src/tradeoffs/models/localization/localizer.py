@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.models.classification.image_classifier import best_labels
-from tradeoffs.models.layers import ImageVector
+from tradeoffs.models.layers import VGG_WIDTHS, ImageVector
 from tradeoffs.ops.boxes import clip, from_centers, to_centers
 from tradeoffs.ops.losses import giou_loss
 from tradeoffs.ops.matching import gather_rows
@@ -30,7 +31,7 @@ class LocalizerOutput(NamedTuple):
 
 
 class Localizer(nn.Module):
-    """Backbone, one vector from its last map (`head` and `dropout`: `ImageVector`), and two linear layers on it.
+    """Backbone, one vector from its last map (`head`, `dropout`, `widths`: `ImageVector`), and two linear layers on it.
 
     The second gives the `boxes`: `one` for all classes, or one `per_class`, of which that of the true class learns and
     that of a predicted class is used (OverFeat's single-class and per-class regression). Boxes are learnt as
@@ -43,6 +44,7 @@ class Localizer(nn.Module):
         num_classes: int,
         head: str = "auto",
         dropout: float | None = None,
+        widths: Sequence[int] = VGG_WIDTHS,
         boxes: str = "one",
         box_coding: str = "corners",
         box_loss: str = "l2",
@@ -52,7 +54,7 @@ class Localizer(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         self.backbone = backbone
-        self.vector = ImageVector(backbone, head, dropout)
+        self.vector = ImageVector(backbone, head, dropout, widths)
         self.num_boxes = num_classes if boxes == "per_class" else 1
         channels = self.vector.channels
         self.heads = nn.ModuleList([nn.Linear(channels, num_classes), nn.Linear(channels, 4 * self.num_boxes)])
