@@ -242,6 +242,9 @@ def test_voc_is_fetched_and_converted(serve, tmp_path, monkeypatch):
     assert list(val.file_names) == ["VOC2007/JPEGImages/02.jpg"]
     assert val.read_image(0).shape == (3, 6, 8) and val.objects(0).boxes.tolist() == [[0, 0, 4, 4]]
     assert len(server.asked) == 3
+    early = archives.ensure_voc(tmp_path, host=server.address, years=(2007,))
+    assert list(CocoDataset(*early["train"]).file_names) == ["VOC2007/JPEGImages/01.jpg"]
+    assert early["val"] != splits["val"] and list(CocoDataset(*early["val"]).file_names) == list(val.file_names)
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt", "..\\outside.txt"])

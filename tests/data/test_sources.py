@@ -169,7 +169,7 @@ def test_shapes_are_drawn_where_they_are_looked_for(tmp_path: Path):
 def test_one_process_fetches_and_the_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     at_work, most = [], []
 
-    def fetch(root: Path, *_) -> dict[str, Split]:
+    def fetch(root: Path, *_, **__) -> dict[str, Split]:
         at_work.append(1)
         threading.Event().wait(0.05)  # long enough for the others to come along
         most.append(len(at_work))

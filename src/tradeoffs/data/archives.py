@@ -63,6 +63,7 @@ VOC = (
     ),
 )
 TINY_IMAGENET = Archive("tiny-imagenet-200.zip", "90528d7ca1a48142e341f4ef8d21d0de", "tiny-imagenet-200/wnids.txt")
+VOC_YEARS = 2007, 2012
 VOC_LISTS = {"train": (("VOC2007", "trainval"), ("VOC2012", "trainval")), "val": (("VOC2007", "test"),)}
 
 
@@ -91,24 +92,25 @@ def coco_split(root: Path, split: str, kind: str = "instances") -> Split:
     return Split(root / f"{split}2017", root / "annotations" / f"{kind}_{split}2017.json")
 
 
-def ensure_voc(root: Path, host: str = VOC_HOST) -> dict[str, Split]:
-    """VOC "07+12": trainval of 2007 and 2012 for training, test of 2007 for validation, in COCO format.
+def ensure_voc(root: Path, host: str = VOC_HOST, years: Sequence[int] = VOC_YEARS) -> dict[str, Split]:
+    """VOC in COCO format: trainval of these years ("07+12") for training, test of 2007 for validation.
 
-    Fetches what lacks of 2.9 GB into `root/VOCdevkit` and writes `root/annotations/{train,val}.json`.
+    Fetches what lacks of 2.9 GB (2007 alone: 0.9) into `root/VOCdevkit`, and writes what `voc_split` names.
     """
-    devkit, folder = root / "VOCdevkit", root / "annotations"
-    splits = {split: voc_split(root, split) for split in VOC_LISTS}
+    devkit = root / "VOCdevkit"
+    splits = {split: voc_split(root, split, years) for split in VOC_LISTS}
     if all(split.annotations.exists() for split in splits.values()):
         return splits
-    for archive in VOC:
-        _ensure(archive, host, root, VOC)
-    findings = Findings()
+    archives = [archive for archive in VOC if any(f"voc{year}" in archive.path for year in years)]
+    for archive in archives:
+        _ensure(archive, host, root, archives)
+    findings, folders = Findings(), {f"VOC{year}" for year in years}
     pictures = {
-        split: [picture for year, name in lists for picture in _pictures(devkit, year, name, findings)]
+        split: [picture for part in lists if part[0] in folders for picture in _pictures(devkit, *part, findings)]
         for split, lists in VOC_LISTS.items()
     }
     findings.require_none()
-    for line in [*findings.lines(), *write_splits(pictures, folder)]:
+    for line in [*findings.lines(), *write_splits(pictures, splits["val"].annotations.parent)]:
         log.info(str(line))
     return splits
 
@@ -119,8 +121,9 @@ def _pictures(devkit: Path, year: str, name: str, findings: Findings) -> list[Pi
     return [picture_of(photo, devkit) for photo in reading.splits[name]]
 
 
-def voc_split(root: Path, split: str) -> Split:
-    return Split(root / "VOCdevkit", root / "annotations" / f"{split}.json")
+def voc_split(root: Path, split: str, years: Sequence[int] = VOC_YEARS) -> Split:
+    folder = "annotations" if tuple(years) == VOC_YEARS else f"annotations{'_'.join(map(str, years))}"
+    return Split(root / "VOCdevkit", root / folder / f"{split}.json")
 
 
 def ensure_voc_segmentation(root: Path, host: str = VOC_HOST) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from filelock import FileLock
 
 from tradeoffs.data.annotation_file import read_annotation_file
-from tradeoffs.data.archives import Split, coco_split, ensure_coco, ensure_voc, voc_split
+from tradeoffs.data.archives import VOC_YEARS, Split, coco_split, ensure_coco, ensure_voc, voc_split
 from tradeoffs.data.convert.detect import FORMATS, conversions
 from tradeoffs.errors import UserError
 
@@ -81,7 +81,10 @@ def shapes(split: SplitName, root: Path | str, **recipe: int) -> Split:
         if value < least:
             name = f"data.source.{key}"
             raise UserError(f"{name}={value} is impossible; {name} is a whole number, {least} or more")
-    folder = make_shapes(Path(root), **recipe)
+    try:
+        folder = make_shapes(Path(root), **recipe)
+    except OSError as error:
+        raise UserError(f"{root} cannot be written: {error.strerror}; give another data_dir=") from error
     return Split(folder / split, folder / "annotations" / f"{split}.json")
 
 
@@ -94,11 +97,11 @@ def coco(split: SplitName, root: Path | str, kind: str = COCO_KINDS[0]) -> Split
         return ensure_coco(root, (split,), kind)[split]
 
 
-def voc(split: SplitName, root: Path | str) -> Split:
-    """Pascal VOC 07+12; see `ensure_voc`."""
+def voc(split: SplitName, root: Path | str, years: Sequence[int] = VOC_YEARS) -> Split:
+    """Pascal VOC, with the training images of these years; see `ensure_voc`."""
     root = Path(root)
     with alone(root):
-        return ensure_voc(root)[split]
+        return ensure_voc(root, years=years)[split]
 
 
 def coco_folder(
@@ -188,7 +191,7 @@ def existing_split(source: Mapping[str, Any], split: SplitName, renew: bool = Fa
             case "coco":
                 found = coco_split(root, split, **options)
             case "voc":
-                found = voc_split(root, split)
+                found = voc_split(root, split, **options)
             case "coco_folder":
                 found, _ = _find_in_folder(split, root, **options)
             case "tradeoffs.data.labels.sources":
