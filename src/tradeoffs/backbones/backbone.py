@@ -33,17 +33,21 @@ class Backbone(nn.Module):
         freeze_norm: bool = False,
     ):
         super().__init__()
-        if not 0 <= frozen_stages <= len(stages):
-            raise MismatchError(f"backbone.frozen_stages={frozen_stages}; this backbone has {len(stages)} stages")
         stages = [freeze_batch_norm_2d(stage) for stage in stages] if freeze_norm else stages
         self.stages = nn.ModuleList(stages)
         self.channels, self.strides = tuple(channels), tuple(strides)
-        self.frozen_stages = frozen_stages
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)).view(3, 1, 1), persistent=False)
         self.register_buffer("shift", -(torch.tensor(mean) / torch.tensor(std)).view(3, 1, 1), persistent=False)
-        for stage in self.stages[:frozen_stages]:
+        self.freeze(frozen_stages)
+
+    def freeze(self, count: int) -> None:
+        """The first `count` stages are not trained from now on."""
+        if not 0 <= count <= len(self.stages):
+            raise MismatchError(f"backbone.frozen_stages={count}; this backbone has {len(self.stages)} stages")
+        self.frozen_stages = count
+        for stage in self.stages[:count]:
             stage.requires_grad_(False)
-        self.train()
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> Backbone:
         """Frozen stages stay in evaluation mode, so that their batch norms keep their statistics."""

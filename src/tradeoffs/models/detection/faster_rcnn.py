@@ -5,38 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from tradeoffs.backbones.backbone import Backbone
 from tradeoffs.errors import UserError
 from tradeoffs.models.detection.fpn import FPN
-from tradeoffs.models.detection.heads import background_bias
 from tradeoffs.models.detection.region_head import RegionHead, last_stages, pyramid_head
-from tradeoffs.models.detection.rpn import RPN, Proposals
+from tradeoffs.models.detection.rpn import RPN
+from tradeoffs.models.detection.second_stage import SecondStage
 from tradeoffs.models.detection.two_stage import (
     MAX_OF_SINGLE_MAP,
-    Samples,
-    TwoStageDetector,
+    POSITIVES,
     TwoStageOutput,
     label_proposals,
     sample,
-    second_stage_losses,
     with_truth,
 )
 from tradeoffs.ops.anchors import anchor_shapes, geometric_sizes
 from tradeoffs.structures import Targets
 
-POSITIVES = 0.25  # of the regions that the second stage is trained on (Girshick 2015, section 2.3)
 
-
-class FasterRCNN(TwoStageDetector):
+class FasterRCNN(SecondStage):
     """A region proposal network, and a head that says what is in the best `num_proposals` regions and where exactly.
 
     `neck` makes maps of the backbone's; without one, its last map is looked at alone. The second stage is trained on
-    `sampled` of the best `train_proposals` regions of each image and its objects themselves.
+    `sampled` of the best `train_proposals` regions of each image and its objects themselves. `settings` are those of
+    `SecondStage`.
     """
+
+    waits_for_gpu = "suppression of proposals"  # in `forward`, which then is no CUDA graph
 
     def __init__(
         self,
@@ -47,29 +45,18 @@ class FasterRCNN(TwoStageDetector):
         num_classes: int,
         *,
         num_proposals: int = 300,
-        train_proposals: int = 2000,
         sampled: int = 512,
-        beta: float = 1.0,
-        localization_weight: float = 1.0,
-        classification_weight: float = 1.0,
-        score_threshold: float = 0.05,
-        nms_threshold: float = 0.5,
-        max_detections: int = 100,
+        **settings: Any,
     ):
-        super().__init__(score_threshold, nms_threshold, max_detections)
-        self.backbone, self.neck, self.rpn, self.head = backbone, neck, rpn, head
-        self.num_classes = num_classes
-        self.classes = nn.Linear(head.channels, num_classes + 1)
-        self.boxes = nn.Linear(head.channels, num_classes * 4)
-        self.num_proposals, self.train_proposals = num_proposals, train_proposals
-        self.sampled, self.beta = sampled, beta
-        self.localization_weight, self.classification_weight = localization_weight, classification_weight
-        self._initialize()
+        super().__init__(backbone, neck, head, num_classes, num_proposals=num_proposals, sampled=sampled, **settings)
+        self.rpn = rpn
+        for name in ("head", "classes", "boxes"):  # after it: states of optimizers go by the order of parameters
+            self._modules[name] = self._modules.pop(name)
 
     @property
     def heads(self) -> nn.ModuleList:
         """The layers of both stages that no norm follows."""
-        return nn.ModuleList([self.rpn, self.head.linear, self.classes, self.boxes])
+        return nn.ModuleList([self.rpn, *super().heads])
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"]) -> TwoStageOutput:
         return self.find(self.maps(images), (images.shape[-2], images.shape[-1]))
@@ -89,53 +76,15 @@ class FasterRCNN(TwoStageDetector):
         second = self.losses_of(samples, maps, targets, image_size)
         return self._weighted(self.rpn.losses(anchors, targets) | second)
 
-    def losses_of(
-        self, samples: Samples, maps: list[Float[Tensor, "B _ _ _"]], targets: Targets, image_size: tuple[int, int]
-    ) -> dict[str, Float[Tensor, ""]]:
-        """The second stage's."""
-        return self._second(*self.second_stage(maps, samples.boxes, image_size), samples, targets)
-
     def criterion(self, output: TwoStageOutput, targets: Targets) -> dict[str, Float[Tensor, ""]]:
         """The same losses of an output that is there already: the second stage's on all its regions."""
-        samples = label_proposals(Proposals(output.proposals, output.valid), targets)
-        second = self._second(output.logits, output.offsets, samples, targets)
-        return self._weighted(self.rpn.losses(output.first_stage, targets) | second)
-
-    def maps(self, images: UInt8[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
-        features = self.backbone(images)
-        return self.neck(features) if self.neck else features[-1:]
-
-    def second_stage(
-        self, maps: list[Float[Tensor, "B _ _ _"]], boxes: Float[Tensor, "B P 4"], image_size: tuple[int, int]
-    ) -> tuple[Float[Tensor, "B P _"], Float[Tensor, "B P _ 4"]]:
-        """Logits of each region's classes, and offsets for each class."""
-        return self.say(self.head(maps, boxes, image_size))
-
-    def say(self, regions: Float[Tensor, "B P _"]) -> tuple[Float[Tensor, "B P _"], Float[Tensor, "B P _ 4"]]:
-        return self.classes(regions), self.boxes(regions).unflatten(-1, (-1, 4))
-
-    def _second(
-        self, logits: Tensor, offsets: Tensor, samples: Samples, targets: Targets
-    ) -> dict[str, Float[Tensor, ""]]:
-        return second_stage_losses(logits.float(), offsets.float(), samples, targets, beta=self.beta)
-
-    def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
-        return {name: self.weights[name] * loss for name, loss in losses.items()}
+        return self._weighted(self.rpn.losses(output.first_stage, targets)) | super().criterion(output, targets)
 
     @property
     def weights(self) -> dict[str, float]:
         """Of the losses."""
-        localization = dict.fromkeys(("localization", "rpn_localization"), self.localization_weight)
-        return localization | dict.fromkeys(("classification", "rpn_objectness"), self.classification_weight)
-
-    def _initialize(self) -> None:
-        """Objects are rare at the start: training is calm, and NMS is not flooded."""
-        nn.init.normal_(self.classes.weight, std=0.01)
-        nn.init.normal_(self.boxes.weight, std=0.001)
-        nn.init.zeros_(self.boxes.bias)
-        nn.init.zeros_(self.classes.bias)
-        with torch.no_grad():
-            self.classes.bias[-1] = background_bias(self.num_classes)
+        first = {"rpn_localization": self.localization_weight, "rpn_objectness": self.classification_weight}
+        return super().weights | first
 
 
 def faster_rcnn(

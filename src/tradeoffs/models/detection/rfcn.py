@@ -34,6 +34,8 @@ class RFCN(TwoStageDetector):
     `largest_anchor` as parts of the image's shorter side.
     """
 
+    waits_for_gpu = "suppression of proposals"  # in `forward`, which then is no CUDA graph
+
     def __init__(
         self,
         backbone: Backbone,

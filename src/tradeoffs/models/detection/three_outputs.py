@@ -7,9 +7,9 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from tradeoffs.models.detection.faster_rcnn import POSITIVES, FasterRCNN
+from tradeoffs.models.detection.faster_rcnn import FasterRCNN
 from tradeoffs.models.detection.rpn import Proposals
-from tradeoffs.models.detection.two_stage import Samples, TwoStageOutput, label_proposals
+from tradeoffs.models.detection.two_stage import POSITIVES, Samples, TwoStageOutput, label_proposals
 from tradeoffs.ops.sampling import first_rows
 from tradeoffs.structures import Targets
 

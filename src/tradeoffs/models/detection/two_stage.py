@@ -1,8 +1,8 @@
-"""What Faster R-CNN and R-FCN share: sampling proposals for training, and what is said of each of them."""
+"""What networks that look at regions share: sampling regions for training, and what is said of each of them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +13,37 @@ from tradeoffs.models.detection.postprocess import detect
 from tradeoffs.models.detection.rpn import Proposals, RPNOutput
 from tradeoffs.ops.box_coding import decode, encode
 from tradeoffs.ops.boxes import iou
-from tradeoffs.ops.matching import gather_rows, match
+from tradeoffs.ops.matching import BACKGROUND, IGNORED, gather_rows, match
+from tradeoffs.ops.nms import suppress
 from tradeoffs.ops.sampling import balanced, first_rows
-from tradeoffs.structures import Detections, Targets
+from tradeoffs.structures import Detections, Regions, Targets
 
 MIN_SIDE = 1e-2  # pixels; smaller boxes are no detections
+POSITIVES = 0.25  # of the regions that a second stage is trained on (Girshick 2015, section 2.3)
 MAX_OF_SINGLE_MAP = 2000  # anchors that reach the first suppression where there is one map and no pyramid
+
+
+@runtime_checkable
+class SecondStageOutput(Protocol):
+    """What is said of each region, whoever proposed it. Regions are ranked, best first."""
+
+    proposals: Float[Tensor, "B P 4"]
+    valid: Bool[Tensor, "B P"]
+    logits: Float[Tensor, "B P K+1"]  # background is class K
+    offsets: Float[Tensor, "B P C 4"]  # C is K, or 1 if all classes share one box
+
+
+class RegionOutput(NamedTuple):
+    """The same where regions come from outside."""
+
+    proposals: Float[Tensor, "B P 4"]
+    valid: Bool[Tensor, "B P"]
+    logits: Float[Tensor, "B P K+1"]
+    offsets: Float[Tensor, "B P C 4"]
+
+    def limited_to(self, num_proposals: int) -> RegionOutput:
+        """As if only the first regions had been given."""
+        return RegionOutput(*(part[:, :num_proposals] for part in self))
 
 
 class TwoStageOutput(NamedTuple):
@@ -43,31 +68,34 @@ class TwoStageOutput(NamedTuple):
 
 
 class TwoStageDetector(nn.Module):
-    """What Faster R-CNN and R-FCN do with raw outputs."""
-
-    waits_for_gpu = "suppression of proposals"  # in `forward`, which then is no CUDA graph
+    """What they do with raw outputs."""
 
     def __init__(self, score_threshold: float, nms_threshold: float, max_detections: int):
         super().__init__()
         self.score_threshold, self.nms_threshold = score_threshold, nms_threshold
         self.max_detections = max_detections
 
-    def predict(self, images: UInt8[Tensor, "B 3 H W"]) -> Detections:
+    def predict(self, images: UInt8[Tensor, "B 3 H W"], *regions: Regions) -> Detections:
         """Detections in pixels of `images`."""
-        return self.postprocess(self(images), (images.shape[-2], images.shape[-1]))
+        return self.postprocess(self(images, *regions), (images.shape[-2], images.shape[-1]))
 
-    def postprocess(self, output: TwoStageOutput, image_size: tuple[int, int]) -> Detections:
+    def postprocess(self, output: SecondStageOutput, image_size: tuple[int, int]) -> Detections:
         return detect_in_proposals(
             output,
             image_size,
+            self.scores(output),
             score_threshold=self.score_threshold,
             nms_threshold=self.nms_threshold,
             max_detections=self.max_detections,
         )
 
-    def num_candidates(self, output: TwoStageOutput) -> Int64[Tensor, " B"]:
+    def num_candidates(self, output: SecondStageOutput) -> Int64[Tensor, " B"]:
         """How many boxes of each image score high enough to reach the suppression."""
-        return (proposal_scores(output) > self.score_threshold).sum(dim=(1, 2))
+        return (self.scores(output) > self.score_threshold).sum(dim=(1, 2))
+
+    def scores(self, output: SecondStageOutput) -> Float[Tensor, "B P K"]:
+        """Of each class; 0 where there is no region."""
+        return proposal_scores(output)
 
 
 class Samples(NamedTuple):
@@ -78,10 +106,17 @@ class Samples(NamedTuple):
     valid: Bool[Tensor, "B S"]
 
 
-def label_proposals(proposals: Proposals, targets: Targets, threshold: float = 0.5) -> Samples:
-    """All proposals; each answers for the object it overlaps most, from an IoU of `threshold` (Girshick 2015, 2.3)."""
-    matches = match(iou(targets.boxes, proposals.boxes), targets.valid, threshold, force=False)
-    return Samples(proposals.boxes, matches, proposals.valid)
+def label_proposals(
+    proposals: Proposals, targets: Targets, threshold: float = 0.5, background_from: float = 0.0
+) -> Samples:
+    """All proposals; each answers for the object it overlaps most, from an IoU of `threshold` (Girshick 2015, 2.3).
+
+    Those that overlap no object by `background_from` are IGNORED.
+    """
+    overlaps = iou(targets.boxes, proposals.boxes)
+    matches = match(overlaps, targets.valid, threshold, force=False)
+    far = overlaps.amax(dim=1) < background_from
+    return Samples(proposals.boxes, matches.masked_fill(far, IGNORED), proposals.valid)
 
 
 def with_truth(proposals: Proposals, targets: Targets) -> Proposals:
@@ -90,12 +125,30 @@ def with_truth(proposals: Proposals, targets: Targets) -> Proposals:
     return Proposals(boxes, valid)
 
 
+def first_regions(regions: Regions, count: int) -> Proposals:
+    """The best regions, as if they were a network's own proposals."""
+    return Proposals(regions.boxes[:, :count], regions.valid[:, :count])
+
+
 def sample(samples: Samples, count: int, fraction: float) -> Samples:
-    """`count` of them at random, at most `fraction` of them objects."""
-    positive = samples.matches >= 0
-    chosen = balanced(positive & samples.valid, ~positive & samples.valid, count, fraction)
+    """`count` of them at random, at most `fraction` of them objects; fewer where there are not enough."""
+    positive, negative = samples.matches >= 0, samples.matches == BACKGROUND
+    chosen = balanced(positive & samples.valid, negative & samples.valid, count, fraction)
     index, valid = first_rows(chosen, count)
     return Samples(gather_rows(samples.boxes, index), samples.matches.gather(1, index), valid)
+
+
+def hard_samples(samples: Samples, losses: Float[Tensor, "B S"], count: int, threshold: float = 0.7) -> Samples:
+    """The `count` of highest loss in each image, none of which overlaps one of higher loss by more than `threshold`.
+
+    OHEM (Shrivastava et al. 2016, section 4.2): overlapping regions would count the same loss twice.
+    """
+    order = losses.masked_fill(~samples.valid, -torch.inf).argsort(dim=1, descending=True, stable=True)
+    ranked = Samples(
+        gather_rows(samples.boxes, order), samples.matches.gather(1, order), samples.valid.gather(1, order)
+    )
+    index, valid = first_rows(suppress(ranked.boxes, None, ranked.valid, threshold), count)
+    return Samples(gather_rows(ranked.boxes, index), ranked.matches.gather(1, index), valid)
 
 
 def labels_of(samples: Samples, targets: Targets, num_classes: int) -> Int64[Tensor, "B S"]:
@@ -142,8 +195,14 @@ def of_class(offsets: Float[Tensor, "B S C 4"], labels: Int64[Tensor, "B S"]) ->
     return offsets.gather(2, index.expand(-1, -1, 1, 4)).squeeze(2)
 
 
-def detect_in_proposals(output: TwoStageOutput, image_size: tuple[int, int], **options) -> Detections:
-    """The second stage's boxes, each class decoded with its own offsets; `options` as for `detect`."""
+def detect_in_proposals(
+    output: SecondStageOutput, image_size: tuple[int, int], scores: Float[Tensor, "B P K"] | None = None, **options
+) -> Detections:
+    """The second stage's boxes, each class decoded with its own offsets; `options` as for `detect`.
+
+    They have these `scores`, or where there are none `proposal_scores`.
+    """
+    scores = proposal_scores(output) if scores is None else scores
     offsets = output.offsets.float()
     shared = offsets.shape[2] == 1
 
@@ -151,9 +210,9 @@ def detect_in_proposals(output: TwoStageOutput, image_size: tuple[int, int], **o
         index = references * offsets.shape[2] + (0 if shared else labels)
         return decode(gather_rows(offsets.flatten(1, 2), index), gather_rows(output.proposals, references))
 
-    return detect(proposal_scores(output), boxes_at, image_size, min_side=MIN_SIDE, **options)
+    return detect(scores, boxes_at, image_size, min_side=MIN_SIDE, **options)
 
 
-def proposal_scores(output: TwoStageOutput) -> Float[Tensor, "B P K"]:
+def proposal_scores(output: SecondStageOutput) -> Float[Tensor, "B P K"]:
     """The probability of each class but the background; 0 where there is no proposal."""
     return output.logits.float().softmax(dim=-1)[..., :-1] * output.valid[..., None]
