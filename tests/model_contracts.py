@@ -26,6 +26,9 @@ NARROW = {
         *("num_proposals=50", "train_proposals=100", "sampled=16", "keypoint_channels=32", "keypoint_layers=2"),
         *("pyramid.channels=64", "pyramid.widths=[64]"),
     ],
+    "fast_rcnn": ["sampled=16", "crop_size=6"],
+    "rcnn": ["sampled=16", "crop_size=48", "context=4"],
+    "sppnet": ["sampled=16", "widths=[64,64]"],
     "rfcn": ["num_proposals=50", "train_proposals=100", "sampled=64", "rpn_channels=128", "channels=128"],
     "fcos": ["neck.channels=64"],
     "retinanet": ["neck.channels=64"],
@@ -38,9 +41,14 @@ NARROW = {
     "full_resolution": ["stages=2"],
 }
 
+# Of models that do not take any.
+OTHER_BACKBONE = {"sliding_window": "convnet", "sliding_window_detector": "convnet"}
 
-def models_of(task: str) -> list[str]:
-    return sorted(path.stem for path in (CONF / "model").glob("*.yaml") if f"task: {task}\n" in path.read_text())
+
+def models_of(task: str, needs: str | None = None) -> list[str]:
+    """Those that are given images alone, or something that they need beside them."""
+    contents = {path.stem: yaml.safe_load(path.read_text()) for path in (CONF / "model").glob("*.yaml")}
+    return sorted(name for name, said in contents.items() if (said.get("task"), said.get("needs")) == (task, needs))
 
 
 def learns_from(model: str) -> list[str]:
@@ -48,7 +56,8 @@ def learns_from(model: str) -> list[str]:
     return yaml.safe_load((CONF / "model" / f"{model}.yaml").read_text()).get("annotations", [])
 
 
-def make(model: str, backbone: str = "resnet18", *overrides: str) -> nn.Module:
+def make(model: str, backbone: str | None = None, *overrides: str) -> nn.Module:
+    backbone = backbone or OTHER_BACKBONE.get(model, "resnet18")
     network = ["backbone.name=mobilenetv3_small_050"] if backbone == "timm" else []
     narrow = [f"model.{text}" for text in NARROW.get(model, [])]
     words = [f"model={model}", f"backbone={backbone}", f"image_size={SIZE}", *network, *narrow, *overrides]
@@ -82,22 +91,23 @@ def check_step_in_bfloat16(model: nn.Module, targets: Targets) -> None:
     assert all(loss.isfinite() and loss.dtype == torch.float32 for loss in losses.values())
 
 
-def check_round_trip(model: nn.Module, other: nn.Module, path) -> None:
+def check_round_trip(model: nn.Module, other: nn.Module, path, *more: torch.Tensor) -> None:
     """What `model` saves makes `other`, whose weights are put out of order, give the same."""
     torch.save(model.state_dict(), path)
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.add_(1)
     other.load_state_dict(torch.load(path, weights_only=True))
-    compare(other.eval(), model.eval(), atol=1e-5)
+    compare(other.eval(), model.eval(), 1e-5, *more)
 
 
-def check_exports(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_exports(model: nn.Module, monkeypatch: pytest.MonkeyPatch, *more: torch.Tensor) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # its checks cannot be exported
-    compare(torch.export.export(model.eval(), (images(),)).module(), model, atol=1e-4)
+    compare(torch.export.export(model.eval(), (images(), *more)).module(), model, 1e-4, *more)
 
 
-def compare(ours: nn.Module, expected: nn.Module, atol: float) -> None:
+def compare(ours: nn.Module, expected: nn.Module, atol: float, *more: torch.Tensor) -> None:
+    """Both give the same of images, and what `more` they are called with."""
     with torch.no_grad():
-        for part, wanted in zip(ours(images()), expected(images()), strict=True):
+        for part, wanted in zip(ours(images(), *more), expected(images(), *more), strict=True):
             torch.testing.assert_close(part, wanted, atol=atol, rtol=1e-4)

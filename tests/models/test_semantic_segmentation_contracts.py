@@ -7,6 +7,7 @@ import pytest
 import torch
 from model_contracts import (
     CLASSES,
+    OTHER_BACKBONE,
     SIZE,
     check_exports,
     check_round_trip,
@@ -22,7 +23,6 @@ from tradeoffs.structures import IGNORED, Targets
 
 MODELS = models_of("semantic_segmentation")
 SMALL = {"mobilenet": ["backbone.width=0.25"], "convnet": ["backbone.channels=[8,16,32]"]}
-OTHER_BACKBONE = {"sliding_window": "convnet"}
 
 
 def make_small(name: str, *overrides: str):

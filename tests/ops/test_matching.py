@@ -1,7 +1,8 @@
 import torch
 from torchvision.models.detection._utils import Matcher, SSDMatcher
 
-from tradeoffs.ops.matching import claims, gather_rows, match, match_or_ignore
+from tradeoffs.ops.boxes import iou
+from tradeoffs.ops.matching import claims, gather_rows, match, match_or_ignore, nearest_of_best
 
 OVERLAPS = torch.tensor([[[0.9, 0.6, 0.1, 0.0], [0.3, 0.7, 0.2, 0.4]]])
 BOTH = torch.tensor([[True, True]])
@@ -71,3 +72,11 @@ def test_the_last_object_claims_a_slot():
     slots = torch.tensor([[2, 0, 2, 1], [3, 3, 3, 0]])
     valid = torch.tensor([[True, True, True, False], [True, True, False, False]])
     assert claims(slots, valid, 4).tolist() == [[1, -1, 2, -1], [-1, -1, -1, 1]]
+
+
+def test_of_references_that_overlap_alike_the_nearest_counts():
+    """A small object lies in the last two; a large one overlaps the first most, though others are nearer."""
+    boxes = torch.tensor([[[4.0, 4, 6, 6], [0, 0, 8, 20]]])
+    references = torch.tensor([[[0.0, 0, 8, 16], [-4, -4, 7, 7], [0, 0, 11, 11]]])
+    overlaps = iou(boxes, references)
+    assert nearest_of_best(overlaps, boxes, references).tolist() == [[2, 0]]

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from tradeoffs.ops.boxes import to_centers
+
 BACKGROUND, IGNORED = -1, -2  # in place of the number of an object
 
 
@@ -32,6 +34,15 @@ def claims(slots: Int64[Tensor, "B N"], valid: Bool[Tensor, "B N"], num_slots: i
     objects = torch.arange(slots.shape[1], device=slots.device).expand_as(slots)
     empty = torch.full((len(slots), num_slots), BACKGROUND, device=slots.device)
     return empty.scatter_reduce(1, slots, torch.where(valid, objects, BACKGROUND), "amax")
+
+
+def nearest_of_best(
+    overlaps: Float[Tensor, "B N A"], boxes: Float[Tensor, "B N 4"], references: Float[Tensor, "B A 4"]
+) -> Int64[Tensor, "B N"]:
+    """The reference box that each object overlaps most; of several, which hold a small one, the nearest centre's."""
+    best = overlaps >= overlaps.amax(dim=2, keepdim=True) - 1e-5  # equal but for rounding
+    apart = to_centers(boxes)[0][:, :, None] - to_centers(references)[0][:, None]
+    return apart.square().sum(dim=-1).masked_fill(~best, torch.inf).argmin(dim=2)
 
 
 def match_or_ignore(
