@@ -111,3 +111,21 @@ def write_grid(runs: Path) -> Path:
         who = {"model": "faster_rcnn", "backbone": RESNET, "image_size": 600, "proposals": proposals}
         write_run(runs, f"points/num_proposals={proposals}", 0.3 + proposals / 3000, 20 + proposals / 3, **who)
     return runs
+
+
+def write_proposals(folder: Path, recall: dict[int, float], **changes: Any) -> Path:
+    """What `python -m tradeoffs.proposals` writes, of a recall by the number of regions: at 0.5, half of it at 0.7."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [f"{n},{iou},{part * high:.6g}" for n, high in recall.items() for iou, part in (("0.50", 1), ("0.70", 0.5))]
+    (folder / "recall.csv").write_text("\n".join(["n,iou,recall", *rows, ""]))
+    summary = {
+        "proposals": {"name": "random", "seed": 0},
+        "data": {"name": "shapes", "split": "val", "val": "0123456789abcdef"},
+        "images": 5,
+        "objects": 8,
+        "regions_per_image": 1000.0,
+        "by_count": [{"regions": n, "average recall": 0.75 * high} for n, high in recall.items()],
+        "milliseconds_per_image": None,
+    }
+    (folder / "summary.json").write_text(json.dumps({**summary, **changes}))
+    return folder

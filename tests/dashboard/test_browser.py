@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 import small_runs
-from dashboard_runs import write_grid, write_run, write_scored
+from dashboard_runs import write_grid, write_proposals, write_run, write_scored
 
 from tradeoffs.dashboard.address import write
 from tradeoffs.dashboard.store import Store
@@ -259,6 +259,23 @@ def test_the_keyboard_reaches_everything(page, grid_address):
     page.wait_for_function("document.activeElement.value === 'grid'")
     page.keyboard.press("Space")
     page.wait_for_url("**sweep=grid*")
+
+
+def test_what_regions_find(page, runs, serve):
+    page.goto(serve(Store(runs)) + "/proposals")
+    page.get_by_text("python -m tradeoffs.proposals").wait_for()
+    write_proposals(runs / "proposals/one", {1: 0.1, 10: 0.4, 1000: 0.8})
+    page.wait_for_selector(PLOT)
+    choose(page, "Recall", "average recall, IoU 0.5 to 0.95")
+    page.wait_for_url("**recall=average*")
+    page.locator(".ytitle", has_text="average recall").wait_for()
+    choose(page, "Number of regions", "10")
+    page.locator(".ytitle", has_text="first 10 regions").wait_for()
+    assert query(page) == {"recall": ["average"], "regions": ["10"]}
+    page.locator(".points path.point").first.hover(force=True)
+    page.get_by_text("at 1: 0.075").wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert no_wider_than_the_window(page)
 
 
 def test_the_limit_is_dragged_and_answered(page, grid_address):

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, urlencode
 
 View = dict[str, list[str]]  # a key without a value, as in `?data=`, has the value ""
 
-TITLES = {"/": "Figures", "/table": "Table", "/run": "Run", "/compare": "Compare"}
+TITLES = {"/": "Figures", "/table": "Table", "/run": "Run", "/compare": "Compare", "/proposals": "Proposals"}
 FILTERS = {
     "task": "Task",
     "data": "Data",
@@ -23,7 +23,7 @@ FILTERS = {
 # What else pages read in an address.
 SETTINGS = (
     *("average", "figure", "x", "y", "colour", "symbol", "size", "scale", "limit"),
-    *("columns", "search", "sort", "page", "run", "first", "second"),
+    *("columns", "search", "sort", "page", "run", "first", "second", "recall", "regions"),
 )
 
 

@@ -11,13 +11,13 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from flask import Flask, abort, request
 
 from tradeoffs.dashboard import address, theme
-from tradeoffs.dashboard.pages import compare, controls, figures, limit, run, saving, table
+from tradeoffs.dashboard.pages import compare, controls, figures, limit, proposals, run, saving, table
 from tradeoffs.dashboard.pages.components import problem
 from tradeoffs.dashboard.pictures import serve_pictures
 from tradeoffs.dashboard.store import Store
 from tradeoffs.results.question import counted
 
-PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare}
+PAGES = {"/": figures, "/table": table, "/run": run, "/compare": compare, "/proposals": proposals}
 LOOPBACK = "127.0.0.1"
 LOOK_EVERY = 2000  # milliseconds
 
@@ -39,7 +39,7 @@ def build_app(store: Store, host: str = LOOPBACK, bound: str = LOOPBACK) -> Dash
     )
     app.index_string = app.index_string.replace("<html>", '<html lang="en">').replace("<head>", f"<head>{theme.HEAD}")
     app.layout = lambda: frame(store)
-    for part in (controls, figures, limit, table, run, compare, saving):
+    for part in (controls, figures, limit, table, run, compare, proposals, saving):
         part.register(app, store)
     register(app, store)
     serve_pictures(app.server, store)

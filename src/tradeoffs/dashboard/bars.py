@@ -15,7 +15,7 @@ from tradeoffs.results.columns import headline
 from tradeoffs.results.names import short_names
 
 SIZES = {"AP_small": "small", "AP_medium": "medium", "AP_large": "large"}
-PARTS = {"network_ms": "network", "postprocessing_ms": "postprocessing"}
+PARTS = {"proposals_ms": "proposals", "network_ms": "network", "postprocessing_ms": "postprocessing"}
 MOST_BARS = 40
 
 
@@ -57,7 +57,8 @@ def by_object_size(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choice
 
 
 def time_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:
-    return bars(rows, PARTS, label("ms"), stacked=True)
+    parts = {name: part for name, part in PARTS.items() if rows[name].notna().any()}
+    return bars(rows, parts, label("ms"), stacked=True)
 
 
 def memory_bars(rows: pd.DataFrame, everything: pd.DataFrame, choices: Choices) -> go.Figure:

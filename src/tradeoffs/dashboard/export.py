@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from tradeoffs.dashboard import filters, listing, notes, theme
+from tradeoffs.dashboard import filters, listing, notes, proposal_figures, theme
 from tradeoffs.dashboard.address import View, first
 from tradeoffs.dashboard.axes import AXES, choices_in
 from tradeoffs.dashboard.figures import Figure, figures_of
@@ -58,6 +58,7 @@ def report(store: Store, view: View) -> str:
         for name, figure in figures.items()
     ]
     parts += answered(store, view, figures.get(now, figures["frontier"]))
+    parts += proposals(store, view)
     stars = f"{listing.STAR} the best value of its column, {listing.CLOSE} too close to it by their intervals."
     explained = f"{stars} {listing.marks_explained(rows, listing.usual_columns(rows))}".strip()
     parts += ["<h2>Table</h2>", f"<p>{explained}</p>", '<div class="scroll">', table_text(rows), "</div>"]
@@ -75,14 +76,35 @@ def answered(store: Store, view: View, figure: Figure) -> list[str]:
     return [f"<p>{text}</p>" for texts in said for text in texts]
 
 
+def proposals(store: Store, view: View) -> list[str]:
+    """What regions from outside find; nothing where none were scored on data of the view."""
+    table, faults = store.proposals()
+    panels = proposal_figures.drawings(table, view)
+    if not panels and not faults:
+        return []
+    said = [*faults, *(proposal_figures.remarks(table, view) if panels else [])]
+    return [
+        f"<h2>{proposal_figures.TITLE}</h2><p>{proposal_figures.CAPTION}</p>",
+        *(f"<p class='remark'>{escape(text)}</p>" for text in said),
+        *(
+            f"<div class='panel'><h3>{escape(title)}</h3>{''.join(map(embedded, pair.values()))}</div>"
+            for title, pair in panels
+        ),
+    ]
+
+
 def drawings(store: Store, view: View) -> Iterator[tuple[str, go.Figure]]:
-    """All figures that the runs of a view can fill, each with a name: numbered where it has several panels."""
+    """All figures that a view can fill, each with a name: numbered where it has several panels."""
     rows = filters.shown(store.table(), view)
     for name, figure in figures_of(rows, store.table()).items():
         groups = figure.groups(rows, figure.choices)
         for number, (_, group) in enumerate(groups, start=1):
             drawn = figure.draw(group, store.table(), figure.choices)
             yield f"{name}-{number}" if len(groups) > 1 else name, drawn
+    panels = proposal_figures.drawings(store.proposals()[0], view)
+    for number, (_, pair) in enumerate(panels, start=1):
+        for name, drawn in pair.items():
+            yield f"{name}-{number}" if len(panels) > 1 else name, drawn
 
 
 def page(body: str) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tradeoffs.dashboard.axes import EXTRA, sweep_of
+from tradeoffs.dashboard.proposal_scores import FILES, FOLDER, read_scores, scores_table
 from tradeoffs.errors import UserError
 from tradeoffs.results.record import Record, read_record
 from tradeoffs.results.table import RECORD, WITHOUT_RECORDS, record_and_row, records_below, table_of
@@ -37,6 +38,7 @@ class Store:
         self._place = root.resolve()
         self._entries: dict[str, TimedModel] = {}
         self._table = pd.DataFrame()
+        self._proposals: dict[str, tuple[int, ...]] = {}  # folders, and when their files were written
         self._looked = -LOOK_EVERY
         self._lock = Lock()  # pages are asked for by several threads
 
@@ -49,9 +51,11 @@ class Store:
         """Looks for changes, by the times at which files were written; returns the version."""
         with self._lock:
             if time.monotonic() - self._looked >= LOOK_EVERY:
-                found = self._found()
-                if self.version == 0 or found != {name: entry.written for name, entry in self._entries.items()}:
+                found, proposals = self._found()
+                known = {name: entry.written for name, entry in self._entries.items()}
+                if self.version == 0 or (found, proposals) != (known, self._proposals):
                     self._read(found)
+                    self._proposals = proposals
                     self.version += 1
                 self._looked = time.monotonic()
             return self.version
@@ -59,6 +63,17 @@ class Store:
     def faults(self) -> list[str]:
         """Why records cannot be read."""
         return [entry.fault for entry in self._entries.values() if entry.fault]
+
+    def proposals(self) -> tuple[pd.DataFrame, list[str]]:
+        """What regions find, as `scores_table` has it, and why scores cannot be read."""
+        self.refresh()
+        scores, faults = {}, []
+        for name, written in self._proposals.items():
+            try:
+                scores[name] = read_scores(*(self._inside(name, file) for file in FILES), *written)
+            except UserError as fault:
+                faults.append(str(fault))
+        return scores_table(scores), faults
 
     def unfinished(self) -> int:
         """How many folders hold a run that has no record yet."""
@@ -91,10 +106,16 @@ class Store:
             raise UserError(f"{name} of {run} lies outside {self.root}/")
         return file
 
-    def _found(self) -> dict[str, int]:
-        """Names of runs, and when their records were written."""
-        start = len(str(self._place)) + 1
-        return {str(file.parent)[start:] or ".": changed_at(file) for file in records_below(self._place)}
+    def _found(self) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
+        """Names of runs, and when their records were written; folders of scores of regions, and when theirs were."""
+        start, runs, proposals = len(str(self._place)) + 1, {}, {}
+        for file in records_below(self._place, (RECORD, *FILES)):
+            name = str(file.parent)[start:] or "."
+            if file.name == RECORD:
+                runs[name] = changed_at(file)
+            elif FOLDER in Path(name).parts[:-1]:
+                proposals[name] = tuple(changed_at(file.with_name(each)) for each in FILES)
+        return runs, proposals
 
     def _read(self, found: dict[str, int]) -> None:
         known = self._entries

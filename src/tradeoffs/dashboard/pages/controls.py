@@ -10,6 +10,7 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from tradeoffs.dashboard import address, filters
 from tradeoffs.dashboard.address import FILTERS, View
 from tradeoffs.dashboard.figures import FIGURES
+from tradeoffs.dashboard.proposal_figures import USUAL
 from tradeoffs.dashboard.store import Store
 from tradeoffs.results.columns import TOGETHER
 
@@ -55,6 +56,8 @@ def usual_value(table: pd.DataFrame, view: View, name: str) -> list[str]:
         return filters.defaults(table, others).get(name, []) if name in TOGETHER else []
     if name == "average":
         return ["yes"]
+    if name in USUAL:
+        return [USUAL[name]]
     figure = FIGURES.get(address.first(view, "figure", "frontier"))
     if figure is None or name not in figure.choices:
         return []
