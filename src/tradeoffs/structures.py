@@ -50,6 +50,15 @@ class Targets(TensorFields):
 
 
 @dataclass
+class Regions(TensorFields):
+    """Where there may be an object, best first: what a model gets that does not look for such places itself."""
+
+    boxes: Float[Tensor, "B R 4"]  # xyxy in pixels of the network input; 0 where not valid
+    scores: Float[Tensor, "B R"]
+    valid: Bool[Tensor, "B R"]
+
+
+@dataclass
 class Detections(TensorFields):
     """What was found, best first."""
 
@@ -181,6 +190,12 @@ class Batch(TensorFields):
     original_sizes: Int64[Tensor, "B 2"]  # height, width before resizing
     image_ids: Int64[Tensor, " B"]  # COCO's
     addresses: Int64[Tensor, "B 3"]  # seed, epoch, index: what the sample's randomness depends on
+    regions: Regions | None = None  # for models that need them
+
+    @property
+    def inputs(self) -> tuple[Tensor] | tuple[Tensor, Regions]:
+        """What a model is called with: images, and regions if it needs them."""
+        return (self.images,) if self.regions is None else (self.images, self.regions)
 
     def __len__(self) -> int:
         return len(self.images)

@@ -169,4 +169,4 @@ def test_help():
     lines = usage("evaluate", CONF).splitlines()
     assert any(line.startswith("  run=RUN ") for line in lines)
     assert any(line.startswith("  data ") for line in lines) and any(" coco_folder " in line for line in lines)
-    assert len(lines) < 50
+    assert len(lines) < 54

@@ -84,7 +84,7 @@ def test_images_that_were_not_looked_at_are_not_missed(run: Path):
 
 def test_only_for_models_with_proposals(finished_run: Path):
     with pytest.raises(
-        UserError, match="num_proposals= is for models with proposals: faster_rcnn, keypoint_rcnn, mask_rcnn, rfcn"
+        UserError, match=r"num_proposals= is for models with proposals: fast_rcnn, faster_rcnn, keypoint_rcnn"
     ):
         evaluated(finished_run, "num_proposals=10")
 

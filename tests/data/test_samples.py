@@ -1,11 +1,14 @@
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 
 from tradeoffs.data.coco import CocoDataset, Objects
 from tradeoffs.data.resize import Resize
 from tradeoffs.data.samples import Sample, Samples, collate, main_object
 from tradeoffs.ops.masks import unpack
+from tradeoffs.proposals.proposer import Proposed
 
 SQUARE = Resize("warp", 64)  # of images 32 wide and 24 high
 ALL = ("boxes", "masks", "keypoints")
@@ -114,6 +117,32 @@ def test_images_of_different_sizes_share_a_batch(tiny_coco: CocoDataset):
     assert batch.images[0, :, 48:].eq(0).all()
     assert batch.images[0, :, :, 64:].eq(0).all()
     assert torch.equal(unpack(batch.targets.masks, 96)[1, 0, :60, :80], masks_of(tall)[0])
+
+
+def test_regions_go_along_with_the_image(tiny_coco: CocoDataset):
+    """A region that is the object's own box stays that, however the image is cut and mirrored."""
+    objects = tiny_coco.objects(3)
+    own = objects.boxes[~objects.crowd].numpy()
+    regions = [Proposed(own, np.ones(len(own), np.float32))] * 4
+    samples = Samples(tiny_coco, SQUARE, "ssd", seed=1, regions=regions)
+    found = [samples[epoch, 3] for epoch in range(12)]
+    for sample in found:
+        assert len(sample.boxes) == len(sample.regions.boxes) == 1
+        torch.testing.assert_close(sample.boxes, sample.regions.boxes)
+    assert len({tuple(sample.boxes[0].tolist()) for sample in found}) > 8
+
+
+def test_regions_that_are_not_seen_are_left_out_and_rows_are_padded(tiny_coco: CocoDataset):
+    boxes = np.array([[0, 0, 32, 24], [3, 3, 3.2, 20], [8, 6, 16, 12]], np.float32)  # the second is 0.4 pixels wide
+    regions = [Proposed(boxes, np.array([0.9, 0.8, 0.7], np.float32)), Proposed(boxes[:1], np.ones(1, np.float32))]
+    samples = Samples(tiny_coco, SQUARE, regions=regions)
+    batch = collate([samples[0, 0], samples[0, 1]])
+    assert batch.inputs[1] is batch.regions
+    assert batch.regions.valid.sum(dim=1).tolist() == [2, 1]
+    assert batch.regions.scores[0, :2].tolist() == pytest.approx([0.9, 0.7])
+    torch.testing.assert_close(batch.regions.boxes[0, 1], torch.tensor([16, 16, 32, 32.0]))
+    assert not batch.regions.boxes[1, 1:].any()
+    assert collate([Samples(tiny_coco, SQUARE)[0, 0]]).regions is None
 
 
 def test_real_photos(real_data: Path):

@@ -48,7 +48,7 @@ def norms_left(model: nn.Module) -> int:
 
 def check_fused(layers: nn.Module, images: torch.Tensor, left: int = 0, channels_last: bool = False) -> nn.Module:
     model = Network(layers)
-    fused = fuse_for_inference(model, images, channels_last)
+    fused = fuse_for_inference(model, images, channels_last=channels_last)
     assert norms_left(fused) == left
     with torch.no_grad():
         assert fuse.relative_difference(model.eval()(images), fused(images)) < 1e-3

@@ -305,7 +305,7 @@ def test_a_saved_run_takes_other_data_whole(command, run, tmp_path):
             "image_size=5 is impossible; image_size is a whole number from 32 to 4096",
         ),
         (["run=model=rfcn,seed=3", "image_sze=5"], "image_sze is not a setting; did you mean image_size?"),
-        (["-m", "run=a"], "-m is for train.py; start evaluate.py once for each"),
+        (["-m", "run=a"], "-m is for train.py; start the command once for each"),
         (["seed=a,b", "run=model=rfcn,seed=3"], "seed=a,b holds several values; give one, or put a list into [ ]"),
         (["run=model=rfcn,seed=3", "model=fcn"], "model cannot be chosen anew here; --help lists what can"),
     ],
@@ -373,12 +373,14 @@ def test_every_choice_of_the_real_config_is_possible(group, choice, tmp_path):
         "hourglass": ["backbone=none"],
         "augmentation/person": ["task=pose"],
         "backbone/none": ["task=pose", "model=hourglass"],
+        "edge_boxes": [f"proposals.model={Path(__file__)}"],  # any file
+        "rpn": ["proposals.run=some"],
         **{key: [f"data.root={tmp_path}"] for key in folders},
     }
     task = OmegaConf.load(CONF / group / f"{choice}.yaml").get("task") if group == "model" else None
-    upsamples = ["task=semantic_segmentation", "model=unet"] if group == "upsampling" else []
+    user = {"upsampling": ["task=semantic_segmentation", "model=unet"], "proposals": ["model=fast_rcnn"]}.get(group, [])
     others = needed.get(f"{group}/{choice}", needed.get(choice, []))
-    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *upsamples, *others]
+    overrides = [f"{group}={choice}", *([f"task={task}"] if task else []), *user, *others]
     check(compose("train", [*overrides, "name=chosen"]))  # to find a name takes twice as long as the rest
 
 

@@ -91,6 +91,7 @@ def test_values_of_a_sweep_leave_the_default(conf):
 def test_the_real_help_names_every_choice_and_setting():
     shown = usage("train", CONF)
     of_all_tasks = "".join(usage("train", CONF, [f"task={task}"]) for task in all_tasks())
+    of_all_tasks += usage("propose", CONF)
     assert all(file.stem in of_all_tasks for file in CONF.glob("*/*.yaml") if file.parent.name not in BY_NAME)
     assert "fcos" in shown and "localizer" not in shown
     other = usage("train", CONF, ["task=localization"])
@@ -104,7 +105,7 @@ def test_the_real_help_names_every_choice_and_setting():
 @pytest.mark.parametrize(("command", "groups_of"), [("evaluate", None), ("predict", None), ("benchmark", "train")])
 def test_commands_that_take_the_settings_of_a_run_have_a_short_help(command, groups_of):
     text = usage(command, CONF, groups_of=groups_of)
-    assert len(text.splitlines()) <= 54 and "${" not in text
+    assert len(text.splitlines()) <= 58 and "${" not in text
 
 
 def test_experiments_are_those_of_the_task():

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from tradeoffs.commands.benchmark_tables import show, write_csv
 from tradeoffs.commands.earlier_times import conditions, keep_earlier
 from tradeoffs.commands.model_grid import Grid
 from tradeoffs.commands.model_timing import ModelTiming
-from tradeoffs.commands.progress_bar import duration, models
 from tradeoffs.commands.timed_images import TimedImages, images_of_data, images_of_folder
 from tradeoffs.commands.timing_turns import TimingInTurns
 from tradeoffs.commands.trainer import quieten
 from tradeoffs.errors import UserError
 from tradeoffs.measure.arithmetic import computing_in
 from tradeoffs.measure.environment import describe_environment, hardware_name
+from tradeoffs.progress_bar import duration, models
 from tradeoffs.runs.build import build_data, build_model
-from tradeoffs.runs.weights import put_weights, weights_of
+from tradeoffs.runs.weights import compress, put_weights, weights_of
 from tradeoffs.settings.saved_runs import find_run
 from tradeoffs.training.operating_points import rising
 
@@ -132,7 +132,9 @@ def find_photos(grid: Grid) -> tuple[TimedImages, int | None]:
     count = sizes if isinstance(sizes, int) else max(sizes)
     if settings.source and (settings.run or settings.num_classes):
         return images_of_folder(settings.source, count), settings.num_classes
-    data = build_data(grid.points[0].config, "validate")
+    config = grid.points[0].config
+    alone = OmegaConf.masked_copy(config, [key for key in config if key != "proposals"])  # no regions for all of them
+    data = build_data(alone, "validate")
     photos = images_of_folder(settings.source, count) if settings.source else images_of_data(data, count)
     return photos, settings.num_classes or data.num_classes
 
@@ -141,8 +143,11 @@ def build_network(config: DictConfig, num_classes: int | None, saved: bool) -> t
     """The model of a config, and whether its weights were trained: those of a saved run, else random ones."""
     if not saved:
         torch.manual_seed(config.seed)
-        return build_model(config, num_classes), False
+        model = build_model(config, num_classes)
+        compress(model, config.model.get("svd"))
+        return model, False
     weights = weights_of(find_run(config.run), config.checkpoint)
     model = build_model(config, len(weights.class_names))
     put_weights(weights, model)
+    compress(model, config.model.get("svd"))
     return model, True

@@ -21,11 +21,25 @@ from tradeoffs.results.terminal import fill, least_width
 
 NAMED = ("model", "backbone", "backbone.name", "image_size")  # stands in a label anyway
 LOG_WIDTH, LEAST = 110, 24  # characters: in a file, of a name
-CLOCKS = {"network": "network_ms", "postprocessing": "postprocessing_ms", "total": "total_ms"}
+CLOCKS = {
+    "proposals": "proposals_ms",
+    "network": "network_ms",
+    "postprocessing": "postprocessing_ms",
+    "total": "total_ms",
+}
+OF_PROPOSALS = ("proposals_ms", "regions_per_image")  # which only some models have
 STATISTICS = {"ms": "median", "p10": "p10", "p90": "p90", "low": "confidence_low", "high": "confidence_high"}
 IDENTITY = ("model", "backbone", "data", "image_size", "seed")
 NETWORK = ("parameters", "multiply_adds", "activation_bytes")
-BATCH = ("images_per_second", "candidates_per_image", "peak_memory_bytes", "turns", "attempts", "disturbed")
+BATCH = (
+    "images_per_second",
+    "regions_per_image",
+    "candidates_per_image",
+    "peak_memory_bytes",
+    "turns",
+    "attempts",
+    "disturbed",
+)
 PROTOCOL = ("precision", "compile", "cuda_graphs", "threads", "each_image")
 WHERE = ("device", "cores", "torch", "cuda", "cudnn")
 
@@ -57,8 +71,9 @@ def csv_rows(timing: ModelTiming) -> Iterator[dict[str, Any]]:
                 f"{clock}_{name}": batch.get(key, {}).get(statistic)
                 for clock, key in CLOCKS.items()
                 for name, statistic in STATISTICS.items()
+                if key in batch or key not in OF_PROPOSALS
             },
-            **{name: batch.get(name) for name in BATCH},
+            **{name: batch.get(name) for name in BATCH if name in batch or name not in OF_PROPOSALS},
             "other_load": timing.other_load,
             **{name: timing.network_cost.get(name) for name in NETWORK},
             **{name: timing.protocol.get(name) for name in PROTOCOL},
@@ -109,7 +124,9 @@ def labels(timings: Sequence[ModelTiming]) -> dict[str, str]:
 
 
 def time_table(size: int, timings: Sequence[ModelTiming], names: dict[str, str]) -> Table:
+    proposing = any("proposals_ms" in timing.batch_costs[size] for timing in timings)
     columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        **({"proposals": lambda batch: digits((batch.get("proposals_ms") or {}).get("median"))} if proposing else {}),
         "network": lambda batch: digits(batch["network_ms"]["median"]),
         "decoding, NMS": lambda batch: digits(batch["postprocessing_ms"]["median"]),
         "total": lambda batch: digits(batch["total_ms"]["median"]) + ("!" if batch["disturbed"] else ""),

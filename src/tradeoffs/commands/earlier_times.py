@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 import tradeoffs
 from tradeoffs.commands.model_timing import ModelTiming
-from tradeoffs.commands.progress_bar import models
 from tradeoffs.commands.timed_images import TimedImages
 from tradeoffs.measure.environment import FIXED, FIXED_OF_GPU
+from tradeoffs.progress_bar import models
 from tradeoffs.results.record import Record, record_or_none
 from tradeoffs.runs.weights import find_weights
 from tradeoffs.settings.saved_runs import find_run

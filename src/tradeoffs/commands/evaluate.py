@@ -17,7 +17,7 @@ from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.results.record import record_or_none
 from tradeoffs.runs.build import build_data, build_task
 from tradeoffs.runs.data_hashes import changes, saved_hashes
-from tradeoffs.runs.weights import Weights, put_weights, unfinished, weights_of
+from tradeoffs.runs.weights import Weights, compress, put_weights, unfinished, weights_of
 from tradeoffs.settings.published import is_published
 from tradeoffs.settings.saved_runs import find_run
 from tradeoffs.tasks.by_name import LabelsByName
@@ -46,6 +46,7 @@ def evaluate(config: DictConfig) -> float:
     task = build_task(config, len(weights.class_names))
     task.by_name = names
     put_weights(weights, task.model)
+    compress(task.model, config.model.get("svd"))
     point = operating_point_of(config.model)
     values = rising(config.get(point.name)) if point else []
     if values:

@@ -105,7 +105,7 @@ def reader_is_gone() -> bool:
 def prepare_sweep(config_name: str, arguments: Namespace, conf: Path, sweeps: bool) -> Plan:
     """Gives the sweep its folder. Composes and checks every job before the first one starts."""
     if not sweeps:
-        raise UserError(f"-m is for train.py; start {config_name}.py once for each")
+        raise UserError("-m is for train.py; start the command once for each")
     require_engine(arguments.overrides)
     warnings.filterwarnings("ignore", "\\s*'hydra/launcher/ray' is validated")  # its plugin has one of that name, too
     arguments.overrides = as_axes(config_name, in_own_folder(config_name, arguments.overrides, conf), conf)

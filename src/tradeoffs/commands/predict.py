@@ -76,8 +76,9 @@ def predict_photos(config: DictConfig, source: str, output: Path, earlier: list[
                 found.regions.save(place / LABEL_MAPS / values, predictor.category_ids)
             return found.light()
 
+        shown = progress(files, len(files), f"images{seen_by(predictor)}")
         with ThreadPoolExecutor(THREADS) as pool:
-            detected = predictor.find(files_of(progress(files, len(files))), faults=faults)
+            detected = predictor.find(files_of(shown), faults=faults)
             found = list(ahead(pool, draw, detected, config.batch_size))
         if not found:
             raise UserError(f"source={config.source} has no readable image:", tuple(faults))
@@ -101,7 +102,7 @@ def predict_video(config: DictConfig, video: Video, output: Path, earlier: list[
     with replacing(output, earlier) as place:
         try:
             with ThreadPoolExecutor(THREADS) as pool, VideoFile(place / PICTURES / picture, video.rate) as written:
-                items = progress(frames_of(video, faults), video.stated, "frames")
+                items = progress(frames_of(video, faults), video.stated, f"frames{seen_by(predictor)}")
                 drawn = ahead(pool, lambda each: (each, each.drawn()), predictor.find(items), config.batch_size)
                 for each, frame in drawn:
                     written.write(frame, each.seconds if video.is_camera else None)
@@ -132,6 +133,11 @@ def write_content(place: Path, found: list[Prediction], predictor: Predictor, pi
     skeleton = getattr(predictor, "skeleton", None)
     content = coco_content(found, predictor.class_names, predictor.category_ids, pictures, skeleton)
     (place / CONTENT).write_text(json.dumps(content))
+
+
+def seen_by(predictor: Predictor) -> str:
+    """What takes most of the time, where that is not the network."""
+    return f" (regions by {predictor.proposer.name})" if predictor.proposer else ""
 
 
 def progress(items: Iterable[Given], total: int | None, what: str = "images", seconds: float = 10.0) -> Iterator[Given]:

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import UInt8
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.utilities import rank_zero_only
 from rich import print as print_pretty
+from torch import Tensor
 
 from tradeoffs.files import write_whole
 from tradeoffs.measure.environment import describe_environment
 from tradeoffs.measure.load import doubt_about
 from tradeoffs.measure.memory import is_out_of_memory
-from tradeoffs.measure.protocol import measure_model
+from tradeoffs.measure.protocol import fill, measure_model
 from tradeoffs.metrics.evidence import Evidence, save_evidence
 from tradeoffs.model_facts import operating_point_of
 from tradeoffs.results.doubt import hardly_trained
@@ -28,6 +30,8 @@ from tradeoffs.results.record import Record, write_record
 from tradeoffs.results.statistics import over_images
 from tradeoffs.runs.folder import save_config
 from tradeoffs.runs.identity import identity
+from tradeoffs.runs.proposals import proposing_of
+from tradeoffs.structures import Batch
 from tradeoffs.training.operating_points import Scored
 from tradeoffs.training.partial_validation import validates_a_part
 from tradeoffs.training.tables import score_table
@@ -65,7 +69,7 @@ def report(
             who=identity(config, (where["git"] or {}).get("commit"), data.hashes),
             status="stopped" if stopped else "finished",
             error=stopped,
-            accuracy={**task.scores.to_dict(), "intervals": intervals(evidence)},
+            accuracy={**task.scores.to_dict(), "intervals": intervals(evidence), **about_regions(data)},
             training=training or {},
             config=OmegaConf.to_container(config, resolve=True),
             where=where,
@@ -76,7 +80,7 @@ def report(
         record.accuracy |= more
         write_record(folder / "result.json", record)
         if config.measure and not (stopped and training):
-            record.cost = measured_cost(task, data, device)
+            record.cost = measured_cost(config, task, data, device)
             write_record(folder / "result.json", record)
         run = shlex.quote(f"run={config.get('run') or Path(config.runs) / config.name}")
         own = operating_point_of(config.model)
@@ -116,15 +120,23 @@ def compare(places: Sequence[Path]) -> None:
     print_tables(read_table(places).table, "ms")
 
 
+def about_regions(data: LightningDataModule) -> Outcome:
+    """Who proposed the regions in which objects were found, where somebody else than the model did."""
+    source = getattr(data, "region_source", None)
+    return {"proposals": source.proposer.identity} if source else {}
+
+
 def intervals(evidence: Evidence) -> dict[str, list[float]]:
     """Bounds of what other images of the same kind might have given."""
     return {name: [bounds.low, bounds.high] for name, bounds in over_images(evidence).items()}
 
 
-def measured_cost(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+def measured_cost(
+    config: DictConfig, task: LightningModule, data: LightningDataModule, device: torch.device
+) -> Outcome:
     """An error alone if the larger batch does not fit into the memory, which training may not have needed."""
     try:
-        return measure_task(task, data, device)
+        return measure_task(config, task, data, device)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -133,26 +145,36 @@ def measured_cost(task: LightningModule, data: LightningDataModule, device: torc
         return {"error": message}
 
 
-def measure_task(task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
+def measure_task(config: DictConfig, task: LightningModule, data: LightningDataModule, device: torch.device) -> Outcome:
     """Times the task's model on images of the validation split."""
     print("measuring time and memory ...")
-    images = next(iter(data.val_dataloader())).images[:LARGE_BATCH].to(device)
+    batch = next(iter(data.val_dataloader()))[:LARGE_BATCH].to(device)
     model = task.model.to(device).eval()
     with torch.inference_mode():
-        model.predict(images)
+        model.predict(*batch.inputs)
         began = time.perf_counter()
-        model.predict(images)
+        model.predict(*batch.inputs)
+    proposing = proposing_of(config, device)
     repeats = int(MEASURING_SECONDS / 2 / (time.perf_counter() - began))
-    return measure_model(
+    cost = measure_model(
         model,
-        images,
+        batch.images,
         trained=True,
         device=device,
         precision=PRECISIONS.get(str(task.trainer.precision), "float32"),  # Lightning's own choice may differ
         batch_sizes=(1, LARGE_BATCH),
         repeats=min(max(repeats, 5), 50),
         warmup=3,
+        propose=proposing and (lambda size: proposing(photos_of(batch, data, size))),
     )
+    if proposing:
+        cost["protocol"]["proposals"] = proposing.describe()
+    return cost
+
+
+def photos_of(batch: Batch, data: LightningDataModule, size: int) -> list[UInt8[Tensor, "3 _h _w"]]:
+    """The photos of the first `size` images, some several times, as they are."""
+    return [data.val.read_image(index) for index in fill(batch.addresses[:, 2], size).tolist()]
 
 
 def show(record: Record, folder: Path, again: str | None = None) -> float:
@@ -209,6 +231,7 @@ def cost_summary(cost: Outcome) -> Outcome:
         "million weights": cost["parameters"] / 1e6,
         "G mult-adds": cost["multiply_adds"] / 1e9,
         "ms, batch 1": single["total_ms"]["median"],
+        **({"of proposals": single["proposals_ms"]["median"]} if "proposals_ms" in single else {}),
         "of network": single["network_ms"]["median"],
         "images/s, batch 8": cost["images_per_second"],
         "peak MB": large["peak_memory_bytes"] / 1e6 if large["peak_memory_bytes"] else "-",

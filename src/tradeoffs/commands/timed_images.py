@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from typing import NamedTuple
 
@@ -26,8 +26,13 @@ class TimedImages(NamedTuple):
     def batch(self, config: DictConfig, size: int) -> UInt8[Tensor, "B 3 H W"]:
         """The first `size` images, resized as the model's config says; from the beginning again if they are fewer."""
         resize = Resize(config.resize, config.image_size)
-        images = (read_image(file.path, upright=True) for file in islice(cycle(self.files), size))
-        return collate([unlabelled(image, resize) for image in images], resize.multiple, resize.padding).images
+        return collate(
+            [unlabelled(photo, resize) for photo in self.photos(size)], resize.multiple, resize.padding
+        ).images
+
+    def photos(self, size: int) -> Iterator[UInt8[Tensor, "3 _h _w"]]:
+        """The same as they are."""
+        return (read_image(file.path, upright=True) for file in islice(cycle(self.files), size))
 
 
 def images_of_folder(source: str, count: int) -> TimedImages:

@@ -14,7 +14,6 @@ from omegaconf import DictConfig
 from torch import nn
 
 from tradeoffs.commands.model_timing import BROKEN_OFF, ModelTiming
-from tradeoffs.commands.progress_bar import Steps, duration, models
 from tradeoffs.commands.timed_images import TimedImages
 from tradeoffs.errors import UserError
 from tradeoffs.measure.contender import Contender
@@ -23,6 +22,8 @@ from tradeoffs.measure.load import OtherLoad
 from tradeoffs.measure.memory import free_bytes
 from tradeoffs.measure.protocol import batch_cost, describe_protocol, network_cost, prepare
 from tradeoffs.measure.turns import FEWEST, Timed, plan_turns, time_until_steady
+from tradeoffs.progress_bar import Steps, duration, models
+from tradeoffs.runs.proposals import proposing_of
 from tradeoffs.training.stop_signals import StopSignals
 
 WARM_UP = 2  # calls of a short model before its turns, besides the two that find its memory
@@ -110,21 +111,29 @@ class TimingInTurns:
         model, timing.trained = self.build(timing.config)
         if self.settings.cuda_graphs and (waits := getattr(model, "waits_for_gpu", None)):
             raise UserError(f"cuda_graphs=true: {waits} waits for the GPU, which no graph can record")
+        proposing = proposing_of(timing.config, self.device)
+        if self.settings.cuda_graphs and proposing:
+            raise UserError(
+                "cuda_graphs=true: regions that come from outside differ in number, which no graph can have"
+            )
         image = self.photos.batch(timing.config, 1).to(self.device)
-        network = prepare(model, image, fuse=True, channels_last=True)
-        timing.network_cost = network_cost(model, network, image)
+        regions = (proposing([*self.photos.photos(1)])(),) if proposing else ()
+        network = prepare(model, image, *regions, fuse=True, channels_last=True)
+        timing.network_cost = network_cost(model, network, image, *regions)
         timing.protocol = {
             **describe_protocol(model, network, self.settings.precision, self.device, channels_last=True),
             "compile": self.settings.compile,
             "cuda_graphs": self.settings.cuda_graphs,
             "images": {"from": self.photos.origin, "names": [str(file.name) for file in self.photos.files]},
             "conditions": timing.protocol["conditions"],
+            **({"proposals": proposing.describe()} if proposing else {}),
         }
         del model
         for size in timing.missing:
             self.require_memory(size * timing.network_cost["activation_bytes"])
             images = self.photos.batch(timing.config, size).to(self.device)
-            contender = Contender(network, images, self.settings.compile, self.settings.cuda_graphs)
+            propose = proposing([*self.photos.photos(size)]) if proposing else None
+            contender = Contender(network, images, self.settings.compile, self.settings.cuda_graphs, propose)
             contender.warm_up(WARM_UP)
             timing.contenders[size] = contender
 

@@ -46,6 +46,7 @@ from tradeoffs.training.nonfinite import NonFiniteLoss
 from tradeoffs.training.operating_points import OperatingPoints, rising
 from tradeoffs.training.pictures import PredictionPictures
 from tradeoffs.training.progress import Progress
+from tradeoffs.training.stages import drop_stages, fit_stages
 from tradeoffs.training.stop_hopeless import StopHopeless
 from tradeoffs.training.throughput import Throughput
 
@@ -90,8 +91,11 @@ def train_in(folder: Path, config: DictConfig) -> float:
     with ending_together(trainer, loggers):
         if config.epochs:
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-        facts = training_facts(trainer, data)
-        score_best(trainer, task, data, folder)
+        facts, stopped = training_facts(trainer, data), stopped_because(trainer)
+        staged = task.stages() and not stopped
+        if staged:
+            facts |= stage_facts(trainer, task, data, folder, facts)
+        score_best(trainer, task, data, folder, unless_known=not staged)
         if not config.epochs:
             trainer.save_checkpoint(folder / "checkpoints" / BEST, weights_only=True)
         data.hashes, lines = unchanged(config, data.hashes)
@@ -99,7 +103,6 @@ def train_in(folder: Path, config: DictConfig) -> float:
         for line in lines:
             rank_zero_only(print)(line)
         log_table(loggers, "per_class", task.scores.per_class)
-        stopped = stopped_because(trainer)
         if (points := callback_of(trainer, OperatingPoints).scored) and not stopped:
             report_points(config, folder / "evaluations", task, data, points)
         score = report(config, folder, task, data, facts, stopped)
@@ -108,6 +111,7 @@ def train_in(folder: Path, config: DictConfig) -> float:
         log_record(loggers, folder)
         if not (stopped or config.keep_last):
             rank_zero_only(drop_training_state)(folder / "checkpoints")
+            rank_zero_only(drop_stages)(task, folder / "checkpoints")
         return score
 
 
@@ -155,9 +159,11 @@ def build_callbacks(config: DictConfig, folder: Path, hashes: Hashes) -> list[Ca
     ]
 
 
-def score_best(trainer: Trainer, task: LightningModule, data: LightningDataModule, folder: Path) -> None:
-    """Validates the weights that scored best, unless they are the last ones and training ended with that."""
-    if callback_of(trainer, Checkpoints).best_step == trainer.global_step:
+def score_best(
+    trainer: Trainer, task: LightningModule, data: LightningDataModule, folder: Path, unless_known: bool
+) -> None:
+    """Validates the best weights; `unless_known`, not if they are the last ones and training ended with that."""
+    if unless_known and callback_of(trainer, Checkpoints).best_step == trainer.global_step:
         keep_as_best(folder / "pictures")
         return
     choose_best(folder / "checkpoints")
@@ -217,6 +223,18 @@ def training_facts(trainer: Trainer, data: LightningDataModule) -> Outcome:
         "processes": trainer.world_size,
         "precision": str(trainer.precision),
     }
+
+
+def stage_facts(
+    trainer: Trainer, task: LightningModule, data: LightningDataModule, folder: Path, descent: Outcome
+) -> Outcome:
+    """Of a training whose stages have followed its descent, with the seconds of all together."""
+    choose_best(folder / "checkpoints")
+    trainer.strategy.barrier()
+    trainer.loggers = []  # curves end where the descent does
+    stages = fit_stages(trainer, task, data, folder / "checkpoints")
+    seconds = descent["seconds"] + sum(stage["seconds"] for stage in stages)
+    return {"stages": [{"name": "descent", "seconds": descent["seconds"]}, *stages], "seconds": seconds}
 
 
 def callback_of(trainer: Trainer, kind: type[Kind]) -> Kind:

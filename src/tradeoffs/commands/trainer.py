@@ -20,7 +20,13 @@ from tradeoffs.errors import UserError
 from tradeoffs.settings.hydra_errors import one_line
 from tradeoffs.training.checkpoint_files import SafeCheckpointIO
 
-TIPS = ("does not have many workers", "isinstance.treespec, LeafSpec", "logging interval", "`srun` command")
+TIPS = (
+    "does not have many workers",
+    "isinstance.treespec, LeafSpec",
+    "logging interval",
+    "`srun` command",
+    "in eval mode at the start of",
+)
 
 
 def build_trainer(config: DictConfig, folder: Path, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:

@@ -20,6 +20,7 @@ from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.loader import EpochBatches, make_loader
 from tradeoffs.data.people import People, PersonSamples, annotated_people, people_of
 from tradeoffs.data.person_views import PersonViews
+from tradeoffs.data.regions import DatasetRegions, RegionSource
 from tradeoffs.data.resize import Resize, ResizeMode, input_scales
 from tradeoffs.data.samples import SMALLEST_OBJECT, UNCHANGED, Samples
 from tradeoffs.data.segmentation import MOST_CLASSES
@@ -54,6 +55,7 @@ class CocoDataModule(LightningDataModule):
             joints are the classes.
         person_boxes: Which boxes people are found in for validation: `truth`, or the file of a detector's predictions.
         views: How people are augmented.
+        regions: Which regions models get with each image, if they need such.
 
     Raises UserError for unusable data or arguments.
     """
@@ -79,6 +81,7 @@ class CocoDataModule(LightningDataModule):
         changes: ImageChanges = UNCHANGED,
         person_boxes: str = TRUTH,
         views: PersonViews | None = None,
+        regions: RegionSource | None = None,
     ):
         super().__init__()
         _require("resize", resize, get_args(ResizeMode))
@@ -98,6 +101,8 @@ class CocoDataModule(LightningDataModule):
         self.smallest_crop, self.changes = smallest_crop, changes
         self.person_boxes, self.views = person_boxes, views or PersonViews(flip=augmentation == "flip")
         self.people: dict[SplitName, People] = {}
+        self.region_source = regions
+        self.regions: dict[SplitName, DatasetRegions] = {}
 
     def prepare_data(self) -> None:
         """Reads both splits, unless `setup` was called before: Lightning asks for it even where one is enough."""
@@ -115,6 +120,8 @@ class CocoDataModule(LightningDataModule):
                 self.people[name] = people_of(dataset, TRUTH if name == "train" else self.person_boxes)
             elif self.has_joints:
                 annotated_people(dataset)  # or says that there are none
+            if self.region_source:
+                self.regions[name] = self.region_source.of(dataset, training=name == "train")
         if hasattr(self, "train"):
             self._require_objects()
             require_agreement(self.train, self.val, joints=self.has_joints)
@@ -214,7 +221,12 @@ class CocoDataModule(LightningDataModule):
         return self._loader("train", self.augmentation, self.batch_size)
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader("val", "none", self.val_batch_size or self._given_or(LARGEST_BATCH))
+        return self._loader("val", "none", self._large_batch)
+
+    def plain_train_dataloader(self) -> DataLoader:
+        """The training split once, in its order, as it is: for what follows the descent, in one process."""
+        batches = EpochBatches(len(self.train), self._large_batch, shuffle=False)
+        return make_loader(self._samples("train", "none", UNCHANGED), batches, self._workers)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Without waiting: the loader has put the batch into pinned memory where the device is a GPU."""
@@ -232,16 +244,28 @@ class CocoDataModule(LightningDataModule):
         rank, world_size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if batch_size % world_size:
             raise UserError(f"batch_size={batch_size} cannot be shared by {world_size} processes; take a multiple")
-        dataset, shuffle = getattr(self, split), split == "train"
+        shuffle = split == "train"
+        samples = self._samples(split, augmentation, self.changes if shuffle else UNCHANGED)
+        batches = EpochBatches(len(samples), batch_size // world_size, shuffle, self.seed, rank, world_size)
+        return make_loader(samples, batches, self._workers)
+
+    def _samples(self, split: SplitName, augmentation: str, changes: ImageChanges) -> Samples | PersonSamples:
+        dataset = getattr(self, split)
         if self.has_people:
             views = self.views if augmentation != "none" else None
-            samples = PersonSamples(dataset, self.people[split], self.resize, views, self.seed)
-        else:
-            pixels = self.smallest_crop, self.changes if shuffle else UNCHANGED
-            samples = Samples(dataset, self.resize, augmentation, self.seed, self.annotations, *pixels)
-        batches = EpochBatches(len(samples), batch_size // world_size, shuffle, self.seed, rank, world_size)
-        workers = suggested_workers(trainer.num_devices if trainer else 1) if self.workers == "auto" else self.workers
-        return make_loader(samples, batches, workers)
+            return PersonSamples(dataset, self.people[split], self.resize, views, self.seed)
+        rest = self.smallest_crop, changes, self.regions.get(split)
+        return Samples(dataset, self.resize, augmentation, self.seed, self.annotations, *rest)
+
+    @property
+    def _workers(self) -> int:
+        if self.workers != "auto":
+            return self.workers
+        return suggested_workers(self.trainer.num_devices if self.trainer else 1)
+
+    @property
+    def _large_batch(self) -> int:
+        return self.val_batch_size or self._given_or(LARGEST_BATCH)
 
 
 def _require(option: str, value: str, choices: tuple[str, ...]) -> None:

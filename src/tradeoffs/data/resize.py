@@ -140,9 +140,12 @@ class Resize:
 
     def __call__(self, image: UInt8[Tensor, "3 height width"]) -> tuple[UInt8[Tensor, "3 H W"], Float[Tensor, "4"]]:
         """The whole image as an input, and its geometry."""
-        height, width = image.shape[1:]
-        placement = self.place(Window(0, 0, width, height), height, width)
+        placement = self.whole(*image.shape[1:])
         return placement.image(image), placement.geometry
+
+    def whole(self, height: int, width: int) -> Placement:
+        """Where a whole image of this size lands."""
+        return self.place(Window(0, 0, width, height), height, width)
 
     def place(self, window: Window, height: int, width: int) -> Placement:
         """Where the part of a `height` x `width` image that is seen through `window` lands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,15 +16,24 @@ from torch.utils.data import Dataset
 from tradeoffs.data.augment import SMALLEST_CROP, Augmentation, draw_window
 from tradeoffs.data.coco import CocoDataset, Objects
 from tradeoffs.data.image_changes import ImageChanges
+from tradeoffs.data.regions import DatasetRegions
 from tradeoffs.data.resize import BLACK, Placement, Resize, Window
 from tradeoffs.ops.masks import pack
-from tradeoffs.structures import IGNORED, Batch, Targets
+from tradeoffs.proposals.proposer import Proposed
+from tradeoffs.structures import IGNORED, Batch, Regions, Targets
 
 Address = tuple[int, int]  # epoch, index in the data set
 
 UNCHANGED = ImageChanges()
 SMALLEST_OBJECT = 1.0  # pixels of the network input; regression targets of thinner boxes grow without limit
 OBJECTS_MULTIPLE = 8  # the number of target rows is rounded up to it, so that few shapes occur
+
+
+class SeenRegions(NamedTuple):
+    """Regions of one image as the network takes it, best first."""
+
+    boxes: Float[Tensor, "R 4"]
+    scores: Float[Tensor, " R"]
 
 
 @dataclass
@@ -41,6 +51,7 @@ class Sample:
     keypoints: Float[Tensor, "N J 3"] | None = None
     label: Int64[Tensor, ""] | None = None
     label_map: UInt8[Tensor, "H W"] | None = None
+    regions: SeenRegions | None = None
 
 
 class Samples(Dataset[Sample]):
@@ -48,7 +59,8 @@ class Samples(Dataset[Sample]):
 
     It has what `annotations` name: `boxes` (with their labels), their `masks`; their `keypoints`, and then only objects
     of the class that has such, whose label is 0; `label`, the class of the main object, which is the largest one;
-    `main_box`, that object alone, of which there is one in every image; `label_map`, the class of every pixel.
+    `main_box`, that object alone, of which there is one in every image; `label_map`, the class of every pixel. And it
+    has those `regions` of the image, by its place in the data set, that are seen.
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class Samples(Dataset[Sample]):
         annotations: Collection[str] = ("boxes",),
         smallest_crop: float = SMALLEST_CROP,
         changes: ImageChanges = UNCHANGED,
+        regions: Sequence[Proposed] | DatasetRegions | None = None,
     ):
         self.dataset = dataset
         self.resize = resize
@@ -68,6 +81,7 @@ class Samples(Dataset[Sample]):
         self.annotations = frozenset(annotations)
         self.smallest_crop = smallest_crop
         self.changes = changes
+        self.regions = regions
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -90,6 +104,7 @@ class Samples(Dataset[Sample]):
             image_id=torch.tensor(self.dataset.image_ids[index]),
             address=torch.tensor([self.seed, epoch, index]),
             label_map=label_map,
+            regions=None if self.regions is None else seen_regions(self.regions[index], placement),
             **(self._objects(index, objects, wanted, window, placement) if "boxes" in self.annotations else {}),
             **(self._main_object(objects, placement) if "label" in self.annotations else {}),
         )
@@ -132,15 +147,23 @@ def main_object(objects: Objects) -> int:
     return int(torch.where(objects.crowd, -1.0, objects.areas).argmax())
 
 
-def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize) -> Sample:
-    """A whole image as the network takes it, of which nobody says what is in it."""
-    resized, geometry = resize(image)
+def seen_regions(proposed: Proposed, placement: Placement) -> SeenRegions:
+    """Moved along with the image, cut at the borders of what is seen; without those of which hardly a pixel is left."""
+    boxes = placement.boxes(torch.from_numpy(proposed.boxes))
+    seen = (boxes[:, 2:] - boxes[:, :2] >= SMALLEST_OBJECT).all(dim=1)
+    return SeenRegions(boxes[seen], torch.from_numpy(proposed.scores)[seen])
+
+
+def unlabelled(image: UInt8[Tensor, "3 height width"], resize: Resize, proposed: Proposed | None = None) -> Sample:
+    """A whole image as the network takes it, perhaps with regions, of which nobody says what is in it."""
+    placement = resize.whole(*image.shape[1:])
     return Sample(
-        image=resized,
-        geometry=geometry,
+        image=placement.image(image),
+        geometry=placement.geometry,
         original_size=torch.tensor(image.shape[1:]),
         image_id=torch.tensor(0),
         address=torch.zeros(3, dtype=torch.int64),
+        regions=seen_regions(proposed, placement) if proposed else None,
     )
 
 
@@ -153,6 +176,18 @@ def collate(samples: Sequence[Sample], multiple: int = 1, padding: tuple[int, ..
         original_sizes=torch.stack([sample.original_size for sample in samples]),
         image_ids=torch.stack([sample.image_id for sample in samples]),
         addresses=torch.stack([sample.address for sample in samples]),
+        regions=stack_regions([sample.regions for sample in samples]) if samples[0].regions else None,
+    )
+
+
+def stack_regions(seen: Sequence[SeenRegions]) -> Regions:
+    """Those of several images, padded to one number of rows."""
+    counts = torch.tensor([len(each.boxes) for each in seen])
+    rows = _round_up(max(1, int(counts.max())), OBJECTS_MULTIPLE)
+    return Regions(
+        boxes=torch.stack([_pad_rows(each.boxes, rows) for each in seen]),
+        scores=torch.stack([_pad_rows(each.scores, rows) for each in seen]),
+        valid=torch.arange(rows) < counts[:, None],
     )
 
 

@@ -26,6 +26,7 @@ from tradeoffs.metrics.curves import USUAL_SCORE
 from tradeoffs.models.detection.published import NO_CLASS
 from tradeoffs.ops.run_lengths import segments
 from tradeoffs.pictures.skeletons import LEAST_PROBABILITY
+from tradeoffs.proposals.proposer import Proposer
 from tradeoffs.structures import DetectedPoses, Instances, LabelMaps, Skeleton
 
 BELOW = 1 - 1e-6  # networks leave out what scores exactly as much as their threshold
@@ -50,6 +51,7 @@ class Predictor:
         min_score: What scores less is left out, unless a call says otherwise.
         batch_size: Images that go through the network together.
         skeleton: Of the people that it finds, if it finds such.
+        proposer: Of the regions that the network needs, if it needs such.
     """
 
     def __init__(
@@ -61,13 +63,14 @@ class Predictor:
         min_score: float = USUAL_SCORE,
         batch_size: int = 8,
         skeleton: Skeleton | None = None,
+        proposer: Proposer | None = None,
     ):
         self.network = network
         self.resize = resize
         self.class_names = class_names
         self.category_ids = category_ids
         self.min_score = min_score
-        self.batch_size, self.skeleton = batch_size, skeleton
+        self.batch_size, self.skeleton, self.proposer = batch_size, skeleton, proposer
         self._is_class = torch.tensor([name != NO_CLASS for name in class_names])
         self._least_score = getattr(network, "score_threshold", 0.0)  # which the network itself keeps
 
@@ -125,7 +128,7 @@ class Predictor:
             pixels = pixels_of(item.image)
         except UserError as fault:
             return fault
-        return Picture(item, pixels, unlabelled(pixels, self.resize))
+        return Picture(item, pixels, unlabelled(pixels, self.resize, self.proposer and self.proposer(pixels)))
 
     def _detect(self, pictures: list[Picture], min_score: float) -> Iterator[Prediction]:
         """Inputs of different size are padded to a common multiple, as in training."""
@@ -134,7 +137,7 @@ class Predictor:
         if hasattr(self.network, "score_threshold"):  # weaker boxes suppress none that are kept, and cost time
             self.network.score_threshold = max(self._least_score, min_score * BELOW)
         with torch.inference_mode():
-            predictions = self.network.predict(batch.images)
+            predictions = self.network.predict(*batch.inputs)
             detections = predictions.objects_in(batch).to("cpu")
             maps = predictions.originals(batch) if isinstance(predictions, LabelMaps) else None
         sure = detections.valid & (detections.scores >= min_score) & self._is_class[detections.labels]

@@ -15,7 +15,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from tradeoffs.measure.cost import evaluating
 
 
-def activation_bytes(model: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> int:
+def activation_bytes(model: nn.Module, images: UInt8[Tensor, "B 3 H W"], *rest: object) -> int:
     """The most bytes that the results of a forward pass occupy at one moment, in evaluation mode without gradients.
 
     Every tensor that an operation makes counts from then on until nothing refers to it: feature maps, what is
@@ -24,7 +24,7 @@ def activation_bytes(model: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> int:
     """
     held = [*model.parameters(), *model.buffers(), images]
     with evaluating(model), torch.no_grad(), StorageWatch(held) as watch:
-        model(images)
+        model(images, *rest)
     return watch.peak
 
 

@@ -10,7 +10,8 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from tradeoffs.measure.cost import peak_memory
-from tradeoffs.measure.timer import split_milliseconds
+from tradeoffs.measure.timer import split_milliseconds, synchronize
+from tradeoffs.structures import Regions
 
 SHORT = 0.5  # seconds; a shorter call notices whether caches still hold what it needs
 LONG = 5.0  # seconds; what the first call of a process does besides is nothing against that
@@ -20,21 +21,27 @@ class Contender:
     """What takes turns with others.
 
     `network` is as it comes from `protocol.prepare`. With `compile` its forward pass is compiled by torch, with
-    `cuda_graphs` it is recorded once and replayed; either way decoding and suppression run as they are. Call
-    `warm_up` first.
+    `cuda_graphs` it is recorded once and replayed; either way decoding and suppression run as they are. Where the
+    network needs regions, `propose` computes those of the images, and does so anew in each turn. Call `warm_up` first.
     """
 
     def __init__(
-        self, network: nn.Module, images: UInt8[Tensor, "B 3 H W"], compile: bool = False, cuda_graphs: bool = False
+        self,
+        network: nn.Module,
+        images: UInt8[Tensor, "B 3 H W"],
+        compile: bool = False,
+        cuda_graphs: bool = False,
+        propose: Callable[[], Regions] | None = None,
     ):
-        self.network, self.images = network, images
+        self.network, self.images, self.propose = network, images, propose
         self.image_size = (images.shape[-2], images.shape[-1])
-        self.forward: Callable[[Tensor], object] = compiled(network, images) if compile else network
+        self.forward: Callable[..., object] = compiled(network, *self.inputs()) if compile else network
         # In inference mode the compiler freezes nothing.
         self.without_gradients = torch.no_grad if compile else torch.inference_mode
         self.cuda_graphs = cuda_graphs
         self.peak_bytes: int | None = None
         self.candidates: float | None = None
+        self.regions: float | None = None  # of an image, on average
         self.seconds = 0.0  # of the last call
 
     @property
@@ -68,22 +75,37 @@ class Contender:
 
     def predict(self, look_at: Callable[[object], None] = lambda raw: None) -> object:
         began = time.perf_counter()
+        inputs = self.inputs()
         with self.without_gradients():
-            raw = self.forward(self.images)
+            raw = self.forward(*inputs)
             look_at(raw)
             detections = self.network.postprocess(raw, self.image_size)
         self.seconds = time.perf_counter() - began
         return detections
 
     def turn(self) -> dict[str, float]:
-        """Milliseconds of the record's three clocks, all of one call."""
+        """Milliseconds of the record's clocks, all of one call."""
+        began = time.perf_counter()
+        inputs = self.inputs()
+        synchronize(self.images.device)
+        proposals = {"proposals_ms": 1000 * (time.perf_counter() - began)} if self.propose else {}
         with self.without_gradients():
             network, postprocessing = split_milliseconds(
-                lambda: self.forward(self.images),
+                lambda: self.forward(*inputs),
                 lambda raw: self.network.postprocess(raw, self.image_size),
                 self.images.device,
             )
-        return {"network_ms": network, "postprocessing_ms": postprocessing, "total_ms": network + postprocessing}
+        clocks = {**proposals, "network_ms": network, "postprocessing_ms": postprocessing}
+        return {**clocks, "total_ms": sum(clocks.values())}
+
+    def inputs(self) -> tuple[Tensor] | tuple[Tensor, Regions]:
+        """What the network is called with."""
+        if self.propose is None:
+            return (self.images,)
+        regions = self.propose()
+        if self.regions is None:
+            self.regions = float(regions.valid.sum(dim=1).double().mean())
+        return self.images, regions
 
     def turn_among_others(self) -> dict[str, float]:
         """`turn`, after a call that does not count: others have filled the caches with their own weights."""
@@ -92,8 +114,8 @@ class Contender:
         return self.turn()
 
 
-def compiled(network: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> Callable[[Tensor], object]:
-    """The forward pass for images of this shape, compiled at once."""
+def compiled(network: nn.Module, images: UInt8[Tensor, "B 3 H W"], *rest: Regions) -> Callable[..., object]:
+    """The forward pass for images (and regions) of this shape, compiled at once."""
     from torch._inductor import config as inductor  # takes a second
 
     # Models of one class share their code, and torch keeps few compiled versions of one piece of code unless told so.
@@ -101,7 +123,7 @@ def compiled(network: nn.Module, images: UInt8[Tensor, "B 3 H W"]) -> Callable[[
     # Frozen weights are laid out once as the CPU's convolutions want them. The tracer reads this setting, too, so
     # giving it to `torch.compile` as an option has no effect.
     with torch.no_grad(), inductor.patch(freezing=images.device.type == "cpu"):
-        forward(images)
+        forward(images, *rest)
     return forward
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -32,14 +31,14 @@ def count_parameters(model: nn.Module) -> Parameters:
     )
 
 
-def multiply_adds(model: nn.Module, images: Shaped[Tensor, "B 3 H W"]) -> int:
-    """Multiplications with an addition in one forward pass of the whole batch, in evaluation mode.
+def multiply_adds(model: nn.Module, *inputs: object) -> int:
+    """Multiplications with an addition in one forward pass of a batch of images (and regions), in evaluation mode.
 
     torch counts convolutions, matrix products and attention, with two operations per multiply-add; half of that is
     what papers call multiply-adds (and often FLOPs). Element-wise work, normalization and pooling do not count.
     """
     with evaluating(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(images)
+        model(*inputs)
     return counter.get_total_flops() // 2
 
 

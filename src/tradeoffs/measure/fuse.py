@@ -13,7 +13,6 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
-from jaxtyping import UInt8
 from timm.layers import FrozenBatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -28,24 +27,24 @@ log = logging.getLogger(__name__)
 TOLERANCE = 5e-3  # relative; float32 rounding gives 1e-6, up to 1e-3 in ill-conditioned networks, a wrong fold 0.1
 
 
-def fuse_for_inference(model: nn.Module, images: UInt8[Tensor, "B 3 H W"], channels_last: bool = False) -> nn.Module:
+def fuse_for_inference(model: nn.Module, *inputs: object, channels_last: bool = False) -> nn.Module:
     """A copy of the model in evaluation mode whose batch norms are folded, with equal outputs.
 
-    A batch norm stays where its input is not the output of one convolution that nothing else reads. `images` lead the
-    one forward pass that is watched; the model may return any nesting of tensors. `channels_last` also changes the
-    memory format of the weights.
+    A batch norm stays where its input is not the output of one convolution that nothing else reads. `inputs`,
+    images and what else the model is called with, lead the one forward pass that is watched; the model may return any
+    nesting of tensors. `channels_last` also changes the memory format of the weights.
 
     If the outputs differ afterwards, nothing is folded, and a warning says so.
     """
     fused = copy.deepcopy(model).eval()
-    with torch.no_grad(), exact_convolutions(images.device):
-        before, pairs = foldable_pairs(fused, images)
+    with torch.no_grad(), exact_convolutions(inputs[0].device):
+        before, pairs = foldable_pairs(fused, *inputs)
         for convolution, norm in pairs:
             fold(convolution, norm)
             replace_module(fused, norm, rest_of(norm))
         if channels_last:
             fused = fused.to(memory_format=torch.channels_last)
-        error = relative_difference(before, fused(images))
+        error = relative_difference(before, fused(*inputs))
     if not error <= TOLERANCE:  # also when it is not a number
         log.warning("folding batch norm would change the outputs by %.1e, so it is left out", error)
         plain = copy.deepcopy(model).eval()
@@ -81,11 +80,9 @@ class ConvolutionTrace(TorchDispatchMode):
         self.reads.update(id(value) for value in tree_leaves(values) if isinstance(value, Tensor))
 
 
-def foldable_pairs(
-    model: nn.Module, images: UInt8[Tensor, "B 3 H W"]
-) -> tuple[object, list[tuple[_ConvNd, nn.Module]]]:
+def foldable_pairs(model: nn.Module, *inputs: object) -> tuple[object, list[tuple[_ConvNd, nn.Module]]]:
     """The model's output; the convolutions and the batch norms that alone read what they put out, each running once."""
-    output, trace, ran = watch(model, images)
+    output, trace, ran = watch(model, *inputs)
     owners = {id(module.weight): module for module in model.modules() if isinstance(module, _ConvNd)}
     runs = Counter(norm for norm, _ in ran)
     pairs = []
@@ -99,7 +96,7 @@ def foldable_pairs(
 
 
 def watch(
-    model: nn.Module, images: UInt8[Tensor, "B 3 H W"]
+    model: nn.Module, *inputs: object
 ) -> tuple[object, ConvolutionTrace, list[tuple[nn.Module, Convolved | None]]]:
     """One forward pass: its output, the trace, each run of a batch norm with the convolution whose output it got."""
     trace, ran = ConvolutionTrace(), []
@@ -112,7 +109,7 @@ def watch(
         for norm in filter(is_batch_norm, model.modules()):
             stack.callback(norm.register_forward_pre_hook(remember).remove)
         stack.enter_context(trace)
-        output = model(images)
+        output = model(*inputs)
         trace.read(output)  # a map that is returned is read, too
     return output, trace, ran
 

@@ -178,7 +178,7 @@ def disturbed(record: Record) -> bool | None:
     return was_busy(record.cost) or inside(*ONE, "disturbed")(record)
 
 
-TIMES = ("ms", "ms_p10", "ms_p90", "network_ms", "postprocessing_ms")
+TIMES = ("ms", "ms_p10", "ms_p90", "proposals_ms", "network_ms", "postprocessing_ms")
 CLOCKED = (*TIMES, "images_per_second")  # what other work on the machine changes
 COUNTED = ("multiply_adds", "parameters", "activations")  # the same every time
 TOGETHER = ("task", "data", "given_boxes", "device")  # what runs must have in common for their numbers to compare
@@ -215,6 +215,7 @@ COLUMNS = {
     "ms": Column("time, batch 1", "ms", "low", inside(*ONE, "total_ms", "median")),
     "ms_p10": Column("time, batch 1, 10th percentile", "ms", "low", inside(*ONE, "total_ms", "p10")),
     "ms_p90": Column("time, batch 1, 90th percentile", "ms", "low", inside(*ONE, "total_ms", "p90")),
+    "proposals_ms": Column("proposals, batch 1", "ms", "low", inside(*ONE, "proposals_ms", "median")),
     "network_ms": Column("network, batch 1", "ms", "low", inside(*ONE, "network_ms", "median")),
     "postprocessing_ms": Column("postprocessing, batch 1", "ms", "low", inside(*ONE, "postprocessing_ms", "median")),
     "candidates": Column("candidates for suppression", "", None, inside(*ONE, "candidates_per_image")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any, NamedTuple
@@ -90,9 +90,8 @@ def find_records(places: Iterable[Path]) -> Iterator[Path]:
                 yield file
 
 
-def records_below(folder: Path) -> Iterator[Path]:
-    """Without following links."""
+def records_below(folder: Path, names: Collection[str] = (RECORD,)) -> Iterator[Path]:
+    """Without following links; other files, too, if `names` says so."""
     for place, inner, files in os.walk(folder):
         inner[:] = sorted(set(inner) - WITHOUT_RECORDS)
-        if RECORD in files:
-            yield Path(place) / RECORD
+        yield from (Path(place) / name for name in names if name in files)

@@ -1,4 +1,4 @@
-"""Objects from a config: its `_target_` says which class, the rest are that class's arguments."""
+"""Data set, model and task from a config."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import LightningDataModule, LightningModule
@@ -17,6 +16,8 @@ from tradeoffs.data.image_changes import ImageChanges
 from tradeoffs.data.person_views import PersonViews
 from tradeoffs.errors import UserError
 from tradeoffs.runs.data_hashes import data_now
+from tradeoffs.runs.instantiate import OF_ANCHORS, build
+from tradeoffs.runs.proposals import region_source
 from tradeoffs.runs.weights import put_backbone
 from tradeoffs.settings.saved_runs import find_run, run_or_none
 from tradeoffs.task_facts import annotations_in, annotations_of, facts_of
@@ -24,17 +25,7 @@ from tradeoffs.task_facts import annotations_in, annotations_of, facts_of
 KEYWORDS = ("None", "none", "pretrained")  # of backbone.weights, which name no run
 SYMMETRIC = ""  # padding of MobileNet V1's pretrained weights
 
-# Settings of published networks: the pixels of which anchors are parts, and whether their steps are whole pixels.
-OF_ANCHORS = ("anchor_side", "whole_steps")
-
 OF_DATA = ("person_boxes",)  # settings of a task that concern its data
-
-# Keys of a choice that say something about it and are no argument of its class.
-ABOUT = {
-    "task": ("name", "coco_kind"),
-    "model": ("task", "backbone", "annotations", "resizes", "whole", "head_lr", *OF_ANCHORS),
-    "data": ("root",),
-}
 
 
 def build_data(config: DictConfig, stage: str | None = None) -> LightningDataModule:
@@ -54,6 +45,7 @@ def build_data(config: DictConfig, stage: str | None = None) -> LightningDataMod
         seed=config.seed,
         annotations=annotations_in(config) or facts_of(config.task.name).annotations,
         **of_pixels(config.augmentation),
+        **({"regions": region_source(config)} if config.get("proposals") else {}),
         **{key: config.task[key] for key in OF_DATA if key in config.task},
     )
     data.setup(stage)
@@ -147,16 +139,3 @@ def require_same_backbone(backbone: DictConfig, saved: DictConfig, run: Path) ->
                 f"backbone.weights={run} is of another backbone: its {key.strip('_')} is {saved.get(key)} and not "
                 f"{backbone.get(key)}; choose the backbone of that run"
             )
-
-
-def build(config: DictConfig, choice: str, **parts: object) -> object:
-    """The object that the group `choice` describes; `parts` are arguments that are built already."""
-    settings = OmegaConf.to_container(config[choice], resolve=True)
-    for key in ABOUT.get(choice, ()):
-        settings.pop(key, None)
-    try:
-        return instantiate(settings, _convert_="all", **parts)
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):  # Hydra wraps whatever a constructor raises
-            raise error.__cause__ from None
-        raise

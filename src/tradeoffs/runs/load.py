@@ -13,13 +13,15 @@ from tradeoffs.inference.poses import PosePredictor, boxes_by_name
 from tradeoffs.inference.predictor import Predictor
 from tradeoffs.measure.fuse import fuse_for_inference
 from tradeoffs.runs.build import build_model, padding_of
+from tradeoffs.runs.proposals import proposer_of
 from tradeoffs.runs.score_threshold import threshold_of
-from tradeoffs.runs.weights import Weights, put_weights, weights_of
+from tradeoffs.runs.weights import Weights, compress, put_weights, weights_of
 from tradeoffs.settings.compose import CONF
 from tradeoffs.settings.rules import check
 from tradeoffs.settings.run_name import register_resolvers
 from tradeoffs.settings.saved_runs import find_run, load_run_config
 from tradeoffs.settings.saved_settings import require_known_targets
+from tradeoffs.structures import Regions
 from tradeoffs.task_facts import annotations_in
 
 
@@ -70,9 +72,12 @@ def predictor_of(config: DictConfig, weights: Weights, device: str | torch.devic
     place = device_of(device)
     model = build_model(config, len(weights.class_names))
     put_weights(weights, model)
+    compress(model, config.model.get("svd"))
     shape, generator = (1, 3, config.image_size, config.image_size), torch.Generator().manual_seed(0)
     anything = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
-    network = fuse_for_inference(model.to(place), anything.to(place), channels_last=True)
+    proposer = proposer_of(config)
+    regions = (whole_image(config.image_size).to(place),) if proposer else ()
+    network = fuse_for_inference(model.to(place), anything.to(place), *regions, channels_last=True)
     resize, boxes = Resize(config.resize, config.image_size), config.get("boxes")
     if weights.skeleton is not None and "keypoints" in annotations_in(config):  # it looks for people itself
         if boxes:
@@ -84,7 +89,14 @@ def predictor_of(config: DictConfig, weights: Weights, device: str | torch.devic
         return PosePredictor(network, resize, weights.skeleton, min_score, config.batch_size, given)
     if boxes:
         raise MismatchError("boxes= are for networks that find the joints of people; leave it out")
-    return Predictor(network, resize, weights.class_names, weights.category_ids, min_score, config.batch_size)
+    of_data = weights.class_names, weights.category_ids
+    return Predictor(network, resize, *of_data, min_score, config.batch_size, proposer=proposer)
+
+
+def whole_image(side: int) -> Regions:
+    """The one region of a square image."""
+    box = torch.tensor([[[0.0, 0.0, side, side]]])
+    return Regions(box, torch.ones(1, 1), torch.ones(1, 1, dtype=torch.bool))
 
 
 def device_of(device: str | torch.device) -> torch.device:

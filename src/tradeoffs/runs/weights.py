@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -143,6 +144,12 @@ def put_weights(weights: Weights, model: nn.Module) -> None:
     """Raises UserError where the model is not the one that was trained."""
     require_same_tensors(weights, model, keep="the settings of model and backbone")
     model.load_state_dict(weights.model)
+
+
+def compress(model: nn.Module, ranks: Sequence[int] | None) -> None:
+    """Cuts a trained network's fully connected layers down, where `model.svd` asks for that."""
+    if ranks:
+        model.compress(ranks)
 
 
 def require_fitting(checkpoint: Path, model: nn.Module) -> None:

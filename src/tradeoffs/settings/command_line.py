@@ -17,7 +17,7 @@ from tradeoffs.versions import versions
 # Settings whose values need no quotes, though paths may hold what Hydra's grammar reserves.
 PATHS = (
     *("run", "checkpoint", "source", "output", "runs", "name", "export", "figures", "resume", "data_dir", "data.root"),
-    *("backbone.weights", "weights.file", "task.person_boxes", "boxes"),
+    *("backbone.weights", "weights.file", "task.person_boxes", "boxes", "proposals.model"),
 )
 OF_RUNS = ("predict", "evaluate", "benchmark")  # commands for which published weights are a run
 

@@ -18,6 +18,7 @@ NO_PATHS = {
     "resume": ("auto", "never"),
     "checkpoint": ("best", "last"),
     "boxes": (),
+    "proposals.model": (),
 }
 
 

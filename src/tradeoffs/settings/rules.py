@@ -21,9 +21,17 @@ from tradeoffs.task_facts import TRUTH, annotations_in, scores_of
 SMALLEST_IMAGES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75, "convnet": 46}
 
 PARTS = ("task", "model", "backbone", "data")
+OF_PROPOSALS = ("data", "proposals")  # and nothing else, where regions are proposed without a model
 
 # What to write where a value has to be given.
-EXAMPLES = {"data.root": "FOLDER", "run": "FOLDER", "source": "FILE, FOLDER or 'GLOB'", "backbone.name": "NAME"}
+EXAMPLES = {
+    "data.root": "FOLDER",
+    "run": "FOLDER",
+    "source": "FILE, FOLDER or 'GLOB'",
+    "backbone.name": "NAME",
+    "proposals.run": "FOLDER",
+    "proposals.model": "FILE, the edge detector: model.yml.gz of github.com/opencv/opencv_extra",
+}
 
 
 def check(config: DictConfig, conf: Path = CONF) -> None:
@@ -41,6 +49,7 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
     check_person_boxes(config)
     check_neck(config, conf)
     check_upsampling(config, conf)
+    check_proposals(config, conf)
     check_weights(config)
     check_epochs(config)
     check_operating_points(config, conf)
@@ -50,8 +59,9 @@ def check(config: DictConfig, conf: Path = CONF) -> None:
 
 def check_parts(config: DictConfig, conf: Path) -> None:
     """No part was taken away (`model=null`) from a config that has parts at all."""
-    for part in PARTS:
-        if config.get(part) is None and any(other in config for other in PARTS):
+    parts = OF_PROPOSALS if "split" in config else PARTS if any(part in config for part in PARTS) else ()
+    for part in parts:
+        if config.get(part) is None:
             choices = ", ".join(sorted(file.stem for file in (conf / part).glob("*.yaml")))
             raise UserError(f"{part} is missing; choose one: {choices}")
 
@@ -196,6 +206,24 @@ def check_upsampling(config: DictConfig, conf: Path) -> None:
         fitting = {name: model._target_ for name, model in all_models(conf).items() if "upsampling" in model}
         if config.model.get("_target_") not in fitting.values():
             raise MismatchError(f"upsampling= is for models that upsample: {', '.join(fitting)}; leave it out here")
+
+
+def check_proposals(config: DictConfig, conf: Path) -> None:
+    """They are chosen for a model that needs regions, and only for such."""
+    if (model := config.get("model")) is None:
+        return
+    needed = model.get("needs") == "regions"
+    if model.get("svd") and "epochs" in config and "run" not in config:
+        raise UserError("model.svd is for trained networks: evaluate.py, predict.py, benchmark.py; leave it out here")
+    if needed == bool(config.get("proposals")):
+        return
+    models = all_models(conf)
+    if needed:
+        choices = ", ".join(sorted(file.stem for file in (conf / "proposals").glob("*.yaml")))
+        name = next(name for name, other in models.items() if other.get("_target_") == model.get("_target_"))
+        raise MismatchError(f"model={name} needs regions from outside; add proposals=, one of {choices}")
+    fitting = ", ".join(name for name, other in models.items() if other.get("needs") == "regions")
+    raise MismatchError(f"proposals= is for models that need regions: {fitting}; leave it out here")
 
 
 def check_epochs(config: DictConfig) -> None:

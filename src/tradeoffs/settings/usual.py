@@ -11,9 +11,10 @@ OTHERS_CHOOSE = ("experiment", "weights")  # and what they choose is not to be r
 
 
 def with_usual(overrides: Sequence[str]) -> list[str]:
-    """The overrides, and what is usual for the task that they name, as far as they do not say something else."""
+    """The overrides, and what is usual for the task and model that they name, unless they say something else."""
     given = {text.partition("=")[0].lstrip("+~"): text.partition("=")[2] for text in overrides}
-    if any(key in given for key in OTHERS_CHOOSE) or given.get("task") not in all_tasks():
+    if any(key in given for key in OTHERS_CHOOSE):
         return list(overrides)
-    usual = all_tasks()[given["task"]].usual | usual_of(given.get("model"))
+    of_task = all_tasks()[given["task"]].usual if given.get("task") in all_tasks() else {}
+    usual = of_task | usual_of(given.get("model"))
     return [*overrides, *(f"{key}={value}" for key, value in usual.items() if key not in given)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from tradeoffs.metrics.evidence import Evidence
 from tradeoffs.structures import Batch, Targets
 from tradeoffs.training.partial_validation import validates_a_part
 from tradeoffs.training.schedule import parameter_groups
+from tradeoffs.training.stages import Stage
 
 
 @runtime_checkable
@@ -92,6 +93,14 @@ class Task(LightningModule):
         self.metric: Metric | None = None
         self.scores: Scores | None = None  # of the last validation
 
+    def stages(self) -> Mapping[str, Stage]:
+        """What follows the descent, by name, in this order. By default that of the model, if it has such `stages`.
+
+        A stage gets the training split as it is (each iteration goes through it once, on the model's device), and
+        writes what it learns into the model. It runs without gradients, in evaluation mode.
+        """
+        return self.model.stages() if hasattr(self.model, "stages") else {}
+
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.make_optimizer.keywords
         rates = settings["lr"], settings.get("weight_decay", 0.0), self.head_lr, self.layer_decay
@@ -107,7 +116,7 @@ class Task(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         try:
-            losses = self.model.losses(batch.images, batch.targets)
+            losses = self.model.losses(*batch.inputs, batch.targets)
         except ValueError as error:
             if "more than 1 value per channel" in str(error):
                 raise too_few_values(batch) from error
@@ -144,7 +153,7 @@ class Task(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The network runs once for both: the loss on unseen images, and what is to be scored."""
-        output = self.model(batch.images)
+        output = self.model(*batch.inputs)
         losses = self.model.criterion(output, self.targets_of(batch))
         self.log("val/loss", torch.stack(list(losses.values())).sum(), batch_size=len(batch), sync_dist=True)
         predictions = self.postprocess(output, (batch.images.shape[-2], batch.images.shape[-1]))

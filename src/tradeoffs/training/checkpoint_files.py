@@ -99,8 +99,14 @@ def drop_training_state(folder: Path) -> None:
         return
     files.save_checkpoint(without_training_state(content), last)
     (folder / PREVIOUS).unlink()
-    if best.exists() and files.load_checkpoint(best)["global_step"] == content["global_step"]:
+    if best.exists() and _same_weights(files.load_checkpoint(best), content):
         _link(last, best)
+
+
+def _same_weights(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Of equal steps they differ where something was learnt after the descent."""
+    pairs = ((tensor, other["state_dict"][name]) for name, tensor in one["state_dict"].items())
+    return one["global_step"] == other["global_step"] and all(torch.equal(*pair) for pair in pairs)
 
 
 def _link(path: Path, to: Path) -> None:
