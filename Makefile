@@ -12,7 +12,7 @@ help: ## Show this list
 	@echo "make TARGET, on a machine with Python 3.11 or newer, git and make:"
 	@awk -F ':.*## ' '/^[a-z]*:.*## / {printf "  %-10s%s\n", $$1, $$2}' Makefile
 
-demo: $(READY) ## Train SSD-MobileNet on drawn shapes (4 to 8 minutes on two cores), print scores and speed; or TASK=classification, semantic_segmentation, instance_segmentation, pose
+demo: $(READY) ## Train SSD-MobileNet on drawn shapes (4 to 8 minutes on two cores), print scores and speed; or TASK=classification, localization, semantic_segmentation, instance_segmentation, pose
 	@$(BIN)/python train.py experiment=demo$(if $(TASK),_$(TASK))
 
 test: $(READY) ## Run all tests
