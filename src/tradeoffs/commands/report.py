@@ -150,11 +150,12 @@ def measure_task(config: DictConfig, task: LightningModule, data: LightningDataM
     print("measuring time and memory ...")
     batch = next(iter(data.val_dataloader()))[:LARGE_BATCH].to(device)
     model = task.model.to(device).eval()
+    proposing = proposing_of(config, device)
+    propose = proposing and (lambda size: proposing(photos_of(batch, data, size)))
     with torch.inference_mode():
         model.predict(*batch.inputs)
         began = time.perf_counter()
-        model.predict(*batch.inputs)
-    proposing = proposing_of(config, device)
+        model.predict(*((batch.images, propose(len(batch))()) if propose else batch.inputs))
     repeats = int(MEASURING_SECONDS / 2 / (time.perf_counter() - began))
     cost = measure_model(
         model,
@@ -165,7 +166,7 @@ def measure_task(config: DictConfig, task: LightningModule, data: LightningDataM
         batch_sizes=(1, LARGE_BATCH),
         repeats=min(max(repeats, 5), 50),
         warmup=3,
-        propose=proposing and (lambda size: proposing(photos_of(batch, data, size))),
+        propose=propose,
     )
     if proposing:
         cost["protocol"]["proposals"] = proposing.describe()

@@ -7,7 +7,6 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
@@ -16,7 +15,7 @@ from tradeoffs.data.samples import collate, unlabelled
 from tradeoffs.errors import UserError
 from tradeoffs.inference.predictor import Predictor
 from tradeoffs.models.detection.faster_rcnn import FasterRCNN
-from tradeoffs.proposals.proposer import Proposed
+from tradeoffs.proposals.proposer import Proposed, ranked
 from tradeoffs.runs.load import device_of, load
 from tradeoffs.runs.weights import find_weights
 from tradeoffs.settings.saved_runs import find_run
@@ -51,7 +50,7 @@ class RPNProposals:
                 found = network.rpn.propose(network.rpn(maps, size), network.rpn.anchors_of(maps), size, self.count)
         boxes = originals(found.boxes, batch)[found.valid].float().cpu().numpy()
         boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
-        return Proposed(boxes, np.linspace(1, 0, len(boxes), dtype=np.float32))
+        return ranked(boxes)
 
     @cached_property
     def _loaded(self) -> Predictor:

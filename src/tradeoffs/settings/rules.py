@@ -97,10 +97,14 @@ def check_task(config: DictConfig, conf: Path) -> None:
     task, model = OmegaConf.select(config, "task.name"), config.get("model")
     if task is None or model is None or model.get("task") in (None, task):
         return
-    models = all_models(conf)
-    chosen = next((name for name, other in models.items() if other.get("_target_") == model.get("_target_")), "this")
-    fitting = ", ".join(name for name, other in models.items() if other.get("task") == task) or "none yet"
-    raise MismatchError(f"model={chosen} is for task={model.task}; for task={task} choose: {fitting}")
+    fitting = ", ".join(name for name, other in all_models(conf).items() if other.get("task") == task) or "none yet"
+    raise MismatchError(f"model={name_of(model, conf)} is for task={model.task}; for task={task} choose: {fitting}")
+
+
+def name_of(model: DictConfig, conf: Path) -> str:
+    """Of the choice that these settings began with."""
+    models = all_models(conf).items()
+    return next((name for name, other in models if other.get("_target_") == model.get("_target_")), "this")
 
 
 def check_headline(config: DictConfig) -> None:
@@ -217,12 +221,12 @@ def check_proposals(config: DictConfig, conf: Path) -> None:
         raise UserError("model.svd is for trained networks: evaluate.py, predict.py, benchmark.py; leave it out here")
     if needed == bool(config.get("proposals")):
         return
-    models = all_models(conf)
     if needed:
         choices = ", ".join(sorted(file.stem for file in (conf / "proposals").glob("*.yaml")))
-        name = next(name for name, other in models.items() if other.get("_target_") == model.get("_target_"))
-        raise MismatchError(f"model={name} needs regions from outside; add proposals=, one of {choices}")
-    fitting = ", ".join(name for name, other in models.items() if other.get("needs") == "regions")
+        raise MismatchError(
+            f"model={name_of(model, conf)} needs regions from outside; add proposals=, one of {choices}"
+        )
+    fitting = ", ".join(name for name, other in all_models(conf).items() if other.get("needs") == "regions")
     raise MismatchError(f"proposals= is for models that need regions: {fitting}; leave it out here")
 
 

@@ -220,7 +220,6 @@ RULES = {
 OF_TASK = {
     "detection": {
         "model.context": Number(0, whole=True),
-        "model.chunk": COUNT,
         "model.levels": ListOf(COUNT),
         "model.widths": ListOf(COUNT),
         "model.svms": SWITCH,
